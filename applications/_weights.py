@@ -1,0 +1,108 @@
+"""Trained weights: which there are, where they lie, and whether they are whole."""
+
+import hashlib
+import json
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+def available_weights():
+    """Names of the weights that ship with each application.
+
+    Returns:
+        Dict from application (`"ProVLAE"`) to a list of names that its `weights` argument takes.
+    """
+    found = {}
+    for manifest in sorted(Path(__file__).parent.glob(f"*/weights/{MANIFEST}")):
+        content = json.loads(manifest.read_text())
+        found[content["application"]] = sorted(content["weights"])
+    return found
+
+
+def shipped_settings(folder, name):
+    """The arguments with which the weights `name` of an application's folder were trained."""
+    return _entry(folder, name)["settings"]
+
+
+def load_weights(model, folder, name_or_path):
+    """Loads shipped weights (checksum verified) or a `.weights.h5` / `.keras` file's weights.
+
+    Raises:
+        ValueError: if the name is unknown, or the file is missing, altered, truncated, or of
+            another architecture. The model is then to be discarded.
+    """
+    path = Path(name_or_path)
+    if not is_path(name_or_path):
+        entry = _entry(folder, name_or_path)
+        path = Path(folder) / "weights" / entry["file"]
+        received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+        if received != entry["sha256"]:
+            raise ValueError(
+                f"The weights {name_or_path!r} are not as they were shipped: expected SHA-256 "
+                f"{entry['sha256']}. Received: {received} ({path})"
+            )
+    elif not path.is_file():
+        raise ValueError(f"`weights` must name an existing file. Received: weights={path}")
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py, zipfile and Keras each raise their own kinds.
+        raise ValueError(
+            f"`weights` must be a whole weights file of this architecture. Received: {path} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def save_weights(model, folder, application, name, settings, scores):
+    """Writes a model's weights as float16 with an entry in the manifest: how releases are made."""
+    import h5py
+
+    folder = Path(folder) / "weights"
+    path = folder / f"{name}.weights.h5"
+    model.save_weights(path)
+    # Rewriting into a second file leaves no room of the float32 values behind.
+    whole, half = path.with_suffix(".tmp"), path
+    path.rename(whole)
+    with h5py.File(whole) as source, h5py.File(half, "w") as target:
+
+        def copy(key, item):
+            if isinstance(item, h5py.Dataset):
+                values = item[()]
+                if values.dtype == "float32" and values.ndim:
+                    values = values.astype("float16")
+                options = {"compression": "gzip"} if values.ndim else {}
+                copied = target.create_dataset(key, data=values, **options)
+            else:
+                copied = target.require_group(key)
+            copied.attrs.update(item.attrs)
+
+        target.attrs.update(source.attrs)
+        source.visititems(copy)
+    whole.unlink()
+    manifest = folder / MANIFEST
+    content = json.loads(manifest.read_text()) if manifest.exists() else {"weights": {}}
+    content["application"] = application
+    content["weights"][name] = {
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "settings": settings,
+        "scores": scores,
+    }
+    manifest.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def is_path(name_or_path):
+    """Names are bare words; whatever has a suffix or a folder is a path."""
+    path = Path(name_or_path)
+    return bool(path.suffix) or len(path.parts) > 1
+
+
+def _entry(folder, name):
+    manifest = Path(folder) / "weights" / MANIFEST
+    entries = json.loads(manifest.read_text())["weights"] if manifest.exists() else {}
+    if name not in entries:
+        raise ValueError(
+            f"`weights` must be None, the path of a weights file, or one of {sorted(entries)}. "
+            f"Received: weights={name!r}"
+        )
+    return entries[name]

@@ -1,0 +1,1 @@
+"""The progressive ladder VAE of Li et al. (2020)."""

@@ -1,0 +1,52 @@
+"""What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
+
+import argparse
+
+import keras
+from keras_disentangle.applications.provlae.provlae import ProVLAE
+
+import keras_disentangle as kd
+
+
+def parser(command, description):
+    """A parser with the options that choose the model and the data."""
+    result = argparse.ArgumentParser(
+        prog=f"{command}.py provlae",
+        description=description,
+        epilog=f"Examples: {command}.py provlae --weights dsprites; "
+        f"{command}.py provlae --weights runs/demo/model.keras",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    shipped = kd.applications.available_weights().get("ProVLAE", [])
+    result.add_argument(
+        "--weights", required=True, help=f"shipped weights ({', '.join(shipped)}) or a .keras file"
+    )
+    result.add_argument(
+        "--data", default="dsprites", help="dsprites, or what load_images takes (a name, a path)"
+    )
+    result.add_argument("--data-dir", help="where downloaded data sets lie")
+    return result
+
+
+def load(options):
+    """The model, and a `FactorDataset` or an array of uint8 images that fits it.
+
+    Raises:
+        ValueError: if the weights or the data are unknown, damaged, or do not fit.
+    """
+    if options.weights.endswith(".keras"):
+        try:
+            model = keras.models.load_model(options.weights)
+        except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
+            raise ValueError(
+                f"`weights` must be a whole .keras file. Received: {options.weights} ({error})"
+            ) from error
+    else:
+        model = ProVLAE(weights=options.weights)
+    if options.data == "dsprites":
+        data = kd.datasets.DSprites(image_size=model.image_shape[0])
+    else:
+        data, _ = kd.datasets.load_images(
+            options.data, data_dir=options.data_dir, image_shape=model.image_shape
+        )
+    return model, data

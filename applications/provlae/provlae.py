@@ -1,0 +1,96 @@
+"""pro-VLAE, ready-made."""
+
+from pathlib import Path
+
+from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
+
+from keras_disentangle.models import ProgressiveLadderVAE
+
+FOLDER = Path(__file__).parent
+NETWORKS = {"small": ladder_networks, "celeba": celeba_networks}
+DEFAULTS = {
+    "image_shape": (64, 64, 1),
+    "rung_sizes": (3, 3, 3),
+    "beta": 1.0,
+    "gamma": 0.5,
+    "networks": "small",
+}
+
+
+def ProVLAE(
+    weights=None,
+    image_shape=None,
+    rung_sizes=None,
+    beta=None,
+    gamma=None,
+    networks=None,
+    seed=None,
+):
+    """A `ProgressiveLadderVAE` with the networks of the paper.
+
+    Args:
+        weights: `None` (random), a name from `available_weights()["ProVLAE"]`, or the path of a
+            `.weights.h5` file. A name brings its own settings; those given must agree with them.
+        image_shape: (height, width, channels); 64×64×1 by default.
+        rung_sizes: number of latents of each rung, the most abstract first; (3, 3, 3) by default.
+        beta: weight of the KL terms; 1 by default.
+        gamma: weight of the dormant rungs' KL terms; 0.5 by default.
+        networks: `"small"` (dSprites, 3DShapes, MNIST) or `"celeba"` (four wider rungs).
+        seed: integer seed of the latent noise, or `None`. For the initial weights, use
+            `keras.utils.set_random_seed`.
+
+    Returns:
+        An uncompiled `ProgressiveLadderVAE`. All its rungs are active until the callback
+        `ProgressiveFadeIn` sets their ramps, or as trained.
+
+    Raises:
+        ValueError: if the weights are unknown, damaged or of another architecture, a setting
+            contradicts them, or a setting is out of range.
+
+    Example:
+
+    >>> model = kd.applications.ProVLAE(weights="dsprites")
+    >>> mean, log_var = model.encode(images)
+
+    Reference: Li et al., 2020 (Progressive learning and disentanglement of hierarchical
+    representations).
+    """
+    given = {
+        "image_shape": image_shape,
+        "rung_sizes": rung_sizes,
+        "beta": beta,
+        "gamma": gamma,
+        "networks": networks,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = {**DEFAULTS, **given}
+    if weights is not None and not is_path(weights):
+        shipped = shipped_settings(FOLDER, weights)
+        for name in ("image_shape", "rung_sizes", "networks"):
+            if name in given and _plain(given[name]) != _plain(shipped[name]):
+                raise ValueError(
+                    f"`{name}` must be {shipped[name]} for the weights {weights!r}. "
+                    f"Received: {name}={given[name]}"
+                )
+        settings = {**DEFAULTS, **shipped, **given}
+    if settings["networks"] not in NETWORKS:
+        raise ValueError(
+            f"`networks` must be one of {sorted(NETWORKS)}. "
+            f"Received: networks={settings['networks']!r}"
+        )
+    build = NETWORKS[settings["networks"]]
+    model = ProgressiveLadderVAE(
+        **build(tuple(settings["image_shape"]), tuple(settings["rung_sizes"])),
+        beta=settings["beta"],
+        gamma=settings["gamma"],
+        seed=seed,
+        name="provlae",
+    )
+    if weights is not None:
+        load_weights(model, FOLDER, weights)
+    return model
+
+
+def _plain(value):
+    return list(value) if isinstance(value, (tuple, list)) else value

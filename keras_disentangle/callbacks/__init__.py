@@ -1,0 +1,17 @@
+"""Callbacks: what changes while a model trains, and what is watched."""
+
+from keras_disentangle.callbacks.factor_metrics import FactorMetrics
+from keras_disentangle.callbacks.information_flow import InformationFlow
+from keras_disentangle.callbacks.latent_traversal import LatentTraversal
+from keras_disentangle.callbacks.progressive_fade_in import ProgressiveFadeIn
+from keras_disentangle.callbacks.ramp_weight import RampWeight
+from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
+
+__all__ = [
+    "FactorMetrics",
+    "InformationFlow",
+    "LatentTraversal",
+    "ProgressiveFadeIn",
+    "RampWeight",
+    "TensorBoardScalars",
+]

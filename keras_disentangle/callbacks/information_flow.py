@@ -1,0 +1,90 @@
+"""Records how information moves between the rungs as a progressive model grows."""
+
+import os
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle.evaluation import encode_images
+from keras_disentangle.metrics import latent_information
+from keras_disentangle.visualization import EventWriter, information_flow, save_png
+from keras_disentangle.visualization._rungs import sample_rungs
+
+
+class InformationFlow(keras.callbacks.Callback):
+    """Measures I(x; z_l) at the end of each stage and draws Figure 5 of pro-VLAE.
+
+    A stage ends where the next rung's ramp begins (seen at the end of the epoch that reaches it)
+    and where training ends. The picture, one column a stage with the rungs' samples beside their
+    bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard.
+
+    Args:
+        log_dir: folder of the logs.
+        images: uint8 images (n, h, w, c) to measure on. I(x; z) cannot exceed log(n).
+        num_samples: latents drawn by the estimator.
+        seed: seed of the draws.
+
+    Attributes:
+        stages: list of dicts with `step`, `total` and `rungs` (nats, the most abstract first).
+
+    Raises:
+        ValueError: if `images` is empty or not uint8 images.
+
+    Reference: Li et al., 2020, Figure 5 and Tables 3-8.
+    """
+
+    def __init__(self, log_dir, images, num_samples=10_000, seed=0):
+        super().__init__()
+        images = np.asarray(images)
+        if images.ndim != 4 or not len(images) or images.dtype != np.uint8:
+            raise ValueError(
+                "`images` must be uint8 images (n, h, w, c), n > 0. "
+                f"Received: images.shape={images.shape}, images.dtype={images.dtype}"
+            )
+        self.log_dir = os.fspath(log_dir)
+        self.images = images
+        self.num_samples = num_samples
+        self.seed = seed
+        self.stages = []
+        self._samples = []
+
+    def on_train_begin(self, logs=None):
+        self._step = int(self.model.step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = int(self.model.step)
+        starts = [
+            int(ramp.first_step)
+            for name, ramp in self.model.ramps.items()
+            if name.startswith("alpha_")
+        ]
+        if any(self._step < start <= step for start in starts):
+            self._measure(step)
+        self._step = step
+
+    def on_train_end(self, logs=None):
+        step = int(self.model.step)
+        if not self.stages or self.stages[-1]["step"] != step:
+            self._measure(step)
+        folder = os.path.join(self.log_dir, "pictures")
+        os.makedirs(folder, exist_ok=True)
+        picture = information_flow(self.stages, images=self._samples)
+        save_png(os.path.join(folder, "information_flow.png"), picture)
+        writer = EventWriter(folder)
+        writer.image("information_flow", picture, step)
+        writer.close()
+
+    def _measure(self, step):
+        mean, log_var = encode_images(self.model, lambda i: self.images[i], len(self.images))
+        information = latent_information(
+            mean,
+            log_var,
+            rungs=self.model.rung_sizes,
+            num_samples=self.num_samples,
+            seed=self.seed,
+        )
+        self.stages.append({"step": step, **information})
+        latents = sample_rungs(mean[0].astype("float32"), self.model.rung_sizes, 5, self.seed)
+        images = ops.convert_to_numpy(self.model.decode(latents.reshape(-1, latents.shape[-1])))
+        self._samples.append(images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:]))

@@ -1,0 +1,146 @@
+import os
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle.visualization._pixels import as_uint8
+from keras_disentangle.visualization.event_writer import EventWriter
+from keras_disentangle.visualization.latent_traversal import latent_traversal
+from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
+from keras_disentangle.visualization.rung_samples import rung_samples
+from keras_disentangle.visualization.save_gif import save_gif
+from keras_disentangle.visualization.save_png import save_png
+from keras_disentangle.visualization.traversal_frames import traversal_frames
+
+_MAX_RECONSTRUCTIONS = 16
+
+
+def _as_float(images):
+    """Checks images and returns the first few as float32 in [0, 1]."""
+    images = np.atleast_1d(np.asarray(images))[:_MAX_RECONSTRUCTIONS]
+    as_uint8(images)
+    return images.astype("float32") / (255 if images.dtype == np.uint8 else 1)
+
+
+class LatentTraversal(keras.callbacks.Callback):
+    """Draws what the latent dimensions of a model do while it trains.
+
+    After every `every` epochs, and after the last, it writes into `log_dir/pictures`:
+
+    - `epoch_0003_traversal.png`: a row for each latent dimension, traversed;
+    - `epoch_0003_rung_samples.png`: a row for each rung, sampled while the others stay fixed;
+    - `epoch_0003_reconstructions.png`, if `images` are given: these over their reconstructions,
+      at most 16 of them;
+
+    and the same pictures as TensorBoard images in the run `pictures`, at `model.step` (the number
+    of finished epochs if the model has none). When training ends, `traversal.gif` sweeps all
+    dimensions at once. TensorFlow is not needed. The model's state is only read and no random
+    numbers of it are drawn, so training goes exactly as it would without the pictures.
+
+    The model needs `decode(z)`, giving images in [0, 1], with `images` also `encode(x)`, giving
+    mean and log variance, without them `latent_dim`. Rungs are taken from `rung_sizes`, most
+    abstract first, where the model has it.
+
+    Args:
+        log_dir: Folder of the logs.
+        every: Number of epochs from picture to picture.
+        images: None, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8. The traversal sets
+            out from the mean code of the first; without images, from 0.
+        span: Each dimension goes from -`span` to `span`, in standard deviations of the prior.
+        steps: Number of images in a row of the traversal.
+        num_samples: Number of images in a row of the rung samples.
+        seed: Seed of the rung samples, the same at each epoch.
+
+    Raises:
+        ValueError: If `every`, `steps` or `num_samples` is too small, `span` is not positive,
+            `images` are not images, or `log_dir` is a file; when training begins, if the model
+            lacks what is needed.
+
+    Example:
+
+    >>> model.fit(data, epochs=30, callbacks=[LatentTraversal("logs", every=5, images=test[:8])])
+    """
+
+    def __init__(self, log_dir, every=1, images=None, *, span=2.5, steps=9, num_samples=10, seed=0):
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"`every` must be at least 1. Received: every={every}")
+        if not span > 0:
+            raise ValueError(f"`span` must be positive. Received: span={span}")
+        if steps < 2:
+            raise ValueError(f"`steps` must be at least 2. Received: steps={steps}")
+        if num_samples < 1:
+            raise ValueError(f"`num_samples` must be at least 1. Received: {num_samples}")
+        # The writer looks only at its own folder.
+        if os.path.isfile(log_dir):
+            raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
+        self.log_dir = os.fspath(log_dir)
+        self.every = every
+        self.images = None if images is None else _as_float(images)
+        self.span = span
+        self.steps = steps
+        self.num_samples = num_samples
+        self.seed = seed
+        self._folder = os.path.join(self.log_dir, "pictures")
+        self._writer = EventWriter(self._folder)
+        self._epoch = self._drawn = None
+
+    def on_train_begin(self, logs=None):
+        needed = ["decode", "latent_dim" if self.images is None else "encode"]
+        missing = [name for name in needed if not hasattr(self.model, name)]
+        if missing:
+            raise ValueError(
+                f"`LatentTraversal` {'without' if self.images is None else 'with'} `images` needs "
+                f"a model with {needed}. Received: {self.model!r}, which lacks {missing}"
+            )
+        self._epoch = self._drawn = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._epoch = epoch + 1
+        if self._epoch % self.every == 0:
+            self._draw()
+
+    def on_train_end(self, logs=None):
+        if self._epoch is None:  # nothing was trained
+            return
+        if self._drawn != self._epoch:
+            self._draw()
+        frames = traversal_frames(self._decode, self._mean()[0], span=self.span, rungs=self._rungs)
+        save_gif(os.path.join(self._folder, "traversal.gif"), frames)
+        self._writer.close()
+
+    @property
+    def _rungs(self):
+        return getattr(self.model, "rung_sizes", None)
+
+    def _mean(self):
+        if self.images is None:
+            return np.zeros((1, self.model.latent_dim), "float32")
+        mean, _ = self.model.encode(ops.convert_to_tensor(self.images))
+        return ops.convert_to_numpy(mean).astype("float32")
+
+    def _decode(self, latents):
+        images = ops.convert_to_numpy(self.model.decode(ops.convert_to_tensor(latents)))
+        # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither is a reason to
+        # end a training for a picture.
+        return np.nan_to_num(images.astype("float32")).clip(0, 1)
+
+    def _draw(self):
+        mean = self._mean()
+        pictures = {
+            "traversal": latent_traversal(
+                self._decode, mean[0], span=self.span, steps=self.steps, rungs=self._rungs
+            ),
+            "rung_samples": rung_samples(
+                self._decode, mean[0], self._rungs, num=self.num_samples, seed=self.seed
+            ),
+        }
+        if self.images is not None:
+            pictures["reconstructions"] = reconstruction_grid(self.images, self._decode(mean))
+        step = int(getattr(self.model, "step", self._epoch))
+        for name, picture in pictures.items():
+            save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
+            self._writer.image(name, picture, step)
+        self._writer.flush()
+        self._drawn = self._epoch

@@ -1,0 +1,50 @@
+"""Sets one of a model's weights in motion when training begins."""
+
+import keras
+
+
+class RampWeight(keras.callbacks.Callback):
+    """Ramps `model.ramps[name]` from its present value to `target` when `fit` begins.
+
+    The ramp itself is computed in the compiled step; this callback writes its four numbers once.
+    If the model's ramp already leads to `target` within `steps` (a resumed run), it is left as it
+    is, so that the run goes on where it stopped.
+
+    Args:
+        name: key of `model.ramps`, for example `"beta"`.
+        target: the value to reach, >= 0.
+        steps: number of training steps that it takes, >= 0.
+        start: value to start from; `None` means the present one.
+
+    Raises:
+        ValueError: when made, if a number is out of range; when training begins, if the model has
+            no such ramp (the known names are listed).
+
+    Example:
+
+    >>> model.fit(data, callbacks=[RampWeight("beta", 8.0, steps=20_000)])
+    """
+
+    def __init__(self, name, target, steps, start=None):
+        super().__init__()
+        for argument, value in (("target", target), ("steps", steps), ("start", start or 0)):
+            if not 0 <= value < float("inf") or (argument == "steps" and int(value) != value):
+                raise ValueError(
+                    f"`{argument}` must be a finite number >= 0 (`steps` an integer). "
+                    f"Received: {argument}={value}"
+                )
+        self.name = name
+        self.target = target
+        self.steps = int(steps)
+        self.start = start
+
+    def on_train_begin(self, logs=None):
+        ramps = getattr(self.model, "ramps", {})
+        if self.name not in ramps:
+            raise ValueError(
+                f"`name` must be one of the model's ramps, {sorted(ramps)}. "
+                f"Received: name={self.name!r}"
+            )
+        ramp = ramps[self.name]
+        if not ramp.holds(self.target, self.steps, self.start):
+            ramp.set(self.start, self.target, int(self.model.step), self.steps)

@@ -1,0 +1,67 @@
+"""Images from TensorFlow Datasets, which is imported only when it is asked."""
+
+import itertools
+
+import numpy as np
+from PIL import Image
+
+from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_picture
+
+TFDS_NAMES = {
+    "mnist": "mnist",
+    "fashion_mnist": "fashion_mnist",
+    "cifar10": "cifar10",
+    "svhn": "svhn_cropped",
+    "celeb_a": "celeb_a",
+}
+
+
+def read_tfds(name, split, data_dir, image_shape):
+    """Images and labels (None where examples have none) of a data set known by name."""
+    remedy = (
+        f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
+        "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
+    )
+    try:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder(TFDS_NAMES[name], data_dir=data_dir)
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets lacks a package "
+            f'({error}). Either pip install "keras_disentangle[datasets]"; or {remedy}'
+        ) from error
+    except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
+        raise FileNotFoundError(
+            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets could not prepare "
+            f"it ({type(error).__name__}: {str(error)[:200]}). Either try again with network; or "
+            f"{remedy}"
+        ) from error
+    try:
+        examples = tfds.as_numpy(builder.as_dataset(split=split))
+    except ValueError as error:
+        raise ValueError(
+            f"`split` must be one of {sorted(builder.info.splits)}, those of {name}. "
+            f"Received: {split!r}"
+        ) from error
+
+    labels = []
+
+    def pictures():
+        for example in examples:
+            labels.append(example.get("label", -1))
+            image = example["image"]
+            if image_shape is not None and image.shape != image_shape:
+                image = fit_picture(Image.fromarray(image.squeeze()), image_shape)
+            yield image
+
+    # Into one growing array: a list of CelebA's images and their stack would need twice the memory.
+    pictures = pictures()
+    first = next(pictures, None)
+    if first is None:
+        raise ValueError(f"`split` must hold images. Received: split={split!r} of {name}, empty")
+    dtype = np.dtype((np.uint8, first.shape))
+    images = np.fromiter(itertools.chain([first], pictures), dtype)
+    images = as_uint8_images(images, name)
+    return images, None if -1 in labels else np.array(labels, np.int64)

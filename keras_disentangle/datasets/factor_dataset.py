@@ -1,0 +1,113 @@
+import math
+
+import numpy as np
+
+from keras_disentangle.datasets._image_arrays import check_positive_int
+from keras_disentangle.datasets.image_batches import ImageBatches
+
+
+class FactorDataset:
+    """Images of every combination of a few known factors of variation.
+
+    The images are numbered in C order: the last factor varies fastest. A subclass implements
+    `images(index)`; `ArrayFactorDataset` holds them in an array, `DSprites` draws them.
+
+    Args:
+        factor_names: names of the k factors, strings.
+        factor_sizes: number of values of each factor; factor values are integers from 0.
+        image_shape: (height, width, channels).
+
+    Raises:
+        ValueError: if names and sizes do not match, or a size is not a positive integer.
+
+    Example:
+        ```python
+        data = kd.datasets.DSprites()
+        x = data.images(data.index([[2, 5, 0, 16, 16]]))  # one large heart in the middle
+        model.fit(data.batches(128, seed=0))
+        ```
+    """
+
+    def __init__(self, factor_names, factor_sizes, image_shape):
+        self.factor_names = tuple(factor_names)
+        sizes = tuple(factor_sizes)
+        self.factor_sizes = tuple(check_positive_int(size, "factor_sizes") for size in sizes)
+        self.image_shape = tuple(image_shape)
+        if not sizes or len(self.factor_names) != len(sizes):
+            raise ValueError(
+                "`factor_names` and `factor_sizes` must have one entry for each factor. Received: "
+                f"factor_names={self.factor_names}, factor_sizes={self.factor_sizes}"
+            )
+
+    def __len__(self):
+        return math.prod(self.factor_sizes)
+
+    def factors(self, index):
+        """The factor values (n, k), int64, of the images with these numbers (n,)."""
+        index = self._checked_index(index)
+        return np.stack(np.unravel_index(index, self.factor_sizes), axis=-1)
+
+    def index(self, factors):
+        """The numbers (n,), int64, of the images with these factor values (n, k).
+
+        Raises:
+            ValueError: if the values are not integers, not (n, k), or out of range.
+        """
+        factors = np.asarray(factors)
+        width = len(self.factor_sizes)
+        if factors.ndim != 2 or factors.shape[1] != width or factors.dtype.kind not in "iu":
+            raise ValueError(
+                f"`factors` must be integers of shape (n, {width}), one column for each of "
+                f"{self.factor_names}. Received: shape={factors.shape}, dtype={factors.dtype}"
+            )
+        outside = (factors < 0) | (factors >= np.array(self.factor_sizes))
+        if outside.any():
+            row = factors[outside.any(axis=1)][0]
+            raise ValueError(
+                f"`factors` must lie in 0…size-1 for the sizes {self.factor_sizes} of "
+                f"{self.factor_names}. Received: {row.tolist()}"
+            )
+        return np.ravel_multi_index(tuple(factors.T), self.factor_sizes).astype(np.int64)
+
+    def images(self, index):
+        """The images (n, h, w, c), uint8 in 0…255, with these numbers (n,)."""
+        raise NotImplementedError
+
+    def sample_factors(self, n, rng):
+        """Factor values (n, k), int64, each factor uniform and independent.
+
+        Args:
+            n: number of rows.
+            rng: a `numpy.random.Generator`, or a seed for one.
+        """
+        return np.random.default_rng(rng).integers(
+            self.factor_sizes, size=(n, len(self.factor_sizes))
+        )
+
+    def batches(self, batch_size, seed, steps_per_epoch=None):
+        """Shuffled batches of float32 images in [0, 1], for `Model.fit`.
+
+        Args:
+            batch_size: images in a batch.
+            seed: non-negative int; batch i of epoch e depends on (seed, e, i) alone.
+            steps_per_epoch: batches in an epoch, walking on through the data in the next one; by
+                default, all full batches of one pass.
+
+        Returns:
+            A `keras.utils.PyDataset` of tuples `(x,)`. Its `epoch` can be set, to resume.
+        """
+        return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
+
+    def _checked_index(self, index):
+        index = np.asarray(index)
+        if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
+            raise ValueError(
+                "`index` must be integers of shape (n,). "
+                f"Received: shape={index.shape}, dtype={index.dtype}"
+            )
+        if index.size and not (index.min() >= 0 and index.max() < len(self)):
+            raise ValueError(
+                f"`index` must lie in 0…{len(self) - 1}. "
+                f"Received: values from {index.min()} to {index.max()}"
+            )
+        return index.astype(np.int64, copy=False)

@@ -1,0 +1,114 @@
+import random
+
+import keras
+import numpy as np
+
+from keras_disentangle.datasets._image_arrays import as_uint8_images, check_positive_int
+
+
+class ImageBatches(keras.utils.PyDataset):
+    """Shuffled batches of float32 images in [0, 1], each a tuple `(x,)` as `Model.fit` takes it.
+
+    All full batches of one seeded permutation of the images make a pass; batch `i` of an epoch is
+    batch `epoch * len(self) + i` of the endless walk through pass after pass. So it depends on
+    `(seed, epoch, i)` alone, and a run that resumes sees the batches that it would have seen.
+
+    `epoch` advances by itself when an epoch ends of which all batches were drawn. Set it to resume
+    (`batches.epoch = 7` before `fit(initial_epoch=7)`). Give the number of steps here rather than
+    to `fit`, which would cut its epochs across these. `fit` asks for the batches of an epoch in an
+    order that it draws from Python's global generator, unless told `shuffle=False`; that generator
+    is seeded by (seed, epoch) while an epoch lasts, and afterwards is as it was.
+
+    Args:
+        images: function of an int64 array of indices (n,) giving uint8 images (n, h, w, c).
+        num_images: how many images there are.
+        batch_size: images in a batch.
+        seed: non-negative int.
+        steps_per_epoch: batches in an epoch; by default, all full batches of one pass.
+
+    Raises:
+        ValueError: if a number is not positive, or a batch is larger than the data.
+    """
+
+    def __init__(self, images, num_images, batch_size, seed, steps_per_epoch=None):
+        super().__init__()
+        self.batch_size = check_positive_int(batch_size, "batch_size")
+        self.seed = check_positive_int(seed, "seed", minimum=0)
+        if self.batch_size > num_images:
+            raise ValueError(
+                f"`batch_size` must be at most the number of images, {num_images}. "
+                f"Received: batch_size={batch_size}"
+            )
+        self._images = images
+        self._num_images = num_images
+        self._batches_per_pass = num_images // self.batch_size
+        self._steps = (
+            self._batches_per_pass
+            if steps_per_epoch is None
+            else check_positive_int(steps_per_epoch, "steps_per_epoch")
+        )
+        self._permutation = (None, None)
+        self._drawn = set()
+        self._global_state = None
+        self.epoch = 0
+
+    def __len__(self):
+        return self._steps
+
+    def __getitem__(self, i):
+        if not 0 <= i < self._steps:
+            raise IndexError(f"batch {i} of an epoch of {self._steps}")
+        self._drawn.add(i)
+        number, batch = divmod(self.epoch * self._steps + i, self._batches_per_pass)
+        start = batch * self.batch_size
+        index = self._pass_order(number)[start : start + self.batch_size]
+        return (np.divide(self._images(index), 255, dtype=np.float32),)
+
+    def on_epoch_begin(self):
+        self._global_state = random.getstate()
+        random.seed(f"{self.seed} {self.epoch}")
+
+    def on_epoch_end(self):
+        # Keras also ends an epoch that never began, and one of a single batch to build a model.
+        if self._global_state is None:
+            return
+        random.setstate(self._global_state)
+        self._global_state = None
+        if len(self._drawn) == self._steps:
+            self.epoch += 1
+            self._drawn.clear()
+
+    def _pass_order(self, number):
+        # One tuple, assigned at once: worker threads may call this at the same time.
+        cached, order = self._permutation
+        if cached != number:
+            order = np.random.default_rng((self.seed, number)).permutation(self._num_images)
+            self._permutation = (number, order)
+        return order
+
+
+def image_batches(images, batch_size, seed, steps_per_epoch=None):
+    """Shuffled batches of float32 images in [0, 1], for `Model.fit`.
+
+    Args:
+        images: array (n, h, w, c) or (n, h, w): uint8, or floats in [0, 1], as `load_images` gives.
+        batch_size: images in a batch.
+        seed: non-negative int; with the epoch and the step it decides which images are in a batch.
+        steps_per_epoch: batches in an epoch, walking on through the data in the next one; by
+            default, all full batches of one pass.
+
+    Returns:
+        A `keras.utils.PyDataset` of tuples `(x,)`, `x` of shape (batch_size, h, w, c). Its `epoch`
+        can be set, to resume.
+
+    Raises:
+        ValueError: if the images are no images, or a number does not fit them.
+
+    Example:
+        ```python
+        images, _ = kd.datasets.load_images("mnist")
+        model.fit(kd.datasets.image_batches(images, batch_size=128, seed=0), epochs=10)
+        ```
+    """
+    images = as_uint8_images(images, "images")
+    return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch)

@@ -1,0 +1,40 @@
+"""The reparametrised draw from a diagonal Gaussian."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class GaussianSampling(keras.layers.Layer):
+    """Draws `mean + exp(log_var / 2) * noise` with standard normal noise, differentiably.
+
+    Args:
+        seed: integer seed of the noise, or `None`. The generator's state is saved with the model.
+
+    Call arguments:
+        mean: tensor (batch, d).
+        log_var: log of the variances, tensor (batch, d).
+
+    Example:
+
+    >>> GaussianSampling(seed=0)(np.zeros((8, 2)), np.zeros((8, 2))).shape
+    (8, 2)
+
+    Reference: Kingma & Welling, 2014.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, mean, log_var):
+        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_var) * noise
+
+    def compute_output_shape(self, mean_shape, log_var_shape):
+        return mean_shape
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}

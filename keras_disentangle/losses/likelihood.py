@@ -1,0 +1,61 @@
+"""Negative log-likelihoods of images, summed over pixels."""
+
+import math
+
+from keras import ops
+
+from keras_disentangle.losses._tensors import check_same_shape, widen
+
+
+def bernoulli_nll(x, logits):
+    r"""Negative log-likelihood of `x` under independent Bernoulli pixels, in nats per example.
+
+    $$-\sum_i x_i \log\sigma(l_i) + (1 - x_i) \log(1 - \sigma(l_i))$$
+
+    Args:
+        x: values in [0, 1], tensor (batch, ...).
+        logits: tensor of the same shape.
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if the two shapes differ.
+
+    Example:
+
+    >>> bernoulli_nll(np.ones((1, 4)), np.zeros((1, 4)))   # [4 log 2]
+    """
+    x, logits = widen(x), widen(logits)
+    check_same_shape("x", x, "logits", logits)
+    return _sum_per_example(ops.softplus(logits) - x * logits)
+
+
+def gaussian_nll(x, mean, log_std):
+    r"""Negative log-likelihood of `x` under independent Gaussians, in nats per example.
+
+    $$\sum_i \tfrac12 \log 2\pi + \log\sigma_i + \frac{(x_i - \mu_i)^2}{2\sigma_i^2}$$
+
+    Args:
+        x: tensor (batch, ...).
+        mean: tensor of the same shape.
+        log_std: log of the standard deviations, broadcastable to that shape.
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if the shapes of `x` and `mean` differ.
+
+    Example:
+
+    >>> gaussian_nll(np.zeros((1, 2)), np.zeros((1, 2)), 0.0)   # [log 2 pi]
+    """
+    x, mean, log_std = widen(x), widen(mean), widen(log_std)
+    check_same_shape("x", x, "mean", mean)
+    scaled = (x - mean) * ops.exp(-log_std)
+    return _sum_per_example(0.5 * math.log(2 * math.pi) + log_std + 0.5 * ops.square(scaled))
+
+
+def _sum_per_example(x):
+    return ops.sum(x, axis=tuple(range(1, len(x.shape))))

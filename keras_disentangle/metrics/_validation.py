@@ -1,0 +1,67 @@
+"""Checks on what the metrics receive: each error names the argument and shows what arrived."""
+
+import numbers
+
+import numpy as np
+
+
+def check_matrix(name, values):
+    """Return `values` as a finite, non-empty floating array of rank 2."""
+    array = np.asarray(values)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"`{name}` must be a non-empty array of shape (samples, dimensions). "
+            f"Received: {name}.shape={array.shape}"
+        )
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` must hold real numbers. Received: {name}.dtype={array.dtype}")
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise ValueError(
+            f"`{name}` must be finite. Received: {np.count_nonzero(~finite)} values that are NaN "
+            f"or infinite, the first of them at index {tuple(np.argwhere(~finite)[0].tolist())}"
+        )
+    return array
+
+
+def check_factors(factors, num_samples, reference):
+    """Return `factors` as an integer array of shape `(num_samples, k)`."""
+    array = np.asarray(factors)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            "`factors` must be a non-empty array of shape (samples, factors). "
+            f"Received: factors.shape={array.shape}"
+        )
+    if array.dtype.kind not in "biu":
+        raise ValueError(
+            "`factors` must be integers: the index of each factor's value. "
+            f"Received: factors.dtype={array.dtype}"
+        )
+    if len(array) != num_samples:
+        raise ValueError(
+            f"`factors` must have as many rows as `{reference}`, {num_samples}. "
+            f"Received: factors.shape={array.shape}"
+        )
+    return array
+
+
+def check_posteriors(mean, log_var):
+    """Return the parameters of diagonal Gaussian posteriors as two float64 arrays (n, d)."""
+    mean = check_matrix("mean", mean)
+    log_var = check_matrix("log_var", log_var)
+    if mean.shape != log_var.shape:
+        raise ValueError(
+            "`log_var` must have the shape of `mean`, "
+            f"{mean.shape}. Received: log_var.shape={log_var.shape}"
+        )
+    return mean.astype(np.float64, copy=False), log_var.astype(np.float64, copy=False)
+
+
+def check_int(name, value, minimum=1):
+    """Return `value` as an int that is at least `minimum`."""
+    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not integral or value < minimum:
+        raise ValueError(f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}")
+    return int(value)

@@ -1,0 +1,9 @@
+"""Ready-made models: networks arrive as arguments, `fit` trains them."""
+
+from keras_disentangle.models.ladder_vae import LadderVAE
+from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
+from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
+from keras_disentangle.models.vae import VAE
+from keras_disentangle.models.variational_model import VariationalModel
+
+__all__ = ["VAE", "LadderVAE", "ProgressiveLadderVAE", "TeacherStudentVAE", "VariationalModel"]

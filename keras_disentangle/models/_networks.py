@@ -1,0 +1,36 @@
+from keras import saving
+
+
+def network_shapes(name, network):
+    """Input and output shape of a built network with one of each, without the batch axis."""
+    try:
+        shapes = network.input_shape, network.output_shape
+    except AttributeError as error:
+        raise ValueError(
+            f"`{name}` must be a built Keras model or layer with one input and one output. "
+            f"Received: {name}={network}"
+        ) from error
+    if any(isinstance(shape, (list, dict)) or shape is None for shape in shapes):
+        raise ValueError(f"`{name}` must have one input and one output. Received: {shapes}")
+    return tuple(tuple(shape[1:]) for shape in shapes)
+
+
+def check_shape(what, expected, received):
+    if tuple(expected) != tuple(received):
+        raise ValueError(f"{what} must have the shape {expected}. Received: {received}")
+
+
+def posterior_size(name, shape):
+    """d of a network that gives mean and log variance concatenated, (batch, 2d)."""
+    if len(shape) != 1 or shape[0] is None or shape[0] % 2 or shape[0] < 2:
+        raise ValueError(
+            f"`{name}` must give mean and log variance concatenated, (batch, 2d). "
+            f"Received: an output of shape (batch, {', '.join(map(str, shape))})"
+        )
+    return shape[0] // 2
+
+
+def serialize(networks):
+    if isinstance(networks, (list, tuple)):
+        return [saving.serialize_keras_object(network) for network in networks]
+    return saving.serialize_keras_object(networks)

@@ -1,0 +1,139 @@
+"""The variational ladder auto-encoder: codes of several levels of abstraction, side by side."""
+
+import keras
+from keras import ops
+
+from keras_disentangle.models._networks import (
+    check_shape,
+    network_shapes,
+    posterior_size,
+    serialize,
+)
+from keras_disentangle.models.variational_model import VariationalModel
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class LadderVAE(VariationalModel):
+    r"""VLAE: rung l reads the l-th level of the encoder and writes the l-th of the decoder.
+
+    With $h_0 = x$ and l = 1 (next to the image) ... L (most abstract), all trained at once:
+
+    $$h_l = f^e_l(h_{l-1}),\quad z_l \sim q_l(h_l),\quad
+      g_L = f^d_L(m_L(z_L)),\quad g_l = f^d_l([m_l(z_l); g_{l+1}])$$
+
+    and $g_1$ holds the logits or means. Every list of networks is ordered from l = 1 to L;
+    codes and metrics (`kl_L` ... `kl_1`) from L down.
+
+    Args:
+        encoder_blocks: $f^e_l$, level l - 1 to level l.
+        posteriors: $q_l$, level l to (batch, 2 d_l), mean and log variance concatenated.
+        latent_maps: $m_l$, codes (batch, d_l) to a feature map.
+        decoder_blocks: $f^d_l$, the map and the level above, concatenated on the last axis.
+        beta, observation, seed: as in `VAE`.
+
+    Raises:
+        ValueError: if the lists differ in length, networks do not fit each other, or another
+            argument is out of range.
+
+    Reference: Zhao et al., 2017; equations 4-7 of Li et al., 2020.
+    """
+
+    def __init__(
+        self,
+        encoder_blocks,
+        posteriors,
+        latent_maps,
+        decoder_blocks,
+        beta=1.0,
+        observation="bernoulli",
+        seed=None,
+        **kwargs,
+    ):
+        networks = {
+            "encoder_blocks": encoder_blocks,
+            "posteriors": posteriors,
+            "latent_maps": latent_maps,
+            "decoder_blocks": decoder_blocks,
+        }
+        image_shape, sizes = _checked_ladder(networks)
+        super().__init__(
+            rung_sizes=sizes[::-1],
+            rung_names=range(len(sizes), 0, -1),
+            image_shape=image_shape,
+            beta=beta,
+            observation=observation,
+            seed=seed,
+            **kwargs,
+        )
+        self.encoder_blocks = list(encoder_blocks)
+        self.posteriors = list(posteriors)
+        self.latent_maps = list(latent_maps)
+        self.decoder_blocks = list(decoder_blocks)
+        self.built = True
+
+    @property
+    def num_rungs(self):
+        """L, the number of rungs."""
+        return len(self.rung_sizes)
+
+    def enter_rung(self, level, h):
+        """What rung `level` (1 ... L) reads of its encoder level `h`; a hook for growing models."""
+        return h
+
+    def leave_rung(self, level, feature_map):
+        """What the decoder gets of rung `level`'s feature map; a hook for growing models."""
+        return feature_map
+
+    def infer(self, x, training=False):
+        h, rungs = x, []
+        for level, (block, posterior) in enumerate(
+            zip(self.encoder_blocks, self.posteriors, strict=True), start=1
+        ):
+            h = block(h, training=training)
+            parameters = posterior(self.enter_rung(level, h), training=training)
+            rungs.append(tuple(ops.split(parameters, 2, axis=-1)))
+        return rungs[::-1]
+
+    def generate(self, codes, training=False):
+        g = None
+        for level, code in zip(range(self.num_rungs, 0, -1), codes, strict=True):
+            feature_map = self.latent_maps[level - 1](code, training=training)
+            feature_map = self.leave_rung(level, feature_map)
+            g = feature_map if g is None else ops.concatenate([feature_map, g], axis=-1)
+            g = self.decoder_blocks[level - 1](g, training=training)
+        return g
+
+    def get_config(self):
+        names = ("encoder_blocks", "posteriors", "latent_maps", "decoder_blocks")
+        return {**super().get_config(), **{name: serialize(getattr(self, name)) for name in names}}
+
+
+def _checked_ladder(networks):
+    """The image's shape and the rungs' sizes (l = 1 ... L) of networks that fit each other."""
+    lengths = {name: len(blocks) for name, blocks in networks.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(
+            f"Each list must hold one network a rung, at least one. Received: {lengths}"
+        )
+    shapes = {
+        name: [network_shapes(f"{name}[{i}]", block) for i, block in enumerate(blocks)]
+        for name, blocks in networks.items()
+    }
+    image_shape = shapes["encoder_blocks"][0][0]
+    level_shape, sizes = image_shape, []
+    for i, (read, level) in enumerate(shapes["encoder_blocks"]):
+        check_shape(f"The input of `encoder_blocks[{i}]`", level_shape, read)
+        check_shape(f"The input of `posteriors[{i}]`", level, shapes["posteriors"][i][0])
+        sizes.append(posterior_size(f"posteriors[{i}]", shapes["posteriors"][i][1]))
+        check_shape(f"The input of `latent_maps[{i}]`", (sizes[i],), shapes["latent_maps"][i][0])
+        level_shape = level
+    above = None
+    for i in reversed(range(len(sizes))):
+        expected = shapes["latent_maps"][i][1]
+        if above is not None:
+            check_shape(f"The output of `latent_maps[{i}]`", above[:-1], expected[:-1])
+            expected = (*expected[:-1], expected[-1] + above[-1])
+        check_shape(f"The input of `decoder_blocks[{i}]`", expected, shapes["decoder_blocks"][i][0])
+        above = shapes["decoder_blocks"][i][1]
+    check_shape("The output of `decoder_blocks[0]`", image_shape, above)
+    return image_shape, tuple(sizes)

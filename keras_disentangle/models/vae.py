@@ -1,0 +1,67 @@
+"""The (beta-)VAE."""
+
+import keras
+from keras import ops
+
+from keras_disentangle.models._networks import (
+    check_shape,
+    network_shapes,
+    posterior_size,
+    serialize,
+)
+from keras_disentangle.models.variational_model import VariationalModel
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class VAE(VariationalModel):
+    """Variational auto-encoder with one Gaussian code; `beta` > 1 makes it a beta-VAE.
+
+    Args:
+        encoder: network (batch, h, w, c) to (batch, 2d): mean and log variance, concatenated.
+        decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).
+        beta: weight of the KL term, >= 0; the ramp `beta`.
+        observation: `"bernoulli"` or `"gaussian"`.
+        seed: integer seed of the latent noise, or `None`.
+
+    Raises:
+        ValueError: if the networks do not fit each other, or another argument is out of range.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(),
+    ...                             keras.layers.Dense(20)])
+    >>> decoder = keras.Sequential([keras.Input((10,)), keras.layers.Dense(784),
+    ...                             keras.layers.Reshape((28, 28, 1))])
+    >>> model = VAE(encoder, decoder, beta=4.0)
+    >>> model.compile("adam")
+
+    References: Kingma & Welling, 2014; Higgins et al., 2017.
+    """
+
+    def __init__(self, encoder, decoder, beta=1.0, observation="bernoulli", seed=None, **kwargs):
+        image_shape, code_shape = network_shapes("encoder", encoder)
+        size = posterior_size("encoder", code_shape)
+        decoder_input, decoder_output = network_shapes("decoder", decoder)
+        check_shape("The input of `decoder`", (size,), decoder_input)
+        check_shape("The output of `decoder`", image_shape, decoder_output)
+        super().__init__(
+            rung_sizes=(size,),
+            image_shape=image_shape,
+            beta=beta,
+            observation=observation,
+            seed=seed,
+            **kwargs,
+        )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.built = True
+
+    def infer(self, x, training=False):
+        return [tuple(ops.split(self.encoder(x, training=training), 2, axis=-1))]
+
+    def generate(self, codes, training=False):
+        return self.decoder(codes[0], training=training)
+
+    def get_config(self):
+        networks = {"encoder": serialize(self.encoder), "decoder": serialize(self.decoder)}
+        return {**super().get_config(), **networks}

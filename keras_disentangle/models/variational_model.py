@@ -1,0 +1,210 @@
+"""What every variational auto-encoder shares: the bound, its terms as metrics, step and ramps."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle.layers import GaussianSampling
+from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
+from keras_disentangle.models._training_terms import BatchMean, PresentValue, check_images
+from keras_disentangle.schedules import Ramp
+
+
+class VariationalModel(keras.Model):
+    r"""Base of the variational models: $-\log p(x|z) + \sum_l w_l\, KL(q(z_l|x) \| p(z_l))$.
+
+    A subclass implements the hooks `infer` and `generate`; it may override `kl_weights` and
+    `penalties`. Latent codes are concatenated from the most abstract rung down.
+
+    Attributes:
+        step: int32 variable, the number of training steps completed.
+        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
+        rung_sizes: number of dimensions of each rung, the most abstract first.
+        latent_dim: their sum.
+
+    Args:
+        rung_sizes: as above.
+        rung_names: the rungs' names in metrics (`kl_<name>`); `None` for a single rung (`kl`).
+        image_shape: (height, width, channels).
+        beta: weight of the KL terms, >= 0: the start of the ramp `beta`.
+        observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]) or
+            `"gaussian"` (it gives means, with one learned `log_std` for all pixels).
+        seed: integer seed of the latent noise, or `None`.
+
+    Raises:
+        ValueError: if `beta` is negative or `observation` is neither of the two.
+    """
+
+    def __init__(
+        self, *, rung_sizes, rung_names=None, image_shape, beta, observation, seed=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        if observation not in ("bernoulli", "gaussian"):
+            raise ValueError(
+                '`observation` must be "bernoulli" or "gaussian". '
+                f"Received: observation={observation!r}"
+            )
+        self.rung_sizes = tuple(rung_sizes)
+        self.latent_dim = sum(self.rung_sizes)
+        self.image_shape = tuple(image_shape)
+        self.beta = _checked_weight("beta", beta)
+        self.observation = observation
+        self.seed = seed
+
+        self.sampling = GaussianSampling(seed=seed, name="sampling")
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.ramps = {}
+        self.ramp_trackers = {}
+        self.add_ramp("beta", beta)
+        if observation == "gaussian":
+            self.log_std = self.add_weight(
+                shape=(), initializer="zeros", dtype="float32", autocast=False, name="log_std"
+            )
+        self.batch_mean = BatchMean()
+        kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
+        self.term_trackers = {
+            name: keras.metrics.Mean(name=name) for name in ("reconstruction", *kl_names)
+        }
+        self.kl_names = kl_names
+
+    def add_ramp(self, name, value):
+        """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
+        self.ramps[name] = Ramp(value, name=name)
+        self.ramp_trackers[name] = PresentValue(name=name)
+
+    # Hooks
+
+    def infer(self, x, training=False):
+        """Images (batch, h, w, c) to a list of (mean, log_var), a rung each, each (batch, d_l)."""
+        raise NotImplementedError
+
+    def generate(self, codes, training=False):
+        """A list of codes (batch, d_l), a rung each, to logits or means (batch, h, w, c)."""
+        raise NotImplementedError
+
+    def kl_weights(self, beta):
+        """The weight of each rung's KL term at the present step: a list of scalars."""
+        return [beta] * len(self.rung_sizes)
+
+    def penalties(self, x, outputs):
+        """Further terms of the objective, each with a tracker in `term_trackers`.
+
+        Returns:
+            Dict from name to (weight, value), the value a tensor (batch,).
+        """
+        return {}
+
+    # The objective
+
+    def call(self, x, training=False):
+        """Images to a dict: `reconstruction` (logits or means), `code`, `mean`, `log_var`."""
+        posteriors = self.infer(x, training=training)
+        codes = [self.sampling(mean, log_var) for mean, log_var in posteriors]
+        return {
+            "reconstruction": self.generate(codes, training=training),
+            "code": ops.concatenate(codes, axis=-1),
+            "mean": ops.concatenate([mean for mean, _ in posteriors], axis=-1),
+            "log_var": ops.concatenate([log_var for _, log_var in posteriors], axis=-1),
+        }
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
+        means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
+        kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
+        kl_weights = self.kl_weights(self.ramps["beta"](self.step))
+
+        terms = {"reconstruction": (1.0, reconstruction)}
+        terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
+        terms.update(self.penalties(x, y_pred))
+        loss = 0.0
+        for name, (weight, value) in terms.items():
+            loss = loss + weight * value
+            self.term_trackers[name].update_state(value, sample_weight)
+        for name, ramp in self.ramps.items():
+            self.ramp_trackers[name].update_state(ramp(self.step))
+        if training:
+            self.step.assign_add(1)
+        return self.batch_mean(loss, loss, sample_weight)
+
+    def negative_log_likelihood(self, x, prediction):
+        """-log p(x|z) in nats, summed over pixels: tensor (batch,)."""
+        if self.observation == "bernoulli":
+            return bernoulli_nll(x, prediction)
+        return gaussian_nll(x, prediction, self.log_std)
+
+    def fit(self, x=None, *args, **kwargs):
+        """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
+
+        Raises:
+            ValueError: if they are not (n, *image_shape), are not finite, or lie outside [0, 1]
+                where the observation is Bernoulli.
+        """
+        check_images(x, self.image_shape, bounded=self.observation == "bernoulli")
+        return super().fit(x, *args, **kwargs)
+
+    # Use
+
+    def encode(self, x):
+        """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim)."""
+        self._check_input("x", x, self.image_shape)
+        posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
+        return tuple(ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True))
+
+    def decode(self, z):
+        """Codes (n, latent_dim) to images (n, h, w, c): probabilities, or means."""
+        self._check_input("z", z, (self.latent_dim,))
+        z = ops.convert_to_tensor(z, "float32")
+        return self.image(self.generate(self.split(z), training=False))
+
+    def image(self, prediction):
+        """Logits or means of the decoder to images, float32: probabilities, or the means."""
+        prediction = ops.cast(prediction, "float32")
+        return ops.sigmoid(prediction) if self.observation == "bernoulli" else prediction
+
+    def reconstruct(self, x):
+        """Images (n, h, w, c) to their reconstruction from the posterior's mean."""
+        return self.decode(self.encode(x)[0])
+
+    def sample(self, n, seed=None):
+        """Draws `n` images (n, h, w, c) from the prior; `seed` is an integer or `None`."""
+        return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
+
+    def split(self, z):
+        """Cuts codes (n, latent_dim) into a list of (n, d_l), the most abstract rung first."""
+        ends = np.cumsum((0, *self.rung_sizes)).tolist()
+        return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+    def _check_input(self, name, value, shape):
+        if tuple(value.shape[1:]) != shape or len(value.shape) != len(shape) + 1:
+            raise ValueError(
+                f"`{name}` must have the shape {('n', *shape)}. "
+                f"Received: {name}.shape={tuple(value.shape)}"
+            )
+
+    # Saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "beta": self.beta,
+            "observation": self.observation,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+
+def _checked_weight(name, value):
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
+    return float(value)

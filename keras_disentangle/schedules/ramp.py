@@ -1,0 +1,102 @@
+"""A training weight that moves linearly with the step counter, computed on the device."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class Ramp(keras.layers.Layer):
+    """A scalar that goes linearly from `start` to `target` within `num_steps` steps.
+
+    `ramp(step)` is evaluated inside the compiled training step, so the value is exact at every
+    step, costs no host traffic, needs no retracing, and is saved with the model that owns it.
+    Its four numbers are non-trainable variables; `set` writes them.
+
+    Args:
+        start: value up to and including step `first_step`.
+        target: value from step `first_step + num_steps` on. `None` means `start`: a constant.
+        first_step: training step at which the ramp begins to move, >= 0.
+        num_steps: number of steps that it takes, >= 0. With 0 it jumps to `target` at `first_step`.
+
+    Raises:
+        ValueError: if a step count is negative, or a value is not a finite number >= 0.
+
+    Example:
+
+    >>> ramp = Ramp(0.0, 1.0, first_step=100, num_steps=50)
+    >>> float(ramp(125))
+    0.5
+    """
+
+    def __init__(self, start=1.0, target=None, first_step=0, num_steps=0, **kwargs):
+        # Steps run into the millions and bfloat16 holds 8 bits: never in the compute precision.
+        super().__init__(trainable=False, dtype="float32", **kwargs)
+        target = start if target is None else target
+        numbers = _checked(start, target, first_step, num_steps)
+        self.start, self.target, self.first_step, self.num_steps = (
+            self.add_weight(
+                shape=(),
+                initializer="zeros",
+                dtype=dtype,
+                trainable=False,
+                autocast=False,
+                name=name,
+            )
+            for name, dtype in (
+                ("start", "float32"),
+                ("target", "float32"),
+                ("first_step", "int32"),
+                ("num_steps", "int32"),
+            )
+        )
+        self.built = True
+        self._assign(numbers)
+        self._initial = numbers
+
+    def set(self, start, target, first_step, num_steps):
+        """Writes the four numbers; `start=None` keeps the present value at `first_step`."""
+        start = float(self(first_step)) if start is None else start
+        self._assign(_checked(start, target, first_step, num_steps))
+
+    def holds(self, target, num_steps, start=None):
+        """Whether the ramp already leads to `target` in `num_steps` steps (from `start`)."""
+        return (
+            _equal(self.target, target)
+            and int(self.num_steps) == num_steps
+            and (start is None or _equal(self.start, start))
+        )
+
+    def call(self, step):
+        """The value at `step` (an integer scalar: the number of steps completed before)."""
+        done = ops.cast(step - self.first_step, "float32")
+        length = ops.cast(ops.maximum(self.num_steps, 1), "float32")
+        moving = self.start + (self.target - self.start) * ops.clip(done / length, 0.0, 1.0)
+        finished = ops.cast(step, "int32") >= self.first_step + self.num_steps
+        return ops.where(finished, ops.convert_to_tensor(self.target), moving)
+
+    def is_active(self, step):
+        """Whether `first_step` has been reached, as a boolean scalar tensor."""
+        return ops.cast(step, "int32") >= self.first_step
+
+    def get_config(self):
+        names = ("start", "target", "first_step", "num_steps")
+        return {**super().get_config(), **dict(zip(names, self._initial, strict=True))}
+
+    def _assign(self, numbers):
+        variables = (self.start, self.target, self.first_step, self.num_steps)
+        for variable, number in zip(variables, numbers, strict=True):
+            variable.assign(number)
+
+
+def _equal(variable, number):
+    return abs(float(variable) - number) <= 1e-6 * max(1.0, abs(number))
+
+
+def _checked(start, target, first_step, num_steps):
+    for name, value in (("start", start), ("target", target)):
+        if not 0 <= float(value) < float("inf"):
+            raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
+    for name, value in (("first_step", first_step), ("num_steps", num_steps)):
+        if int(value) != value or value < 0:
+            raise ValueError(f"`{name}` must be an integer >= 0. Received: {name}={value}")
+    return float(start), float(target), int(first_step), int(num_steps)

@@ -1,0 +1,94 @@
+import itertools
+import os
+import socket
+import threading
+import time
+
+from keras_disentangle.visualization._files import encode_png
+from keras_disentangle.visualization._pixels import check_picture
+
+_file_numbers = itertools.count()
+
+
+class EventWriter:
+    """Writes scalars and images that TensorBoard shows, without TensorFlow.
+
+    The file is made at the first event, so a writer that gets none leaves nothing behind; after
+    `close`, the next event begins another file. It may be used from several threads.
+
+    Args:
+        log_dir: Folder of the events on a local disk; made if missing. TensorBoard shows each
+            folder as a run.
+
+    Raises:
+        ValueError: If `log_dir` is a file.
+        ModuleNotFoundError: If TensorBoard is not installed.
+
+    Example:
+
+    >>> writer = EventWriter("logs/train")
+    >>> writer.scalar("loss", 0.5, step=1)
+    >>> writer.close()
+    """
+
+    def __init__(self, log_dir):
+        # Imported here, so that only those who write events need TensorBoard, and hear of its
+        # absence before they train. RecordWriter, not EventFileWriter: where TensorFlow is
+        # installed, the latter imports it to open a file, which takes seconds and lets it claim
+        # the GPU beside another backend.
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self.log_dir = os.fspath(log_dir)
+        if os.path.isfile(self.log_dir):
+            raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
+        self._Event, self._Summary = event_pb2.Event, summary_pb2.Summary
+        self._RecordWriter = RecordWriter
+        self._file = None
+        self._lock = threading.Lock()
+
+    def scalar(self, name, value, step):
+        """Writes the number `value` under `name`."""
+        self._write(step, self._Summary.Value(tag=name, simple_value=float(value)))
+
+    def image(self, name, image, step):
+        """Writes a uint8 array (h, w, c) under `name`; ValueError if it is anything else."""
+        height, width, channels = check_picture(image).shape
+        picture = self._Summary.Image(
+            height=height,
+            width=width,
+            colorspace=channels,
+            encoded_image_string=encode_png(image),
+        )
+        self._write(step, self._Summary.Value(tag=name, image=picture))
+
+    def flush(self):
+        """Hands everything written so far to the file, where TensorBoard can read it."""
+        with self._lock:
+            if self._file is not None:
+                self._file.flush()
+
+    def close(self):
+        """Flushes and closes the file."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _write(self, step, value):
+        summary = self._Summary(value=[value])
+        event = self._Event(wall_time=time.time(), step=int(step), summary=summary)
+        with self._lock:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(event.SerializeToString())
+
+    def _open(self):
+        os.makedirs(self.log_dir, exist_ok=True)
+        origin = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        name = f"events.out.tfevents.{origin}.{next(_file_numbers)}"
+        file = self._RecordWriter(open(os.path.join(self.log_dir, name), "wb"))
+        # Without this first event, readers take steps that go back for a restart and drop data.
+        first = self._Event(wall_time=time.time(), file_version="brain.Event:2")
+        file.write(first.SerializeToString())
+        return file

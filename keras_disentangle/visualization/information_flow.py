@@ -1,0 +1,100 @@
+import numpy as np
+
+from keras_disentangle.visualization.image_grid import image_grid
+from keras_disentangle.visualization.save_png import save_png
+
+
+def information_flow(stages, images=None, path=None):
+    """Draws how much information each rung holds at each stage of progressive training.
+
+    For each stage, left to right, a green bar for each rung is as long as I(x; z_l), with the
+    total I(x; z) on top, as in Figure 5 of Li et al. (2020). The rungs may add up to more than the
+    total: the excess is information that is entangled between them.
+
+    Args:
+        stages: List with a dict for each stage: "total", the total I(x; z) in nats, and "rungs",
+            the I(x; z_l) in nats, most abstract rung first.
+        images: None, or for each stage an array (rungs, n, h, w, c) of floats in [0, 1] or of
+            uint8, shown beside the bars: samples of each rung with the others fixed.
+        path: None, or where to write the picture as PNG.
+
+    Returns:
+        uint8 array (H, W, 3).
+
+    Raises:
+        ValueError: If there is no stage, the stages differ in their number of rungs, a number is
+            not finite, or `images` does not fit.
+
+    Example:
+
+    >>> picture = information_flow([
+    ...     {"total": 10.61, "rungs": [10.59, 0.02, 0.0]},
+    ...     {"total": 12.84, "rungs": [6.94, 5.98, 0.0]},
+    ... ])
+
+    Reference:
+        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
+    """
+    # Only this function needs Matplotlib. A Figure of one's own leaves pyplot's state alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rungs = [np.asarray(stage["rungs"], "float64") for stage in stages]
+    totals = [float(stage["total"]) for stage in stages]
+    if not rungs or rungs[0].ndim != 1 or len({values.shape for values in rungs}) != 1:
+        raise ValueError(
+            "`stages` must be one or more stages with equally many rungs. "
+            f"Received: stages={stages}"
+        )
+    if not (np.isfinite(rungs).all() and np.isfinite(totals).all()):
+        raise ValueError(f"`stages` must hold finite numbers. Received: stages={stages}")
+    number = rungs[0].size
+    if images is not None and [len(rows) for rows in images] != [number] * len(rungs):
+        raise ValueError(
+            f"`images` must hold, for each of {len(rungs)} stages, {number} rows of images. "
+            f"Received: {[np.shape(rows) for rows in images]}"
+        )
+    # Axes are placed by hand, in inches, so that bars and rows of images line up undistorted.
+    left, bottom, top, bar_width, height = 0.45, 0.5, 0.35, 1.6, 0.55 * number
+    grids = []
+    for rows in images if images is not None else ():
+        rows = np.asarray(rows)
+        grids.append(image_grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]))
+    widths = [height * grid.shape[1] / grid.shape[0] for grid in grids] or [0] * len(rungs)
+    figure_width = sum(widths) + len(rungs) * (left + bar_width + 0.1) + 0.1
+    figure_height = bottom + height + top
+    figure = Figure(figsize=(figure_width, figure_height), dpi=120)
+    canvas = FigureCanvasAgg(figure)
+
+    def add_axes(x, width):
+        return figure.add_axes(
+            (
+                x / figure_width,
+                bottom / figure_height,
+                width / figure_width,
+                height / figure_height,
+            )
+        )
+
+    names = [f"$z_{level}$" for level in range(number, 0, -1)]
+    limit = 1.4 * max(np.max(rungs), 1e-6)  # room for the number at the end of the longest bar
+    x = 0.0
+    for stage, values in enumerate(rungs):
+        bars = add_axes(x + left, bar_width)
+        patches = bars.barh(range(number), values, height=0.5, color="tab:green")
+        bars.bar_label(patches, fmt="%.2f", padding=3)
+        bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")
+        bars.set_yticks(range(number), names)
+        bars.set_title(f"stage {stage}: $I(x; z)$ = {totals[stage]:.2f}", fontsize="medium")
+        bars.spines[["top", "right"]].set_visible(False)
+        x += left + bar_width + 0.1
+        if grids:
+            samples = add_axes(x, widths[stage])
+            samples.imshow(grids[stage], cmap="gray", vmin=0, vmax=255, aspect="auto")
+            samples.set_axis_off()
+            x += widths[stage]
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    if path is not None:
+        save_png(path, picture)
+    return picture

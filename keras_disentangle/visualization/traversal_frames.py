@@ -1,0 +1,45 @@
+import numpy as np
+
+from keras_disentangle.visualization._labelled_grid import labelled_grid
+from keras_disentangle.visualization._rungs import split_rungs
+from keras_disentangle.visualization._traverse import traverse
+
+
+def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, padding=1):
+    """Draws a traversal of all latent dimensions at once, as frames that move there and back.
+
+    In each frame a row is a rung and a column a dimension of it, in which that dimension alone has
+    the frame's value and the others are as in `latent`.
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, with
+            n = d * number of values.
+        latent: Array (d,), the point from which to set out.
+        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`.
+        span: Half the width of the default range.
+        steps: Number of default values.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        padding: White pixels around each image.
+
+    Returns:
+        List of uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the last.
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range.
+
+    Example:
+
+    >>> save_gif("traversal.gif", traversal_frames(decode, np.zeros(4), rungs=(2, 2)))
+    """
+    latent, sizes, names = split_rungs(latent, rungs)
+    images = traverse(decode, latent, values, span, steps)
+    # Rungs may differ in size: the shorter rows end in white.
+    canvas = np.full((len(sizes), max(sizes), *images.shape[2:]), 255, "uint8")
+    frames = []
+    for step in range(images.shape[1]):
+        start = 0
+        for row, size in enumerate(sizes):
+            canvas[row, :size] = images[start : start + size, step]
+            start += size
+        frames.append(labelled_grid(canvas, [1] * len(sizes), names, padding))
+    return frames + frames[-2:0:-1]

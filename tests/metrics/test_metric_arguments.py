@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from keras_disentangle.metrics import (
+    latent_information,
+    mig,
+    mig_sup,
+    mutual_information,
+    posterior_mig,
+)
+
+CODES = np.random.default_rng(0).standard_normal((30, 2))
+FACTORS = np.random.default_rng(1).integers(0, 3, size=(30, 2))
+NAN = np.where(np.arange(60).reshape(30, 2) == 7, np.nan, CODES)
+
+
+@pytest.mark.parametrize("metric", [mig, mig_sup, mutual_information])
+@pytest.mark.parametrize(
+    "codes, factors, arguments, message",
+    [
+        (CODES[:, 0], FACTORS, {}, r"`codes` must be .* Received: codes.shape=\(30,\)"),
+        (CODES[:0], FACTORS[:0], {}, r"`codes` must be a non-empty .* codes.shape=\(0, 2\)"),
+        (NAN, FACTORS, {}, r"`codes` must be finite. Received: 1 values .* index \(3, 1\)"),
+        (CODES.astype(str), FACTORS, {}, "`codes` must hold real numbers. Received"),
+        (CODES * 1j, FACTORS, {}, "`codes` must hold real numbers. Received.*complex128"),
+        (CODES, FACTORS[:, 0], {}, r"`factors` must be .* Received: factors.shape=\(30,\)"),
+        (CODES, FACTORS[:20], {}, r"as many rows as `codes`, 30. Received: .*\(20, 2\)"),
+        (CODES, FACTORS.astype(float), {}, "`factors` must be integers.*float64"),
+        (CODES, FACTORS, {"num_bins": 31}, r"`num_bins`=31 samples. Received: .*\(30, 2\)"),
+        (CODES, FACTORS, {"num_bins": 0}, "`num_bins` must be an integer >= 1. Received: .*=0"),
+        (CODES, FACTORS, {"num_bins": 2.0}, "`num_bins` must be an integer"),
+    ],
+)
+def test_codes_and_factors(metric, codes, factors, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        metric(codes, factors, **arguments)
+
+
+@pytest.mark.parametrize("active", [np.array([0, 1]), np.array([True]), np.array(True)])
+def test_active(active):
+    with pytest.raises(ValueError, match=r"`active` must be a boolean array of shape \(2,\)"):
+        mig_sup(CODES, FACTORS, active=active)
+
+
+@pytest.mark.parametrize(
+    "metric, rest", [(latent_information, ()), (posterior_mig, (FACTORS,))], ids=["latent", "mig"]
+)
+@pytest.mark.parametrize(
+    "mean, log_var, arguments, message",
+    [
+        (CODES[:, 0], CODES[:, 0], {}, "`mean` must be a non-empty array"),
+        (NAN, CODES, {}, "`mean` must be finite"),
+        (CODES, -np.inf * np.ones((30, 2)), {}, "`log_var` must be finite"),
+        (CODES, CODES[:, :1], {}, r"`log_var` must have the shape of `mean`, \(30, 2\). Rec"),
+        (CODES, CODES, {"num_samples": 0}, "`num_samples` must be an integer >= 1"),
+    ],
+)
+def test_posteriors(metric, rest, mean, log_var, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        metric(mean, log_var, *rest, **arguments)
+
+
+@pytest.mark.parametrize("rungs", [[], [1], [1, 2], [3, -1], [2, 0], [1.0, 1.0]])
+def test_rungs(rungs):
+    with pytest.raises(ValueError, match="`rungs` must be positive integers that sum to the 2"):
+        latent_information(CODES, CODES, rungs=rungs)
+
+
+@pytest.mark.parametrize("factors_used", [[2], [-1], [0, 0], 1, [0.0], [True, False], []])
+def test_factors_used(factors_used):
+    with pytest.raises(ValueError, match="`factors_used` must be distinct indices below 2"):
+        posterior_mig(CODES, CODES, FACTORS, factors_used=factors_used)
+
+
+def test_factors_of_posteriors():
+    with pytest.raises(ValueError, match="as many rows as `mean`, 30"):
+        posterior_mig(CODES, CODES, FACTORS[:5])

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from keras_disentangle.visualization import latent_traversal, rung_samples, traversal_frames
+
+SIZE = 20  # the gap between groups is then 4 pixels
+RUNGS = (2, 1)
+
+
+class Decoder:
+    """Writes each latent dimension, mapped from [-4, 4] to [0, 1], into its rows of the image."""
+
+    calls = 0
+
+    def __call__(self, latents):
+        self.calls += 1
+        assert latents.dtype == np.float32
+        values = np.repeat(np.clip(latents / 8 + 0.5, 0, 1), 4, axis=1)
+        values = np.pad(values, [(0, 0), (0, SIZE - values.shape[1])])
+        return np.repeat(values[:, :, None, None], SIZE, axis=2)
+
+
+def codes(picture, row, group, columns):
+    """Reads the latent codes of a row of images back from a picture with `padding=0`."""
+    picture = picture[:, -columns * SIZE :]  # without the labels
+    top = row * SIZE + group * 4
+    pixels = picture[top : top + 12 : 4, ::SIZE, 0]
+    return (pixels.T / 255 - 0.5) * 8
+
+
+def test_traversal_moves_one_dimension_a_row():
+    decode, latent = Decoder(), np.array([0.5, -0.5, 1.0])
+    picture = latent_traversal(decode, latent, span=2, steps=5, rungs=RUNGS, padding=0)
+    assert decode.calls == 1
+    assert picture.shape[0] == 3 * SIZE + 4
+    for row, group in enumerate([0, 0, 1]):
+        expected = np.tile(latent, (5, 1))
+        expected[:, row] = [-2, -1, 0, 1, 2]
+        np.testing.assert_allclose(codes(picture, row, group, 5), expected, atol=0.02)
+
+
+def test_values_replace_the_default_range():
+    picture = latent_traversal(Decoder(), np.zeros(3), [3, -1], padding=0)
+    np.testing.assert_allclose(codes(picture, 2, 0, 2)[:, 2], [3, -1], atol=0.02)
+
+
+def test_each_row_has_a_label_and_each_group_a_gap():
+    picture = latent_traversal(Decoder(), np.zeros(3), rungs=RUNGS, padding=0)
+    margin = picture[:, : -9 * SIZE, 0]
+    assert (picture[2 * SIZE : 2 * SIZE + 4] == 255).all()
+    for top in (0, SIZE, 2 * SIZE + 4):
+        assert margin[top : top + SIZE].min() < 100
+    assert (margin[:, 0] == 255).all() and (margin[:, -1] == 255).all()  # nothing is cut off
+
+
+def test_frames_go_there_and_back():
+    decode = Decoder()
+    frames = traversal_frames(decode, np.zeros(3), span=2, steps=5, rungs=RUNGS, padding=0)
+    assert decode.calls == 1 and len(frames) == 8
+    first = [codes(frame, 0, 0, 2) for frame in frames]
+    np.testing.assert_allclose(
+        [frame[1, 1] for frame in first], [-2, -1, 0, 1, 2, 1, 0, -1], atol=0.02
+    )
+    assert np.abs([frame[1, 0] for frame in first]).max() < 0.02
+    last = [codes(frame, 1, 1, 2)[0, 2] for frame in frames[:5]]
+    np.testing.assert_allclose(last, [-2, -1, 0, 1, 2], atol=0.02)
+    assert (frames[0][SIZE:, -SIZE:] == 255).all()  # the second rung has one dimension only
+
+
+def test_rung_samples_are_from_the_prior_in_one_rung_alone():
+    latent = np.array([0.5, -0.5, 1.0])
+    picture = rung_samples(Decoder(), latent, RUNGS, num=200, seed=1, padding=0)
+    top, bottom = codes(picture, 0, 0, 200), codes(picture, 1, 1, 200)
+    np.testing.assert_allclose(top[:, 2], 1, atol=0.02)
+    np.testing.assert_allclose(bottom[:, :2], np.tile(latent[:2], (200, 1)), atol=0.02)
+    sampled = np.stack([*top[:, :2].T, bottom[:, 2]])
+    assert np.abs(sampled.mean(1)).max() < 0.25 and np.abs(sampled.std(1) - 1).max() < 0.2
+    again = rung_samples(Decoder(), latent, RUNGS, num=200, seed=1, padding=0)
+    other = rung_samples(Decoder(), latent, RUNGS, num=200, seed=2, padding=0)
+    np.testing.assert_array_equal(picture, again)
+    assert (picture != other).any()
+
+
+@pytest.mark.parametrize("draw", [latent_traversal, traversal_frames, rung_samples])
+@pytest.mark.parametrize(
+    "latent, rungs, message",
+    [
+        (np.zeros((1, 3)), None, r"`latent` must be of shape \(d,\).*\(1, 3\)"),
+        (np.zeros(3), (2, 2), r"add up to the 3 dimensions.*\(2, 2\)"),
+        (np.zeros(3), (4, -1), "positive sizes"),
+        (np.zeros(3), (), "positive sizes"),
+    ],
+)
+def test_bad_latents_and_rungs_are_named(draw, latent, rungs, message):
+    with pytest.raises(ValueError, match=message):
+        draw(Decoder(), latent, rungs=rungs)
+
+
+@pytest.mark.parametrize("draw", [latent_traversal, traversal_frames])
+@pytest.mark.parametrize(
+    "arguments", [{"span": 0}, {"steps": 1}, {"values": []}, {"values": np.zeros((2, 2))}]
+)
+def test_bad_values_are_named(draw, arguments):
+    with pytest.raises(ValueError, match=f"`{next(iter(arguments))}`"):
+        draw(Decoder(), np.zeros(3), **arguments)
+
+
+def test_bad_numbers_and_decoders_are_named():
+    with pytest.raises(ValueError, match="num=0"):
+        rung_samples(Decoder(), np.zeros(3), num=0)
+    with pytest.raises(ValueError, match=r"`decode\(latent\)` must be"):
+        latent_traversal(lambda latents: Decoder()(latents) * 2, np.ones(3))
