@@ -1,5 +1,3 @@
-import numpy as np
-
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization._rungs import sample_rungs, split_rungs
