@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
@@ -26,8 +26,9 @@ MODELS = ("provlae", "vlae", "beta_vae", "teacher_student")
 class Recipe:
     """One training: the data, the ladder, and the length of its stages.
 
-    `steps_per_stage` and `fade_steps` are training steps. A model that is trained at once gets
-    as many steps as all stages together.
+    `steps_per_stage`, `fade_steps` and `beta_steps` are training steps. Beta goes from
+    `beta_start`, if given, to `beta` within `beta_steps`. A model that is trained at once gets as
+    many steps as all stages together.
     """
 
     data: str
@@ -36,6 +37,8 @@ class Recipe:
     batch_size: int
     steps_per_stage: int
     beta: float = 1.0
+    beta_start: float | None = None
+    beta_steps: int = 0
     gamma: float = 0.5
     fade_steps: int = 5000
     learning_rate: float = 5e-4
@@ -166,6 +169,11 @@ def _fit(model, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
         shown = data[:10_000]
     model.compile(keras.optimizers.Adam(recipe.learning_rate))
+    if recipe.beta_start is not None:
+        callbacks = [
+            *callbacks,
+            kd.callbacks.RampWeight("beta", recipe.beta, recipe.beta_steps, recipe.beta_start),
+        ]
     # The pictures and scores of a stage are taken at its end.
     every = recipe.epochs_per_stage
     watch = [
@@ -206,10 +214,9 @@ def table(results):
     levels = sorted((name for name in terms if name.startswith("kl")), reverse=True)
     information = scores["information"] if scores else [None] * len(levels)
     for name, value in zip(levels, information, strict=True):
+        label = name.replace("kl_", "rung ").replace("kl", "code")
         known = "" if value is None else f"   I(x; z) {value:5.2f} nats"
-        lines.append(
-            f"{name.replace('kl_', 'rung ').replace('kl', 'code'):14}  KL {terms[name]:6.2f} nats{known}"
-        )
+        lines.append(f"{label:14}  KL {terms[name]:6.2f} nats{known}")
     if scores:
         lines.append(f"total           I(x; z) {scores['information_total']:5.2f} nats")
         lines += [
@@ -236,8 +243,16 @@ def main(arguments=None):
     add("--log-dir", default="runs/provlae", help="where model, scores, pictures and logs go")
     add("--seed", type=int, default=0, help="of weights, noise and data order")
     add("--image-size", type=int, help="side of the images in pixels")
-    add("--rungs", type=int, nargs="+", help="latents of each rung, most abstract first")
+    add(
+        "--rungs",
+        dest="rung_sizes",
+        type=int,
+        nargs="+",
+        help="latents of each rung, most abstract first",
+    )
     add("--beta", type=float, help="weight of the KL terms")
+    add("--beta-start", type=float, help="weight of the KL terms at the start")
+    add("--beta-steps", type=int, help="training steps from --beta-start to --beta")
     add("--gamma", type=float, help="weight of the dormant rungs' KL terms")
     add("--fade-steps", type=int, help="training steps of a fade-in; 0 switches it off")
     add("--steps-per-stage", type=int, help="training steps of each stage")
@@ -246,15 +261,11 @@ def main(arguments=None):
     options = vars(parser.parse_args(arguments))
 
     recipe = RECIPES[options["recipe"]]
+    known = {field.name for field in fields(Recipe)}
+    given = {name: v for name, v in options.items() if name in known and v is not None}
     if options["image_size"]:
-        size = options["image_size"]
-        recipe = replace(recipe, image_shape=(size, size, recipe.image_shape[-1]))
-    if options["rungs"]:
-        recipe = replace(recipe, rung_sizes=tuple(options["rungs"]))
-    names = ("data", "beta", "gamma", "fade_steps", "steps_per_stage", "batch_size")
-    given = {name: options[name] for name in (*names, "learning_rate")}
-    recipe = replace(recipe, **{name: v for name, v in given.items() if v is not None})
-
+        given["image_shape"] = (*[options["image_size"]] * 2, recipe.image_shape[-1])
+    recipe = replace(recipe, **given)
     log_dir = Path(options["log_dir"])
     _, results = train(recipe, options["model"], log_dir, options["data_dir"], options["seed"])
     print("\n" + table(results) + "\n")
