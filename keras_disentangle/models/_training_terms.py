@@ -21,6 +21,12 @@ class PresentValue(keras.metrics.Mean):
         self.count.assign(1.0)
 
 
+def checked_weight(name, value):
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
+    return float(value)
+
+
 def check_images(x, image_shape, bounded):
     """Raises a ValueError unless `x` (an array, or the first batch of a data set) is images."""
     if isinstance(x, keras.utils.PyDataset):

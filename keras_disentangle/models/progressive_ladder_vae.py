@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_disentangle.layers import FadeIn
+from keras_disentangle.models._training_terms import checked_weight
 from keras_disentangle.models.ladder_vae import LadderVAE
-from keras_disentangle.models.variational_model import _checked_weight
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -44,7 +44,7 @@ class ProgressiveLadderVAE(LadderVAE):
         seed=None,
         **kwargs,
     ):
-        gamma = _checked_weight("gamma", gamma)
+        gamma = checked_weight("gamma", gamma)
         super().__init__(
             encoder_blocks,
             posteriors,

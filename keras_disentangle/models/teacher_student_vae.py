@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_disentangle.models._networks import check_shape, network_shapes, serialize
+from keras_disentangle.models._training_terms import checked_weight
 from keras_disentangle.models.vae import VAE
-from keras_disentangle.models.variational_model import _checked_weight
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -51,8 +51,8 @@ class TeacherStudentVAE(VAE):
         check_shape(
             "The input of `encoder`", teacher.image_shape, network_shapes("encoder", encoder)[0]
         )
-        jacobian_weight = _checked_weight("jacobian_weight", jacobian_weight)
-        code_weight = _checked_weight("code_weight", code_weight)
+        jacobian_weight = checked_weight("jacobian_weight", jacobian_weight)
+        code_weight = checked_weight("code_weight", code_weight)
         super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)
         if self.latent_dim <= teacher.latent_dim:
             raise ValueError(

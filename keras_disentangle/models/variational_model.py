@@ -6,7 +6,12 @@ from keras import ops
 
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
-from keras_disentangle.models._training_terms import BatchMean, PresentValue, check_images
+from keras_disentangle.models._training_terms import (
+    BatchMean,
+    PresentValue,
+    check_images,
+    checked_weight,
+)
 from keras_disentangle.schedules import Ramp
 
 
@@ -47,7 +52,7 @@ class VariationalModel(keras.Model):
         self.rung_sizes = tuple(rung_sizes)
         self.latent_dim = sum(self.rung_sizes)
         self.image_shape = tuple(image_shape)
-        self.beta = _checked_weight("beta", beta)
+        self.beta = checked_weight("beta", beta)
         self.observation = observation
         self.seed = seed
 
@@ -202,9 +207,3 @@ class VariationalModel(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
-
-
-def _checked_weight(name, value):
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
-    return float(value)
