@@ -53,7 +53,7 @@ def load_weights(model, folder, name_or_path):
         ) from error
 
 
-def save_weights(model, folder, application, name, settings, scores):
+def save_weights(model, folder, application, name, settings):
     """Writes a model's weights as float16 with an entry in the manifest: how releases are made."""
     import h5py
 
@@ -86,8 +86,15 @@ def save_weights(model, folder, application, name, settings, scores):
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "settings": settings,
-        "scores": scores,
     }
+    manifest.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def record_scores(folder, name, scores):
+    """Writes the scores of shipped weights, as measured on them, into the manifest."""
+    manifest = Path(folder) / "weights" / MANIFEST
+    content = json.loads(manifest.read_text())
+    content["weights"][name]["scores"] = scores
     manifest.write_text(json.dumps(content, indent=2) + "\n")
 
 

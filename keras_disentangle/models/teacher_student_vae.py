@@ -22,7 +22,7 @@ class TeacherStudentVAE(VAE):
     finite difference that makes the student's Jacobian with respect to them the teacher's.
 
     Args:
-        teacher: a trained `VAE`; it is not changed.
+        teacher: a trained `VAE`; it is frozen (`trainable` becomes False).
         encoder, decoder: the student's networks, as in `VAE`.
         code_weight: $\lambda_z$, >= 0.
         jacobian_weight: $\lambda_J$, >= 0: the ramp `jacobian_weight`.

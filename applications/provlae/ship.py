@@ -1,0 +1,40 @@
+"""Turns a trained pro-VLAE into weights that ship with the application."""
+
+import argparse
+
+import keras
+
+import keras_disentangle as kd
+from keras_disentangle.applications import _weights
+from keras_disentangle.applications.provlae.provlae import FOLDER, NETWORKS, ProVLAE
+
+
+def main(arguments=None):
+    """Command line of `scripts/ship.py provlae`."""
+    parser = argparse.ArgumentParser(
+        prog="ship.py provlae",
+        description="Stores a trained model's weights as float16 in applications/provlae/weights, "
+        "with a checksum and the scores of the stored weights in the manifest.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("name", help="the name that ProVLAE(weights=...) will take")
+    parser.add_argument("model", help="the .keras file of a training")
+    parser.add_argument("--networks", choices=sorted(NETWORKS), default="small")
+    options = parser.parse_args(arguments)
+    trained = keras.models.load_model(options.model)
+    settings = {
+        "image_shape": list(trained.image_shape),
+        "rung_sizes": list(trained.rung_sizes),
+        "beta": float(trained.ramps["beta"](trained.step)),
+        "gamma": trained.gamma,
+        "networks": options.networks,
+    }
+    # Without the optimizer, whose state would triple the file.
+    model = ProVLAE(**settings)
+    for variable, value in zip(model.weights, trained.weights, strict=True):
+        variable.assign(value)
+    _weights.save_weights(model, FOLDER, "ProVLAE", options.name, settings)
+    data = kd.datasets.DSprites(image_size=trained.image_shape[0])
+    scores = kd.evaluate(ProVLAE(weights=options.name), data, num_samples=20_000)
+    _weights.record_scores(FOLDER, options.name, scores)
+    print(scores)
