@@ -3,10 +3,10 @@
 import argparse
 
 import keras
-
-import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.provlae.provlae import FOLDER, NETWORKS, ProVLAE
+
+import keras_disentangle as kd
 
 
 def main(arguments=None):

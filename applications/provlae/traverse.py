@@ -8,6 +8,7 @@ from keras_disentangle.applications.provlae import _trained
 
 import keras_disentangle as kd
 from keras_disentangle.visualization import (
+    enlarge,
     latent_traversal,
     rung_samples,
     save_gif,
@@ -31,7 +32,7 @@ def main(arguments=None):
     latent = ops.convert_to_numpy(model.encode(np.divide(image, 255, dtype="float32"))[0])[0]
 
     def decode(z):
-        return ops.convert_to_numpy(model.decode(z.astype("float32"))).clip(0, 1)
+        return enlarge(ops.convert_to_numpy(model.decode(z.astype("float32"))).clip(0, 1))
 
     rungs, out = model.rung_sizes, Path(options.out)
     save_png(

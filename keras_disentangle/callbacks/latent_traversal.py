@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle.visualization._pixels import as_uint8
+from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.latent_traversal import latent_traversal
 from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
@@ -124,7 +125,7 @@ class LatentTraversal(keras.callbacks.Callback):
         images = ops.convert_to_numpy(self.model.decode(ops.convert_to_tensor(latents)))
         # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither is a reason to
         # end a training for a picture.
-        return np.nan_to_num(images.astype("float32")).clip(0, 1)
+        return enlarge(np.nan_to_num(images.astype("float32")).clip(0, 1))
 
     def _draw(self):
         mean = self._mean()
@@ -137,7 +138,9 @@ class LatentTraversal(keras.callbacks.Callback):
             ),
         }
         if self.images is not None:
-            pictures["reconstructions"] = reconstruction_grid(self.images, self._decode(mean))
+            pictures["reconstructions"] = reconstruction_grid(
+                enlarge(self.images), self._decode(mean)
+            )
         step = int(getattr(self.model, "step", self._epoch))
         for name, picture in pictures.items():
             save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)

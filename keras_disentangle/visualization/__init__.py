@@ -1,5 +1,6 @@
 """Pictures of what a model has learned: NumPy arrays in, uint8 images out."""
 
+from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.image_grid import image_grid
 from keras_disentangle.visualization.information_flow import information_flow
@@ -12,6 +13,7 @@ from keras_disentangle.visualization.traversal_frames import traversal_frames
 
 __all__ = [
     "EventWriter",
+    "enlarge",
     "image_grid",
     "information_flow",
     "latent_traversal",

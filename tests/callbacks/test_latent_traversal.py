@@ -12,7 +12,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
-from keras_disentangle.visualization import latent_traversal, reconstruction_grid, rung_samples
+from keras_disentangle.visualization import (
+    enlarge,
+    latent_traversal,
+    reconstruction_grid,
+    rung_samples,
+)
 
 IMAGES = np.random.default_rng(0).random((24, 8, 8, 1), dtype="float32")
 
@@ -79,13 +84,13 @@ def test_pictures_show_the_model_and_change_nothing(tmp_path):
     assert [name for name in found if "events" not in name] == [*files, "traversal.gif"]
 
     def decode(latents):
-        return ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents)))
+        return enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents))))
 
     mean = ops.convert_to_numpy(model.encode(ops.convert_to_tensor(IMAGES))[0])
     expected = {
         "traversal": latent_traversal(decode, mean[0], steps=5, rungs=(2, 1)),
         "rung_samples": rung_samples(decode, mean[0], (2, 1), num=4),
-        "reconstructions": reconstruction_grid(IMAGES[:16], decode(mean[:16])),
+        "reconstructions": reconstruction_grid(enlarge(IMAGES[:16]), decode(mean[:16])),
     }
     events = EventAccumulator(str(pictures)).Reload()
     assert sorted(events.Tags()["images"]) == names
@@ -111,7 +116,7 @@ def test_without_images_the_traversal_sets_out_from_zero(tmp_path):
     pictures = tmp_path / "pictures"
     assert not (pictures / "epoch_0001_reconstructions.png").exists()
     expected = latent_traversal(
-        lambda latents: ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents))),
+        lambda latents: enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents)))),
         np.zeros(3),
         rungs=(2, 1),
     )
@@ -132,8 +137,8 @@ def test_a_plain_model_without_rungs_or_step_and_with_odd_pixels(tmp_path):
     callback.on_train_end()
     saved = np.asarray(Image.open(tmp_path / "pictures" / "epoch_0001_traversal.png"))
     assert saved.shape[2] == 3
-    first_row = saved[1:9, -37:].reshape(8, -1, 3)  # 4 images of 8 pixels and 5 lines
-    assert [first_row[4, 4 + 9 * column, 0] for column in range(4)] == [0, 0, 255, 0]
+    first_row = saved[1:65, -261:].reshape(64, -1, 3)  # 4 images of 8 × 8 pixels and 5 lines
+    assert [first_row[32, 32 + 65 * column, 0] for column in range(4)] == [0, 0, 255, 0]
     events = EventAccumulator(str(tmp_path / "pictures")).Reload()
     assert [event.step for event in events.Images("rung_samples")] == [1]
 
