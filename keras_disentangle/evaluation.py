@@ -35,6 +35,9 @@ def evaluate(model, dataset, *, num_samples=10_000, num_votes=1000, seed=0, batc
     """
     if not hasattr(model, "encode"):
         raise ValueError(f"`model` must have a method `encode`. Received: model={model}")
+    for name, value in (("num_samples", num_samples), ("num_votes", num_votes)):
+        if int(value) != value or value < 1:
+            raise ValueError(f"`{name}` must be an integer >= 1. Received: {name}={value}")
     rng = np.random.default_rng(seed)
     size = min(num_samples, len(dataset))
     index = rng.choice(len(dataset), size, replace=False)

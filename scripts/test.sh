@@ -33,7 +33,7 @@ skipped=()
 for backend in "${backends[@]}"; do
     echo "== $backend"
     status=0
-    KERAS_BACKEND=$backend python -m pytest -q "${skipped[@]}" "$@" || status=$?
+    KERAS_BACKEND=$backend python -m pytest -q ${skipped[@]+"${skipped[@]}"} "$@" || status=$?
     # What computes with NumPy alone is tested under the first backend; so where only such tests
     # were asked for, the others find none (5).
     if [ "$status" -ne 0 ] && ! { [ "$status" -eq 5 ] && [ "${#skipped[@]}" -gt 0 ]; }; then

@@ -177,7 +177,7 @@ def _fit(model, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
     if is_factors:
         batches = data.batches(recipe.batch_size, seed=seed, steps_per_epoch=steps)
         rng = np.random.default_rng(seed)
-        shown = data.images(np.sort(rng.choice(len(data), 10_000, replace=False)))
+        shown = data.images(np.sort(rng.choice(len(data), min(10_000, len(data)), replace=False)))
     else:
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
         shown = data[:60_000]

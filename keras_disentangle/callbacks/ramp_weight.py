@@ -28,7 +28,8 @@ class RampWeight(keras.callbacks.Callback):
     def __init__(self, name, target, steps, start=None):
         super().__init__()
         for argument, value in (("target", target), ("steps", steps), ("start", start or 0)):
-            if not 0 <= value < float("inf") or (argument == "steps" and int(value) != value):
+            whole = argument != "steps" or float(value).is_integer()
+            if not (0 <= value < float("inf") and whole):
                 raise ValueError(
                     f"`{argument}` must be a finite number >= 0 (`steps` an integer). "
                     f"Received: {argument}={value}"

@@ -36,5 +36,13 @@ class GaussianSampling(keras.layers.Layer):
     def compute_output_shape(self, mean_shape, log_var_shape):
         return mean_shape
 
+    def save_own_variables(self, store):
+        # Keras saves no seed generators; without its state a run cannot go on as it was.
+        store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        if "seed_state" in store.keys():
+            self.seed_generator.state.assign(store["seed_state"])
+
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

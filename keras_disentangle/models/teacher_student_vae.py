@@ -48,6 +48,8 @@ class TeacherStudentVAE(VAE):
         seed=None,
         **kwargs,
     ):
+        if not isinstance(teacher, VAE):
+            raise ValueError(f"`teacher` must be a `VAE`. Received: teacher={teacher}")
         check_shape(
             "The input of `encoder`", teacher.image_shape, network_shapes("encoder", encoder)[0]
         )
@@ -88,9 +90,11 @@ class TeacherStudentVAE(VAE):
         }
 
     def get_config(self):
+        teacher = serialize(self.teacher)
+        teacher.pop("compile_config", None)  # It is not trained any more.
         return {
             **super().get_config(),
-            "teacher": serialize(self.teacher),
+            "teacher": teacher,
             "code_weight": self.code_weight,
             "jacobian_weight": self.jacobian_weight,
         }

@@ -188,10 +188,11 @@ class VariationalModel(keras.Model):
         return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
     def _check_input(self, name, value, shape):
-        if tuple(value.shape[1:]) != shape or len(value.shape) != len(shape) + 1:
+        received = getattr(value, "shape", None)
+        if received is None or len(received) != len(shape) + 1 or tuple(received[1:]) != shape:
             raise ValueError(
                 f"`{name}` must have the shape {('n', *shape)}. "
-                f"Received: {name}.shape={tuple(value.shape)}"
+                f"Received: {value if received is None else f'{name}.shape={tuple(received)}'}"
             )
 
     # Saving

@@ -30,7 +30,8 @@ class Ramp(keras.layers.Layer):
 
     def __init__(self, start=1.0, target=None, first_step=0, num_steps=0, **kwargs):
         # Steps run into the millions and bfloat16 holds 8 bits: never in the compute precision.
-        super().__init__(trainable=False, dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "trainable": False, "dtype": "float32"})
+        self._allow_non_tensor_positional_args = True  # `ramp(125)`
         target = start if target is None else target
         numbers = _checked(start, target, first_step, num_steps)
         self.start, self.target, self.first_step, self.num_steps = (
@@ -97,6 +98,6 @@ def _checked(start, target, first_step, num_steps):
         if not 0 <= float(value) < float("inf"):
             raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
     for name, value in (("first_step", first_step), ("num_steps", num_steps)):
-        if int(value) != value or value < 0:
+        if not 0 <= value < 2**31 or int(value) != value:
             raise ValueError(f"`{name}` must be an integer >= 0. Received: {name}={value}")
     return float(start), float(target), int(first_step), int(num_steps)

@@ -1,0 +1,159 @@
+"""Recipes, end to end: every model of the comparison trains, is written, loaded and drawn."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from keras_disentangle.applications.provlae import evaluate, train, traverse
+
+import keras_disentangle as kd
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Two rungs, two epochs of two steps a stage, on images in a file."""
+    np.savez(tmp_path / "images.npz", images=PIXELS)
+    return train.Recipe(
+        str(tmp_path / "images.npz"),
+        (8, 8, 1),
+        (2, 1),
+        batch_size=4,
+        steps_per_stage=4,
+        fade_steps=2,
+        epochs_per_stage=2,
+    )
+
+
+@pytest.mark.parametrize("name", train.MODELS)
+def test_every_model_trains(name, recipe, tmp_path):
+    log_dir = tmp_path / "run"
+    model, results = train.train(recipe, name, log_dir, verbose=0)
+    assert json.loads((log_dir / "results.json").read_text())["steps"] == results["steps"]
+    # The teacher takes the first stage.
+    assert results["steps"] == int(model.step) == (4 if name == "teacher_student" else 8)
+    assert sum(model.rung_sizes) == 3
+    assert np.isfinite(list(results["terms"].values())).all()
+    assert {"reconstruction", "loss", "beta"} <= set(results["terms"])
+    assert name in train.table(results) and "reconstruction" in train.table(results)
+
+    pictures = {path.name for path in (log_dir / "pictures").iterdir()}
+    assert {"information_flow.png", "traversal.gif"} <= pictures
+    assert list((log_dir / "train").glob("events*"))
+    assert not list(log_dir.rglob("*.part"))
+    loaded = keras.models.load_model(log_dir / "model.keras")
+    images = PIXELS.astype("float32") / 255
+    for a, b in zip(model.encode(images), loaded.encode(images), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+
+
+def test_factors_are_scored(recipe, tmp_path, monkeypatch):
+    # The recipe measures on ten thousand images; that is tested elsewhere, on few.
+    monkeypatch.setattr(kd.callbacks.FactorMetrics, "on_epoch_end", lambda *args: None)
+    scores = {
+        "mig": 0.5,
+        "mig_sup": 0.25,
+        "factor_vae": 0.75,
+        "information": [1.5, 0.5],
+        "information_total": 2.0,
+        "kl": [2.0, 1.0],
+    }
+    monkeypatch.setattr(kd, "evaluate", lambda model, data, **options: scores)
+    monkeypatch.setattr(kd.callbacks.InformationFlow, "on_train_end", lambda *args: None)
+    monkeypatch.setattr(kd.callbacks.InformationFlow, "on_epoch_end", lambda *args: None)
+    recipe = train.replace(recipe, data="dsprites", image_shape=(16, 16, 1))
+    _, results = train.train(recipe, "provlae", tmp_path / "run", verbose=0)
+    assert results["scores"] == scores
+    lines = train.table(results).splitlines()
+    assert any("MIG " in line and "0.500" in line for line in lines)
+    assert sum("I(x; z)" in line for line in lines) == 3
+
+
+def test_the_command_line(recipe, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+    monkeypatch.setitem(train.RECIPES, "demo", train.replace(recipe, data="dsprites"))
+    options = {
+        "--recipe": "demo",
+        "--data": recipe.data,
+        "--image-size": "8",
+        "--log-dir": str(run),
+        "--steps-per-stage": "6",
+        "--fade-steps": "5",
+        "--batch-size": "4",
+        "--beta": "3",
+    }
+    train.main([*(word for pair in options.items() for word in pair), "--rungs", "2", "1"])
+    printed = capsys.readouterr().out
+    assert "provlae: 12 steps" in printed and str(run / "model.keras") in printed
+    settings = json.loads((run / "results.json").read_text())["settings"]
+    assert settings["beta"] == 3.0 and settings["rung_sizes"] == [2, 1]
+
+    chosen = ["--weights", str(run / "model.keras"), "--data", recipe.data]
+    evaluate.main([*chosen, "--json", str(tmp_path / "scores.json")])
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert len(scores["information"]) == 2 and "information" in capsys.readouterr().out
+    traverse.main([*chosen, "--image", "3", "--out", str(tmp_path / "out")])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "traversal.png",
+        "traversal.gif",
+        "rung_samples.png",
+    }
+    with pytest.raises(ValueError, match="`image` must lie in 0..23. Received: 24"):
+        traverse.main([*chosen, "--image", "24"])
+
+
+def test_damaged_models_are_named(recipe, tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"no zip")
+    with pytest.raises(ValueError, match="whole .keras file. Received: .*model.keras"):
+        evaluate.main(["--weights", str(tmp_path / "model.keras"), "--data", recipe.data])
+
+
+@pytest.mark.parametrize("name", sorted(train.RECIPES))
+def test_recipes_fit_their_networks(name):
+    recipe = train.RECIPES[name]
+    model = train.build_model("provlae", recipe, seed=0)
+    assert model.rung_sizes == recipe.rung_sizes and model.image_shape == recipe.image_shape
+    assert recipe.fade_steps <= recipe.steps_per_stage
+    assert recipe.steps_per_stage % recipe.epochs_per_stage == 0
+
+
+def test_bad_arguments_are_named(recipe, tmp_path):
+    with pytest.raises(ValueError, match="`model` must be one of .* Received: model='gan'"):
+        train.train(recipe, "gan", tmp_path / "run")
+    short = train.replace(recipe, steps_per_stage=1)
+    with pytest.raises(ValueError, match="`steps_per_stage` must be at least 2.* Received: .*=1"):
+        train.train(short, "provlae", tmp_path / "run")
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="one backend is enough")
+def test_the_scripts_explain_themselves():
+    commands = [
+        [command, *application, "--help"]
+        for command in ("train", "evaluate", "traverse")
+        for application in ([], ["provlae"])
+    ]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPTS / f"{command}.py"), *rest],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for command, *rest in commands
+    ]
+    for command, run in zip(commands, runs, strict=True):
+        out, errors = run.communicate(timeout=300)
+        assert run.returncode == 0, errors
+        assert (
+            ("--weights" in out or "--recipe" in out)
+            if "provlae" in command
+            else ("APPLICATION is one of: provlae" in out)
+        )

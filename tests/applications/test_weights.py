@@ -1,0 +1,146 @@
+"""Trained weights: shipped ones load, and damaged or foreign ones are refused."""
+
+import h5py
+import numpy as np
+import pytest
+from keras import ops
+from keras_disentangle.applications import _weights
+from keras_disentangle.applications.provlae import provlae
+from tiny_models import weights
+
+import keras_disentangle as kd
+
+SETTINGS = {
+    "image_shape": [8, 8, 1],
+    "rung_sizes": [2, 1],
+    "beta": 2.0,
+    "gamma": 0.25,
+    "networks": "small",
+}
+SHIPPED = [
+    (application, name)
+    for application, names in kd.applications.available_weights().items()
+    for name in names
+]
+
+
+@pytest.mark.parametrize("application, name", SHIPPED)
+def test_shipped_weights(application, name):
+    model = getattr(kd.applications, application)(weights=name)
+    images = np.random.default_rng(0).random((2, *model.image_shape), dtype="float32")
+    for value in (*model.encode(images), model.reconstruct(images), model.sample(2)):
+        assert np.isfinite(ops.convert_to_numpy(value)).all()
+    assert int(model.step) > 0
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An application's folder with the weights "tiny", in place of the installed one."""
+    application = tmp_path / "provlae"
+    (application / "weights").mkdir(parents=True)
+    monkeypatch.setattr(provlae, "FOLDER", application)
+    monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
+    model = kd.applications.ProVLAE(**SETTINGS)
+    model.step.assign(40)
+    model.ramps["alpha_1"].set(0.0, 1.0, 20, 10)
+    _weights.save_weights(model, application, "ProVLAE", "tiny", SETTINGS)
+    return application, model
+
+
+def test_a_name_brings_weights_and_settings(folder):
+    _, trained = folder
+    assert kd.applications.available_weights() == {"ProVLAE": ["tiny"]}
+    model = kd.applications.ProVLAE(weights="tiny")
+    assert model.image_shape == (8, 8, 1) and model.rung_sizes == (2, 1)
+    assert (model.beta, model.gamma) == (2.0, 0.25)
+    for a, b in zip(weights(model), weights(trained), strict=True):
+        np.testing.assert_allclose(a, b.astype("float16") if b.ndim else b, rtol=1e-6)
+        assert a.dtype == b.dtype
+    # The state of the ramps comes along: all rungs have joined.
+    assert int(model.step) == 40
+    assert float(model.ramps["alpha_1"](model.step)) == 1.0
+
+
+def test_files_are_stored_as_float16(folder):
+    application, trained = folder
+    kinds = []
+    with h5py.File(application / "weights" / "tiny.weights.h5") as file:
+        file.visititems(
+            lambda _, item: (
+                kinds.append(item.dtype)
+                if isinstance(item, h5py.Dataset) and item.ndim and item.dtype.kind == "f"
+                else None
+            )
+        )
+    assert len(kinds) == len(trained.trainable_variables) and set(kinds) == {np.dtype("float16")}
+
+
+def test_agreeing_settings_may_be_repeated_and_others_replaced(folder):
+    model = kd.applications.ProVLAE(weights="tiny", image_shape=(8, 8, 1), beta=7.0)
+    assert model.beta == 7.0
+
+
+@pytest.mark.parametrize(
+    "setting, value, message",
+    [
+        ("image_shape", (16, 16, 1), r"must be \[8, 8, 1\] for the weights 'tiny'. Received: .*16"),
+        ("rung_sizes", (2, 2), r"must be \[2, 1\] for .* Received: rung_sizes=\(2, 2\)"),
+        ("networks", "celeba", "must be small for .* Received: networks=celeba"),
+    ],
+)
+def test_settings_that_contradict_the_weights(folder, setting, value, message):
+    with pytest.raises(ValueError, match=f"`{setting}` {message}"):
+        kd.applications.ProVLAE(weights="tiny", **{setting: value})
+
+
+def test_unknown_names_list_the_known_ones(folder):
+    with pytest.raises(ValueError, match=r"one of \['tiny'\]. Received: weights='huge'"):
+        kd.applications.ProVLAE(weights="huge")
+
+
+@pytest.mark.parametrize("damage", ["altered", "truncated", "missing"])
+def test_damaged_weights_are_refused(folder, damage):
+    path = folder[0] / "weights" / "tiny.weights.h5"
+    content = bytearray(path.read_bytes())
+    if damage == "altered":
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
+    if damage == "missing":
+        path.unlink()
+    with pytest.raises(ValueError, match="'tiny' are not as they were shipped: expected SHA-256"):
+        kd.applications.ProVLAE(weights="tiny")
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+def test_a_path(folder, tmp_path, suffix):
+    path = tmp_path / f"model{suffix}"
+    trained = folder[1]
+    trained.save_weights(path) if suffix == ".weights.h5" else trained.save(path)
+    shape = {"image_shape": (8, 8, 1), "rung_sizes": (2, 1)}
+    model = kd.applications.ProVLAE(weights=path, **shape)
+    for a, b in zip(weights(model), weights(trained), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    with pytest.raises(ValueError, match="whole weights file of this architecture. Received: .*"):
+        kd.applications.ProVLAE(weights=str(path), image_shape=(16, 16, 1), rung_sizes=(2, 1))
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=f"whole weights file .* Received: .*model{suffix}"):
+        kd.applications.ProVLAE(weights=str(path), **shape)
+    path.unlink()
+    with pytest.raises(ValueError, match=f"an existing file. Received: weights=.*model{suffix}"):
+        kd.applications.ProVLAE(weights=str(path), **shape)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"networks": "huge"}, r"`networks` must be one of .* Received: networks='huge'"),
+        ({"beta": -1}, "`beta` .* Received: beta=-1"),
+        ({"gamma": -1}, "`gamma` .* Received: gamma=-1"),
+        ({"image_shape": (4, 4, 1)}, r"`image_shape` .* Received: image_shape=\(4, 4, 1\)"),
+        ({"rung_sizes": (3, 0, 3)}, r"at least one latent. Received: \(3, 0, 3\)"),
+    ],
+)
+def test_bad_settings_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kd.applications.ProVLAE(**arguments)

@@ -1,0 +1,163 @@
+"""Every model, layer and loss: it builds, trains, saves, loads and goes on. A new one is a row."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from tiny_models import IMAGES, MODELS, fit, weights
+
+from keras_disentangle.layers import FadeIn, GaussianSampling, UpConv2D
+from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
+
+
+def assert_equal_weights(model, other):
+    assert len(model.weights) == len(other.weights)
+    for variable, a, b in zip(model.weights, weights(model), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b, variable.path)
+
+
+# Models
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request):
+    """A model after two steps, its logs, the weights before, and its row."""
+    keras.utils.set_random_seed(0)
+    row = MODELS[request.param]
+    model = row.build()
+    before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    return model, fit(model), before, row
+
+
+def test_two_steps_of_a_model(trained):
+    model, history, before, row = trained
+    assert set(history) == {"loss", *row.terms}
+    for name, values in history.items():
+        assert len(values) == 2 and np.isfinite(values).all(), name
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        assert (ops.convert_to_numpy(variable) != old).any(), variable.path
+    assert int(model.step) == 2
+
+
+def test_weights_of_a_model(trained, tmp_path):
+    model, *_, row = trained
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = row.build()
+    other.load_weights(tmp_path / "model.weights.h5")
+    assert_equal_weights(model, other)
+    assert int(other.step) == 2
+    for name, ramp in model.ramps.items():
+        assert float(other.ramps[name](5)) == float(ramp(5))
+
+
+# Trains its model on, so it comes last.
+def test_a_loaded_model_goes_on(trained, tmp_path):
+    model, *_ = trained
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model)
+    assert loaded.get_config().keys() == model.get_config().keys()
+    assert_equal_weights(model, loaded)
+    for name, ramp in model.ramps.items():
+        assert float(loaded.ramps[name](loaded.step)) == float(ramp(model.step))
+    for a, b in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b), a.path)
+    for a, b in zip(model.encode(IMAGES), loaded.encode(IMAGES), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+    for method in ("reconstruct", "predict"):
+        a, b = (getattr(m, method)(IMAGES) for m in (model, loaded))
+        a, b = (m["mean"] if method == "predict" else ops.convert_to_numpy(m) for m in (a, b))
+        np.testing.assert_array_equal(a, b)
+    # The noise too goes on where it stood.
+    history = fit(model, compile_with=False)
+    assert fit(loaded, compile_with=False) == history
+    assert_equal_weights(model, loaded)
+
+
+# Layers: each between dense layers of its own, so that there is something to train.
+
+PIXELS = np.random.default_rng(1).random((6, 4, 4, 2), dtype="float32")
+
+
+def _fade(x, old):
+    return FadeIn()(layers.Dense(3)(x), alpha=0.25, old=layers.Dense(3)(x) if old else None)
+
+
+def _sample(x):
+    mean, log_var = (layers.Dense(3)(layers.Flatten()(x)) for _ in range(2))
+    return GaussianSampling(seed=3)(mean, log_var)
+
+
+LAYERS = {
+    "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
+    "fade_in_over_old": (lambda x: _fade(x, old=True), (6, 4, 4, 3)),
+    "gaussian_sampling": (_sample, (6, 3)),
+    "up_conv_stride_1": (lambda x: UpConv2D(3, 3)(x), (6, 4, 4, 3)),
+    "up_conv_stride_2": (lambda x: UpConv2D(3, 4, strides=2)(x), (6, 8, 8, 3)),
+    "up_conv_stride_2_by_1": (lambda x: UpConv2D(3, (4, 3), strides=(2, 1))(x), (6, 8, 4, 3)),
+    "up_conv_stride_3": (lambda x: UpConv2D(3, 5, strides=3)(x), (6, 12, 12, 3)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name, tmp_path):
+    apply, shape = LAYERS[name]
+    x = keras.Input(PIXELS.shape[1:])
+    model = keras.Model(x, apply(x))
+    assert model.output_shape == (None, *shape[1:])
+    model.compile("adam", "mse")
+    before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    history = model.fit(PIXELS, np.ones(shape), epochs=2, batch_size=6, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        assert (ops.convert_to_numpy(variable) != old).any(), variable.path
+
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    with_weights = keras.Model.from_config(model.get_config())
+    with_weights.load_weights(tmp_path / "model.weights.h5")
+    expected = model.predict(PIXELS, verbose=0)  # of the sampling, its next draw
+    assert expected.shape == shape
+    for other in (loaded, with_weights):
+        np.testing.assert_array_equal(other.predict(PIXELS, verbose=0), expected)
+
+
+# Losses: functions of what a dense layer gives (6, 4) and of a target (6, 2).
+
+TARGETS = np.random.default_rng(2).random((6, 2), dtype="float32")
+
+
+def _divergence(y, out):
+    return gaussian_kl(ops.subtract(out[:, :2], y), out[:, 2:])
+
+
+def _bernoulli(y, out):
+    return bernoulli_nll(y, out[:, :2] + out[:, 2:])
+
+
+def _gaussian(y, out):
+    return gaussian_nll(y, out[:, :2], out[:, 2:])
+
+
+LOSSES = {"gaussian_kl": _divergence, "bernoulli_nll": _bernoulli, "gaussian_nll": _gaussian}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss(name, dtype, tmp_path):
+    loss = LOSSES[name]
+    model = keras.Sequential(
+        [keras.Input((4, 4, 2)), layers.Flatten(), layers.Dense(4, dtype=dtype)]
+    )
+    model.compile(keras.optimizers.SGD(1e-3), loss)
+    history = model.fit(PIXELS, TARGETS, epochs=2, batch_size=6, verbose=0).history["loss"]
+    assert np.isfinite(history).all() and history[1] < history[0]
+
+    value = loss(TARGETS, model(PIXELS))
+    assert tuple(value.shape) == (6,)
+    assert keras.backend.standardize_dtype(value.dtype) == "float32"
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    again = loss(TARGETS, loaded(PIXELS))
+    np.testing.assert_array_equal(*(ops.convert_to_numpy(v) for v in (value, again)))
