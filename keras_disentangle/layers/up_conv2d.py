@@ -10,9 +10,9 @@ class UpConv2D(keras.layers.Conv2DTranspose):
 
     Weights, arguments and outputs are those of `Conv2DTranspose`. With JAX on CPU the kernel's
     gradient of a transposed convolution takes some ten times as long as the rest of it; there the
-    layer computes one matrix product with the kernel and adds the overlapping blocks up (where
-    the kernel's side is a multiple of the stride, and it exceeds it by an even number). Every
-    other backend and device uses its own operation.
+    layer gathers each input's neighbours and multiplies them with the rearranged kernel (where the
+    kernel's side is a multiple of the stride and exceeds it by an even number). Every other
+    backend and device uses its own operation.
 
     Args:
         filters, kernel_size, strides, ...: as in `keras.layers.Conv2DTranspose`.
@@ -37,7 +37,7 @@ class UpConv2D(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         if not (self._as_product and _jax_on_cpu()):
             return super().call(inputs)
-        outputs = _overlap_add(inputs, self.kernel, self.strides)
+        outputs = _matrix_product(inputs, self.kernel, self.strides)
         if self.use_bias:
             outputs = outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
@@ -49,24 +49,30 @@ def _jax_on_cpu():
     return keras.distribution.list_devices()[0].lower().startswith("cpu")
 
 
-def _overlap_add(x, kernel, strides):
+def _matrix_product(x, kernel, strides):
     """Transposed convolution of x (b, n, m, c) with a kernel (k_h, k_w, f, c), "same" padding.
 
-    Input i adds `x_i * kernel` to the outputs i s - p ... i s - p + k - 1, p = (k - s) / 2. With
-    k = t s that block is t pieces of length s: piece j of input i lies in cell i + j.
+    With k = t s and p = (k - s) / 2, output o = c s + a - p (cell c, phase a < s) is the sum over
+    j < t of input c - j times row j s + a of the kernel; likewise for columns. So each cell is the
+    product of t_h t_w neighbouring inputs with one matrix that holds all the phases.
     """
     _, n, m, channels = x.shape
+    kernel = ops.convert_to_tensor(kernel)
     (s_h, s_w), (k_h, k_w), filters = strides, kernel.shape[:2], kernel.shape[2]
     t_h, t_w = k_h // s_h, k_w // s_w
-    kernel = ops.reshape(ops.transpose(kernel, (3, 0, 1, 2)), (channels, k_h * k_w * filters))
-    blocks = ops.reshape(ops.matmul(x, kernel), (-1, n, m, t_h, s_h, t_w, s_w, filters))
-    cells = 0.0
-    for i in range(t_h):
-        for j in range(t_w):
-            piece = blocks[:, :, :, i, :, j]
-            padding = ((i, t_h - 1 - i), (j, t_w - 1 - j))
-            cells = cells + ops.pad(piece, ((0, 0), *padding, (0, 0), (0, 0), (0, 0)))
-    cells = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
-    y = ops.reshape(cells, (-1, (n + t_h - 1) * s_h, (m + t_w - 1) * s_w, filters))
+    cells_h, cells_w = n + t_h - 1, m + t_w - 1
+
+    padded = ops.pad(x, ((0, 0), (t_h - 1, t_h - 1), (t_w - 1, t_w - 1), (0, 0)))
+    neighbours = [
+        padded[:, i : i + cells_h, j : j + cells_w] for i in range(t_h) for j in range(t_w)
+    ]
+    matrix = ops.reshape(kernel, (t_h, s_h, t_w, s_w, filters, channels))
+    matrix = ops.transpose(ops.flip(matrix, (0, 2)), (0, 2, 5, 1, 3, 4))
+    matrix = ops.reshape(matrix, (t_h * t_w * channels, s_h * s_w * filters))
+    cells = ops.matmul(ops.concatenate(neighbours, axis=-1), matrix)
+
+    cells = ops.reshape(cells, (-1, cells_h, cells_w, s_h, s_w, filters))
+    y = ops.transpose(cells, (0, 1, 3, 2, 4, 5))
+    y = ops.reshape(y, (-1, cells_h * s_h, cells_w * s_w, filters))
     top, left = (k_h - s_h) // 2, (k_w - s_w) // 2
     return y[:, top : top + n * s_h, left : left + m * s_w]
