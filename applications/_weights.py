@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import tempfile
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -58,48 +60,55 @@ def save_weights(model, folder, application, name, settings):
     import h5py
 
     folder = Path(folder) / "weights"
-    path = folder / f"{name}.weights.h5"
-    model.save_weights(path)
-    # Rewriting into a second file leaves no room of the float32 values behind.
-    whole, half = path.with_suffix(".tmp"), path
-    path.rename(whole)
-    with h5py.File(whole) as source, h5py.File(half, "w") as target:
+    folder.mkdir(parents=True, exist_ok=True)
+    path, half = folder / f"{name}.weights.h5", folder / f"{name}.part"
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save_weights(whole := Path(scratch) / path.name)
+        with h5py.File(whole) as source, h5py.File(half, "w") as target:
 
-        def copy(key, item):
-            if isinstance(item, h5py.Dataset):
-                values = item[()]
-                if values.dtype == "float32" and values.ndim:
-                    values = values.astype("float16")
-                options = {"compression": "gzip"} if values.ndim else {}
-                copied = target.create_dataset(key, data=values, **options)
-            else:
-                copied = target.require_group(key)
-            copied.attrs.update(item.attrs)
+            def copy(key, item):
+                if isinstance(item, h5py.Dataset):
+                    values = item[()]
+                    if values.dtype == "float32" and values.ndim:
+                        values = values.astype("float16")
+                    options = {"compression": "gzip"} if values.ndim else {}
+                    copied = target.create_dataset(key, data=values, **options)
+                else:
+                    copied = target.require_group(key)
+                copied.attrs.update(item.attrs)
 
-        target.attrs.update(source.attrs)
-        source.visititems(copy)
-    whole.unlink()
+            target.attrs.update(source.attrs)
+            source.visititems(copy)
+    entry = {
+        "file": path.name,
+        "sha256": hashlib.sha256(half.read_bytes()).hexdigest(),
+        "settings": settings,
+    }
+    os.replace(half, path)
+    _update(folder, application, name, entry)
+
+
+def record_scores(folder, application, name, scores):
+    """Writes the scores of shipped weights, as measured on them, into the manifest."""
+    _update(Path(folder) / "weights", application, name, {"scores": scores})
+
+
+def _update(folder, application, name, entry):
     manifest = folder / MANIFEST
     content = json.loads(manifest.read_text()) if manifest.exists() else {"weights": {}}
     content["application"] = application
-    content["weights"][name] = {
-        "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "settings": settings,
-    }
-    manifest.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def record_scores(folder, name, scores):
-    """Writes the scores of shipped weights, as measured on them, into the manifest."""
-    manifest = Path(folder) / "weights" / MANIFEST
-    content = json.loads(manifest.read_text())
-    content["weights"][name]["scores"] = scores
-    manifest.write_text(json.dumps(content, indent=2) + "\n")
+    content["weights"][name] = {**content["weights"].get(name, {}), **entry}
+    part = manifest.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(part, manifest)
 
 
 def is_path(name_or_path):
     """Names are bare words; whatever has a suffix or a folder is a path."""
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise ValueError(
+            f"`weights` must be None, a name or a path. Received: weights={name_or_path!r}"
+        )
     path = Path(name_or_path)
     return bool(path.suffix) or len(path.parts) > 1
 

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.metrics import factor_vae, latent_information, mig, mig_sup
 
 
@@ -35,9 +36,8 @@ def evaluate(model, dataset, *, num_samples=10_000, num_votes=1000, seed=0, batc
     """
     if not hasattr(model, "encode"):
         raise ValueError(f"`model` must have a method `encode`. Received: model={model}")
-    for name, value in (("num_samples", num_samples), ("num_votes", num_votes)):
-        if int(value) != value or value < 1:
-            raise ValueError(f"`{name}` must be an integer >= 1. Received: {name}={value}")
+    check_int("num_samples", num_samples)
+    check_int("num_votes", num_votes)
     rng = np.random.default_rng(seed)
     size = min(num_samples, len(dataset))
     index = rng.choice(len(dataset), size, replace=False)
@@ -77,9 +77,11 @@ def encode_images(model, images, num_images, batch_size=500):
         images: function from an array of indices in [0, num_images) to uint8 images.
         num_images: how many there are.
         batch_size: images encoded at once.
+
+    Raises:
+        ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be >= 1. Received: batch_size={batch_size}")
+    check_int("batch_size", batch_size)
     parts = []
     for start in range(0, num_images, batch_size):
         batch = images(np.arange(start, min(start + batch_size, num_images)))

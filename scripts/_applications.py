@@ -19,5 +19,5 @@ def dispatch(command, doc):
     module = importlib.import_module(f"{applications.__name__}.{sys.argv[1]}.{command}")
     try:
         module.main(sys.argv[2:])
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ImportError) as error:
         sys.exit(f"error: {error}")

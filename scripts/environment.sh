@@ -9,7 +9,7 @@ environment() {
     local folder=$1 extras=$2
     shift 2
     local wanted
-    wanted="$extras $* $(cksum <pyproject.toml)"
+    wanted="$PWD $extras $* $(cksum <pyproject.toml) $("${PYTHON:-python3}" --version)"
     if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
         echo "Setting up $folder (about a minute) ..."
         "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {

@@ -64,7 +64,11 @@ def test_images_are_encoded_in_order(batch_size):
     "model, options, message",
     [
         (object(), {}, "`model` must have a method `encode`. Received: model=<object"),
-        (KnowingModel(), {"batch_size": 0}, "`batch_size` must be >= 1. Received: batch_size=0"),
+        (
+            KnowingModel(),
+            {"batch_size": 0},
+            "`batch_size` must be an integer >= 1. Received: batch_size=0",
+        ),
         (KnowingModel(), {"num_samples": 0}, "`num_samples` must be .* Received: num_samples=0"),
         (KnowingModel(), {"num_samples": -3}, "`num_samples` must be .* Received: num_samples=-3"),
         (KnowingModel(), {"num_votes": 0}, "Received: .*=0"),

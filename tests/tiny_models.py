@@ -123,7 +123,7 @@ MODELS = {
     ),
     "vae_gaussian": ModelRow(
         lambda: VAE(**flat_networks(3), observation="gaussian", seed=1),
-        ("reconstruction", "kl", "beta"),
+        ("reconstruction", "kl", "beta", "log_std"),
     ),
     "beta_vae": ModelRow(_beta_vae, ("reconstruction", "kl", "beta")),
     "ladder_vae": ModelRow(

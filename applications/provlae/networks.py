@@ -196,5 +196,5 @@ def _check_sizes(image_shape, rung_sizes, smallest):
             f"`image_shape` must be (height, width, channels) with sides >= {smallest}. "
             f"Received: image_shape={tuple(image_shape)}"
         )
-    if not rung_sizes or any(int(size) != size or size < 1 for size in rung_sizes):
+    if not rung_sizes or min(rung_sizes) < 1:
         raise ValueError(f"Every rung must have at least one latent. Received: {tuple(rung_sizes)}")

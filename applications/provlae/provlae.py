@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from keras import ops
 from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
 from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.models import ProgressiveLadderVAE
 
 FOLDER = Path(__file__).parent
@@ -31,7 +33,8 @@ def ProVLAE(
 
     Args:
         weights: `None` (random), a name from `available_weights()["ProVLAE"]`, or the path of a
-            `.weights.h5` file. A name brings its own settings; those given must agree with them.
+            `.weights.h5` or `.keras` file. A name brings its own settings; a given
+            `image_shape`, `rung_sizes` or `networks` must agree with them.
         image_shape: (height, width, channels); 64×64×1 by default.
         rung_sizes: number of latents of each rung, the most abstract first; (3, 3, 3) by default.
         beta: weight of the KL terms; 1 by default.
@@ -81,15 +84,27 @@ def ProVLAE(
         )
     build = NETWORKS[settings["networks"]]
     model = ProgressiveLadderVAE(
-        **build(tuple(settings["image_shape"]), tuple(settings["rung_sizes"])),
+        **build(*(_as_tuple(name, settings[name]) for name in ("image_shape", "rung_sizes"))),
         beta=settings["beta"],
         gamma=settings["gamma"],
         seed=seed,
         name="provlae",
     )
     if weights is not None:
+        noise = ops.convert_to_numpy(model.sampling.seed_generator.state)
         load_weights(model, FOLDER, weights)
+        # The file also holds the state of a training; what was asked for goes before it.
+        if beta is not None:
+            model.ramps["beta"].set(beta, beta, 0, 0)
+        if seed is not None:
+            model.sampling.seed_generator.state.assign(noise)
     return model
+
+
+def _as_tuple(name, value):
+    if not isinstance(value, (tuple, list)):
+        raise ValueError(f"`{name}` must be a tuple of integers. Received: {name}={value!r}")
+    return tuple(check_int(name, size) for size in value)
 
 
 def _plain(value):

@@ -22,6 +22,8 @@ def main(arguments=None):
     parser.add_argument("--networks", choices=sorted(NETWORKS), default="small")
     options = parser.parse_args(arguments)
     trained = keras.models.load_model(options.model)
+    if not isinstance(trained, kd.models.ProgressiveLadderVAE):
+        raise ValueError(f"`model` must be a ProgressiveLadderVAE. Received: {type(trained)}")
     settings = {
         "image_shape": list(trained.image_shape),
         "rung_sizes": list(trained.rung_sizes),
@@ -36,5 +38,5 @@ def main(arguments=None):
     _weights.save_weights(model, FOLDER, "ProVLAE", options.name, settings)
     data = kd.datasets.DSprites(image_size=trained.image_shape[0])
     scores = kd.evaluate(ProVLAE(weights=options.name), data, num_samples=20_000)
-    _weights.record_scores(FOLDER, options.name, scores)
+    _weights.record_scores(FOLDER, "ProVLAE", options.name, scores)
     print(scores)

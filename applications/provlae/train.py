@@ -6,8 +6,10 @@ SCORES
 """
 
 import argparse
+import functools
 import json
 import os
+import shutil
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +20,9 @@ from keras_disentangle.applications.provlae.networks import flat_networks
 from keras_disentangle.applications.provlae.provlae import NETWORKS, ProVLAE
 
 import keras_disentangle as kd
+from keras_disentangle.schedules import read
 
+RUN = "run.json"
 MODELS = ("provlae", "vlae", "beta_vae", "teacher_student")
 
 
@@ -31,7 +35,7 @@ class Recipe:
     many steps as all stages together.
     """
 
-    data: str
+    data: str | None
     image_shape: tuple
     rung_sizes: tuple
     batch_size: int
@@ -64,7 +68,7 @@ RECIPES = {
     # The settings of the paper and the authors' scripts; an epoch of dSprites is 5,760 steps.
     "dsprites": Recipe("dsprites", (64, 64, 1), (2, 2, 2), 128, 30 * 5760, epochs_per_stage=30),
     "shapes3d": Recipe(
-        "shapes3d", (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
+        None, (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
     ),
     "celeb_a": Recipe(
         "celeb_a",
@@ -81,13 +85,14 @@ RECIPES = {
 }
 
 
-def build_model(name, recipe, seed=None):
-    """The uncompiled model `name` (one of `MODELS`) of a recipe; the student without a teacher."""
-    keras.utils.set_random_seed(seed if seed is not None else 0)
-    ladder = {
-        "image_shape": recipe.image_shape,
-        "rung_sizes": recipe.rung_sizes,
-    }
+def build_model(name, recipe, seed=0):
+    """The uncompiled model `name` of a recipe: "provlae", "vlae" or "beta_vae".
+
+    Raises:
+        ValueError: if `name` is another one, or a setting is out of range.
+    """
+    keras.utils.set_random_seed(seed)
+    ladder = {"image_shape": recipe.image_shape, "rung_sizes": recipe.rung_sizes}
     if name == "provlae":
         settings = {"beta": recipe.beta, "gamma": recipe.gamma, "networks": recipe.networks}
         return ProVLAE(**ladder, **settings, seed=seed)
@@ -100,19 +105,11 @@ def build_model(name, recipe, seed=None):
     raise ValueError(f"`model` must be one of {MODELS}. Received: model={name!r}")
 
 
-def train(
-    recipe,
-    model="provlae",
-    log_dir="runs/provlae",
-    data_dir=None,
-    seed=0,
-    verbose="auto",
-    evaluate=True,
-):
+def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0, verbose="auto"):
     """Trains one model by a `Recipe` and writes everything of it into `log_dir`.
 
-    `model.keras`, `results.json` (settings, history, scores, seconds), `pictures/` and the
-    TensorBoard logs.
+    That is `model.keras`, `results.json` (settings, last metrics, information after each stage,
+    scores, seconds), `pictures/` and TensorBoard logs. What an earlier training left there goes.
 
     Returns:
         (model, results): the trained model and what went into `results.json`.
@@ -120,9 +117,8 @@ def train(
     Raises:
         ValueError: if the model, the data or a setting is unknown or out of range.
     """
-    log_dir = Path(log_dir)
-    data = load_data(recipe, data_dir)
-    begin = time.perf_counter()
+    if model not in MODELS:
+        raise ValueError(f"`model` must be one of {MODELS}. Received: model={model!r}")
     steps = recipe.steps_per_stage // recipe.epochs_per_stage
     if steps < 1:
         raise ValueError(
@@ -130,51 +126,68 @@ def train(
             f"Received: steps_per_stage={recipe.steps_per_stage}"
         )
     recipe = replace(recipe, steps_per_stage=steps * recipe.epochs_per_stage)
+    data = load_data(recipe, data_dir)
+    log_dir = Path(log_dir)
+    settings = {
+        "model": model,
+        "settings": asdict(recipe),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    _clear(log_dir)
+    _write_json(log_dir / RUN, settings)
+
+    begin = time.perf_counter()
+    fit = functools.partial(_fit, recipe=recipe, data=data, steps=steps, verbose=verbose)
     stages = len(recipe.rung_sizes)
     if model == "teacher_student":
-        trained = _teacher_student(recipe, data, steps, seed, log_dir, verbose)
+        trained, flow = _teacher_student(recipe, fit, seed, log_dir)
     else:
-        trained = build_model(model, recipe, seed)
-        callbacks = []
+        trained, callbacks = build_model(model, recipe, seed), []
         if model == "provlae":
             callbacks.append(
                 kd.callbacks.ProgressiveFadeIn(
                     steps_per_stage=recipe.steps_per_stage, fade_steps=recipe.fade_steps
                 )
             )
-        _fit(trained, recipe, data, steps, stages, seed, log_dir, verbose, callbacks)
-    seconds = time.perf_counter() - begin
+        flow = fit(trained, stages=stages, seed=seed, log_dir=log_dir, callbacks=callbacks)
     results = {
-        "model": model,
-        "settings": asdict(recipe),
-        "seed": seed,
-        "backend": keras.backend.backend(),
-        "steps": int(trained.step),
-        "seconds": round(seconds, 1),
+        **settings,
+        "steps": read(trained.step),
+        "seconds": round(time.perf_counter() - begin, 1),
+        "terms": {name: values[-1] for name, values in trained.history.history.items()},
+        "stages": flow,
     }
-    results["terms"] = {
-        name: round(float(values[-1]), 4) for name, values in trained.history.history.items()
-    }
-    if evaluate and isinstance(data, kd.datasets.FactorDataset):
+    # First of all the model: what follows may fail or be interrupted.
+    trained.save(log_dir / "model.part.keras")
+    os.replace(log_dir / "model.part.keras", log_dir / "model.keras")
+    if isinstance(data, kd.datasets.FactorDataset):
         results["scores"] = kd.evaluate(trained, data, num_samples=20_000)
-    trained.save(log_dir / "model.keras")
     _write_json(log_dir / "results.json", results)
     return trained, results
 
 
 def load_data(recipe, data_dir=None):
-    """The `FactorDataset` of a recipe, or an array of uint8 images."""
+    """The `FactorDataset` of a recipe, or an array of uint8 images.
+
+    Raises:
+        ValueError: if the recipe names no data, or as `load_images`.
+    """
     if recipe.data == "dsprites":
         return kd.datasets.DSprites(image_size=recipe.image_shape[0])
-    name = recipe.data
-    images, _ = kd.datasets.load_images(name, data_dir=data_dir, image_shape=recipe.image_shape)
-    return images
+    if recipe.data is None:
+        raise ValueError(
+            "`data` must name the images of this recipe: a folder, zip or .npz of them. "
+            "Received: None"
+        )
+    shape = recipe.image_shape
+    return kd.datasets.load_images(recipe.data, data_dir=data_dir, image_shape=shape)[0]
 
 
-def _fit(model, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
-    epochs = stages * recipe.epochs_per_stage
-    is_factors = isinstance(data, kd.datasets.FactorDataset)
-    if is_factors:
+def _fit(model, *, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
+    """Trains for `stages` stages; returns the information of the rungs after each."""
+    has_factors = isinstance(data, kd.datasets.FactorDataset)
+    if has_factors:
         batches = data.batches(recipe.batch_size, seed=seed, steps_per_epoch=steps)
         rng = np.random.default_rng(seed)
         shown = data.images(np.sort(rng.choice(len(data), min(10_000, len(data)), replace=False)))
@@ -182,38 +195,48 @@ def _fit(model, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
         shown = data[:60_000]
     model.compile(keras.optimizers.Adam(recipe.learning_rate))
+    callbacks = list(callbacks)
     if recipe.beta_start is not None:
-        callbacks = [
-            *callbacks,
-            kd.callbacks.RampWeight("beta", recipe.beta, recipe.beta_steps, recipe.beta_start),
-        ]
+        callbacks.append(
+            kd.callbacks.RampWeight("beta", recipe.beta, recipe.beta_steps, recipe.beta_start)
+        )
     # The pictures and scores of a stage are taken at its end.
     every = recipe.epochs_per_stage
-    watch = [
-        kd.callbacks.InformationFlow(log_dir, shown),
-        kd.callbacks.LatentTraversal(log_dir, every=every, images=shown[:16]),
-    ]
-    if is_factors:
-        watch.append(kd.callbacks.FactorMetrics(data, every=every, num_votes=500))
-    watch.append(kd.callbacks.TensorBoardScalars(log_dir))
-    model.fit(batches, epochs=epochs, verbose=verbose, callbacks=[*callbacks, *watch])
+    flow = kd.callbacks.InformationFlow(log_dir, shown)
+    callbacks += [flow, kd.callbacks.LatentTraversal(log_dir, every=every, images=shown[:16])]
+    if has_factors:
+        callbacks.append(kd.callbacks.FactorMetrics(data, every=every, num_votes=500))
+    callbacks.append(kd.callbacks.TensorBoardScalars(log_dir))
+    model.fit(batches, epochs=stages * every, verbose=verbose, callbacks=callbacks)
+    return flow.stages
 
 
-def _teacher_student(recipe, data, steps, seed, log_dir, verbose):
+def _teacher_student(recipe, fit, seed, log_dir):
     """One stage for a teacher with the latents of the top rung, the others for the student."""
     keras.utils.set_random_seed(seed)
     teacher = kd.models.VAE(**_flat(recipe, recipe.rung_sizes[0]), beta=recipe.beta, seed=seed)
-    _fit(teacher, recipe, data, steps, 1, seed, log_dir / "teacher", verbose, [])
+    fit(teacher, stages=1, seed=seed, log_dir=log_dir / "teacher", callbacks=[])
     student = kd.models.TeacherStudentVAE(
         teacher, **_flat(recipe, sum(recipe.rung_sizes)), beta=recipe.beta, seed=seed
     )
+    student.start_from_teacher()
     stages = len(recipe.rung_sizes) - 1
-    _fit(student, recipe, data, steps, stages, seed + 1, log_dir, verbose, [])
-    return student
+    flow = fit(student, stages=stages, seed=seed + 1, log_dir=log_dir, callbacks=[])
+    return student, flow
 
 
 def _flat(recipe, latent_dim):
     return flat_networks(recipe.image_shape, latent_dim, num_levels=len(recipe.rung_sizes))
+
+
+def _clear(log_dir):
+    """Removes what an earlier training wrote, so that its pictures and logs do not mix in."""
+    if not (log_dir / RUN).exists():  # Not a folder of ours.
+        return
+    for name in ("train", "pictures", "teacher"):
+        shutil.rmtree(log_dir / name, ignore_errors=True)
+    for name in ("model.part.keras", "model.keras", "results.json"):
+        (log_dir / name).unlink(missing_ok=True)
 
 
 def table(results):
@@ -243,42 +266,46 @@ def main(arguments=None):
     """Command line of `scripts/train.py provlae`."""
     parser = argparse.ArgumentParser(
         prog="train.py provlae",
-        description="Trains pro-VLAE or one of the paper's baselines by a recipe; the options "
-        "replace single settings of it.",
+        description="Trains pro-VLAE or one of the paper's baselines by a recipe.",
         epilog="Example: train.py provlae --recipe mnist --data-dir ~/data --log-dir runs/mnist",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--recipe", choices=sorted(RECIPES), default="demo", help="settings to start from")
-    add("--model", choices=MODELS, default="provlae", help="what to train")
-    add("--data", help="a data set's name, or a folder, zip or .npz of images")
+    add("--recipe", choices=sorted(RECIPES), default="demo", help="settings to start from (demo)")
+    add("--model", choices=MODELS, default="provlae", help="what to train (provlae)")
     add("--data-dir", help="where downloaded data sets lie")
-    add("--log-dir", default="runs/provlae", help="where model, scores, pictures and logs go")
-    add("--seed", type=int, default=0, help="of weights, noise and data order")
-    add("--image-size", type=int, help="side of the images in pixels")
-    add(
+    add("--log-dir", default="runs/provlae", help="where everything goes (runs/provlae)")
+    add("--seed", type=int, default=0, help="of weights, noise and data order (0)")
+    own = parser.add_argument_group("settings in place of the recipe's")
+    for flag, kind, text in (
+        ("--data", str, "a data set's name, or a folder, zip or .npz of images"),
+        ("--image-size", int, "side of the images in pixels"),
+        ("--beta", float, "weight of the KL terms"),
+        ("--beta-start", float, "weight of the KL terms at the start"),
+        ("--beta-steps", int, "training steps from --beta-start to --beta"),
+        ("--gamma", float, "weight of the dormant rungs' KL terms"),
+        ("--fade-steps", int, "training steps of a fade-in; 0 switches it off"),
+        ("--steps-per-stage", int, "training steps of each stage"),
+        ("--batch-size", int, "images in a batch"),
+        ("--learning-rate", float, "of Adam"),
+    ):
+        own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
+    own.add_argument(
         "--rungs",
         dest="rung_sizes",
         type=int,
         nargs="+",
         help="latents of each rung, most abstract first",
+        default=argparse.SUPPRESS,
     )
-    add("--beta", type=float, help="weight of the KL terms")
-    add("--beta-start", type=float, help="weight of the KL terms at the start")
-    add("--beta-steps", type=int, help="training steps from --beta-start to --beta")
-    add("--gamma", type=float, help="weight of the dormant rungs' KL terms")
-    add("--fade-steps", type=int, help="training steps of a fade-in; 0 switches it off")
-    add("--steps-per-stage", type=int, help="training steps of each stage")
-    add("--batch-size", type=int, help="images in a batch")
-    add("--learning-rate", type=float, help="of Adam")
     options = vars(parser.parse_args(arguments))
 
     recipe = RECIPES[options["recipe"]]
     known = {field.name for field in fields(Recipe)}
-    given = {name: v for name, v in options.items() if name in known and v is not None}
-    if options["image_size"]:
+    given = {name: value for name, value in options.items() if name in known}
+    if "image_size" in options:
         given["image_shape"] = (*[options["image_size"]] * 2, recipe.image_shape[-1])
     recipe = replace(recipe, **given)
+
     log_dir = Path(options["log_dir"])
     _, results = train(recipe, options["model"], log_dir, options["data_dir"], options["seed"])
     print("\n" + table(results) + "\n")
@@ -293,6 +320,7 @@ def main(arguments=None):
 
 
 def _write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(part, path)

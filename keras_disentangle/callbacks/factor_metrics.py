@@ -1,7 +1,10 @@
 """Watches the disentanglement of a model while it trains."""
 
+import warnings
+
 import keras
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.evaluation import evaluate
 
 
@@ -27,16 +30,18 @@ class FactorMetrics(keras.callbacks.Callback):
 
     def __init__(self, dataset, every=1, **options):
         super().__init__()
-        if int(every) != every or every < 1:
-            raise ValueError(f"`every` must be an integer >= 1. Received: every={every}")
         self.dataset = dataset
-        self.every = int(every)
+        self.every = check_int("every", every)
         self.options = options
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is None or (epoch + 1) % self.every:
             return
-        scores = evaluate(self.model, self.dataset, **self.options)
+        try:
+            scores = evaluate(self.model, self.dataset, **self.options)
+        except ValueError as error:  # A model that has diverged: no reason to end its training.
+            warnings.warn(f"The metrics of epoch {epoch + 1} are left out: {error}", stacklevel=2)
+            return
         rungs = scores["information"]
         logs.update(
             {name: scores[name] for name in ("mig", "mig_sup", "factor_vae", "information_total")}

@@ -1,6 +1,7 @@
 """Records how information moves between the rungs as a progressive model grows."""
 
 import os
+import warnings
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from keras import ops
 
 from keras_disentangle.evaluation import encode_images
 from keras_disentangle.metrics import latent_information
+from keras_disentangle.schedules import read
 from keras_disentangle.visualization import EventWriter, information_flow, save_png
 from keras_disentangle.visualization._rungs import sample_rungs
 
@@ -26,10 +28,15 @@ class InformationFlow(keras.callbacks.Callback):
         seed: seed of the draws.
 
     Attributes:
-        stages: list of dicts with `step`, `total` and `rungs` (nats, the most abstract first).
+        stages: list of dicts with `step`, `stage`, `total` and `rungs` (nats, the most abstract
+            first), of the stages that ended in this call of `fit`.
 
     Raises:
         ValueError: if `images` is empty or not uint8 images.
+
+    Example:
+
+    >>> model.fit(data, callbacks=[ProgressiveFadeIn(10), InformationFlow("logs", images)])
 
     Reference: Li et al., 2020, Figure 5 and Tables 3-8.
     """
@@ -50,33 +57,41 @@ class InformationFlow(keras.callbacks.Callback):
         self._samples = []
 
     def on_train_begin(self, logs=None):
-        self._step = int(self.model.step)
+        self._step = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not when training begins: a callback that restores a run may come after this one.
+        if self._step is None:
+            self._step = read(self.model.step)
 
     def on_epoch_end(self, epoch, logs=None):
-        step = int(self.model.step)
-        starts = [
-            int(ramp.first_step)
-            for name, ramp in self.model.ramps.items()
-            if name.startswith("alpha_")
-        ]
-        if any(self._step < start <= step for start in starts):
+        step = read(self.model.step)
+        if any(self._step < start <= step for start in self._starts()):
             self._measure(step)
         self._step = step
 
     def on_train_end(self, logs=None):
-        step = int(self.model.step)
+        step = read(self.model.step)
         if not self.stages or self.stages[-1]["step"] != step:
             self._measure(step)
-        folder = os.path.join(self.log_dir, "pictures")
-        os.makedirs(folder, exist_ok=True)
+        if not self.stages:
+            return
         picture = information_flow(self.stages, images=self._samples)
-        save_png(os.path.join(folder, "information_flow.png"), picture)
-        writer = EventWriter(folder)
+        save_png(os.path.join(self.log_dir, "pictures", "information_flow.png"), picture)
+        writer = EventWriter(os.path.join(self.log_dir, "pictures"))
         writer.image("information_flow", picture, step)
         writer.close()
 
+    def _starts(self):
+        """First steps of the rungs that join while the model trains."""
+        ramps = self.model.ramps.items()
+        return [read(ramp.first_step) for name, ramp in ramps if name.startswith("alpha_")]
+
     def _measure(self, step):
         mean, log_var = encode_images(self.model, lambda i: self.images[i], len(self.images))
+        if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
+            warnings.warn(f"The codes at step {step} are not finite: not measured", stacklevel=2)
+            return
         information = latent_information(
             mean,
             log_var,
@@ -84,7 +99,9 @@ class InformationFlow(keras.callbacks.Callback):
             num_samples=self.num_samples,
             seed=self.seed,
         )
-        self.stages.append({"step": step, **information})
+        # The stage that has just ended, also in a run that was resumed in the middle.
+        stage = sum(start < step for start in self._starts())
+        self.stages.append({"step": step, "stage": stage, **information})
         latents = sample_rungs(mean[0].astype("float32"), self.model.rung_sizes, 5, self.seed)
         images = ops.convert_to_numpy(self.model.decode(latents.reshape(-1, latents.shape[-1])))
         self._samples.append(images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:]))

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle.schedules import read
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
@@ -141,7 +142,7 @@ class LatentTraversal(keras.callbacks.Callback):
             pictures["reconstructions"] = reconstruction_grid(
                 enlarge(self.images), self._decode(mean)
             )
-        step = int(getattr(self.model, "step", self._epoch))
+        step = read(getattr(self.model, "step", self._epoch))
         for name, picture in pictures.items():
             save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
             self._writer.image(name, picture, step)

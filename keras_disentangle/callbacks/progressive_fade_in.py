@@ -2,13 +2,16 @@
 
 import keras
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle.schedules import read
+
 
 class ProgressiveFadeIn(keras.callbacks.Callback):
     """Writes the `alpha_l` ramps of a `ProgressiveLadderVAE` when `fit` begins.
 
     Stage s = 0 ... L - 1 lasts `steps_per_stage` steps; at the start of stage s >= 1 rung
     l = L - s joins and its alpha goes from 0 to 1 within `fade_steps`. If the model already holds
-    this schedule (a resumed run), it is left as it is.
+    this schedule (a resumed or a finished run), it goes on; with any other, growth begins anew.
 
     Args:
         epochs_per_stage: length of a stage in epochs, >= 1, or
@@ -21,6 +24,10 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
             has no rungs to fade in, a fade is longer than its stage, or all the stages are longer
             than the training.
 
+    Example:
+
+    >>> model.fit(data, epochs=30, callbacks=[ProgressiveFadeIn(epochs_per_stage=10)])
+
     Reference: Li et al., 2020, section 3.3.
     """
 
@@ -31,62 +38,68 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
                 "Exactly one of `epochs_per_stage` and `steps_per_stage` must be given. Received: "
                 f"epochs_per_stage={epochs_per_stage}, steps_per_stage={steps_per_stage}"
             )
-        for name, value, least in (
-            ("epochs_per_stage", epochs_per_stage, 1),
-            ("steps_per_stage", steps_per_stage, 1),
-            ("fade_steps", fade_steps, 0),
-        ):
-            if value is not None and (int(value) != value or value < least):
-                raise ValueError(
-                    f"`{name}` must be an integer >= {least}. Received: {name}={value}"
-                )
+        if steps_per_stage is not None:
+            steps_per_stage = check_int("steps_per_stage", steps_per_stage)
+        else:
+            epochs_per_stage = check_int("epochs_per_stage", epochs_per_stage)
         self.epochs_per_stage = epochs_per_stage
         self.steps_per_stage = steps_per_stage
-        self.fade_steps = fade_steps
+        self.fade_steps = check_int("fade_steps", fade_steps, minimum=0)
+        self._last_step = None
 
     def on_train_begin(self, logs=None):
-        levels = range(getattr(self.model, "num_rungs", 1) - 1, 0, -1)
         ramps = getattr(self.model, "ramps", {})
-        if not levels or any(f"alpha_{level}" not in ramps for level in levels):
+        levels = sorted(int(name[6:]) for name in ramps if name.startswith("alpha_"))
+        if not levels:
             raise ValueError(
-                "`ProgressiveFadeIn` needs a ladder model with at least two rungs and the ramps "
-                f"alpha_1 ... alpha_(L-1). Received: ramps={sorted(ramps)}"
+                "`ProgressiveFadeIn` needs a model with ramps alpha_1 ... alpha_(L-1). "
+                f"Received: a model with the ramps {sorted(ramps)}"
             )
+        ramps = [ramps[f"alpha_{level}"] for level in reversed(levels)]
         length = self._stage_length()
         if self.fade_steps > length:
             raise ValueError(
                 f"`fade_steps` must be at most the length of a stage, {length} steps. "
                 f"Received: fade_steps={self.fade_steps}"
             )
-        ramps = [ramps[f"alpha_{level}"] for level in levels]
-        if self._is_set(ramps, length):
-            first_step = int(ramps[0].first_step) - length
-        else:
-            first_step = int(self.model.step)
-        self._check_training_length(first_step, length * (len(ramps) + 1))
+        step = read(self.model.step)
+        first_step = read(ramps[0].first_step) - length
+        if not (0 <= first_step <= step and self._is_set(ramps, length)):
+            first_step = step
+        self._last_step = first_step + length * (len(ramps) + 1)
+        self._check_training_length(epoch=0)
         for stage, ramp in enumerate(ramps, start=1):
             ramp.set(0.0, 1.0, first_step + stage * length, self.fade_steps)
 
+    def on_epoch_begin(self, epoch, logs=None):
+        # Only here is it known how many epochs are left of a training that was resumed.
+        if self._last_step is not None:
+            self._check_training_length(epoch)
+            self._last_step = None
+
     def _is_set(self, ramps, length):
-        starts = [int(ramp.first_step) for ramp in ramps]
+        starts = [read(ramp.first_step) for ramp in ramps]
         evenly = all(b - a == length for a, b in zip(starts, starts[1:], strict=False))
         return evenly and all(ramp.holds(1.0, self.fade_steps, 0.0) for ramp in ramps)
 
     def _stage_length(self):
         if self.steps_per_stage is not None:
-            return int(self.steps_per_stage)
+            return self.steps_per_stage
         if not self.params.get("steps"):
             raise ValueError(
                 "`epochs_per_stage` needs data of known length. Received: a data set without one; "
                 "give `steps_per_stage` instead"
             )
-        return int(self.epochs_per_stage) * self.params["steps"]
+        return self.epochs_per_stage * self.params["steps"]
 
-    def _check_training_length(self, first_step, needed):
+    def _check_training_length(self, epoch):
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
-        if steps and epochs and first_step + needed > max(int(self.model.step), 0) + steps * epochs:
+        step = read(self.model.step)
+        if steps and epochs and self._last_step > step + steps * (epochs - epoch):
+            name = "steps_per_stage" if self.steps_per_stage is not None else "epochs_per_stage"
             raise ValueError(
-                f"All stages together take {needed} steps from step {first_step} on, more than "
-                f"this training has: {epochs} epochs of {steps} steps. Train longer, or make the "
-                "stages shorter"
+                f"`{name}` must let all stages end within the training, at step "
+                f"{step + steps * (epochs - epoch)}. Received: {name}={getattr(self, name)}, with "
+                f"which the last stage ends at step {self._last_step} "
+                f"({epochs - epoch} epochs of {steps} steps are to come)"
             )

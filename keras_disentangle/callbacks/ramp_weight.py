@@ -2,6 +2,9 @@
 
 import keras
 
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.schedules import read
+
 
 class RampWeight(keras.callbacks.Callback):
     """Ramps `model.ramps[name]` from its present value to `target` when `fit` begins.
@@ -27,17 +30,10 @@ class RampWeight(keras.callbacks.Callback):
 
     def __init__(self, name, target, steps, start=None):
         super().__init__()
-        for argument, value in (("target", target), ("steps", steps), ("start", start or 0)):
-            whole = argument != "steps" or float(value).is_integer()
-            if not (0 <= value < float("inf") and whole):
-                raise ValueError(
-                    f"`{argument}` must be a finite number >= 0 (`steps` an integer). "
-                    f"Received: {argument}={value}"
-                )
         self.name = name
-        self.target = target
-        self.steps = int(steps)
-        self.start = start
+        self.target = check_weight("target", target)
+        self.steps = check_int("steps", steps, minimum=0)
+        self.start = None if start is None else check_weight("start", start)
 
     def on_train_begin(self, logs=None):
         ramps = getattr(self.model, "ramps", {})
@@ -48,4 +44,4 @@ class RampWeight(keras.callbacks.Callback):
             )
         ramp = ramps[self.name]
         if not ramp.holds(self.target, self.steps, self.start):
-            ramp.set(self.start, self.target, int(self.model.step), self.steps)
+            ramp.set(self.start, self.target, read(self.model.step), self.steps)

@@ -3,6 +3,7 @@ import os
 import keras
 import numpy as np
 
+from keras_disentangle.schedules import read
 from keras_disentangle.visualization.event_writer import EventWriter
 
 
@@ -54,7 +55,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
             return
         model = self.model
         counter = model.step if hasattr(model, "step") else model.optimizer.iterations
-        self._first_step = int(counter)
+        self._first_step = read(counter)
         self._steps_per_call = model.steps_per_execution
 
     def on_train_batch_end(self, batch, logs=None):
@@ -68,7 +69,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        step = int(getattr(self.model, "step", epoch + 1))
+        step = read(getattr(self.model, "step", epoch + 1))
         train = {name: value for name, value in logs.items() if not name.startswith("val_")}
         validation = {name[4:]: logs[name] for name in logs.keys() - train.keys()}
         self._write(self._train, "epoch_", train, step)

@@ -6,17 +6,6 @@ import numpy as np
 from PIL import Image
 
 
-def check_positive_int(value, name, minimum=1):
-    """`value` as an int of at least `minimum`, or a ValueError that names it."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < minimum:
-        raise ValueError(f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}")
-    return number
-
-
 def check_image_shape(image_shape, name="image_shape"):
     """`image_shape` as a tuple (height, width, channels), channels 1 or 3."""
     try:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle.datasets._image_arrays import check_positive_int
+from keras_disentangle._arguments import check_int
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
 # Outlines at scale 1, in pixels of the 64×64 original, from the sprite's centre; x points right and
@@ -50,7 +50,7 @@ class DSprites(FactorDataset):
     """
 
     def __init__(self, image_size=64):
-        size = check_positive_int(image_size, "image_size", minimum=16)
+        size = check_int("image_size", image_size, minimum=16)
         if size > 128:
             raise ValueError(f"`image_size` must be 16 to 128. Received: image_size={image_size}")
         super().__init__(

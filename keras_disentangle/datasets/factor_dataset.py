@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from keras_disentangle.datasets._image_arrays import check_positive_int
+from keras_disentangle._arguments import check_int
 from keras_disentangle.datasets.image_batches import ImageBatches
 
 
@@ -31,7 +31,7 @@ class FactorDataset:
     def __init__(self, factor_names, factor_sizes, image_shape):
         self.factor_names = tuple(factor_names)
         sizes = tuple(factor_sizes)
-        self.factor_sizes = tuple(check_positive_int(size, "factor_sizes") for size in sizes)
+        self.factor_sizes = tuple(check_int("factor_sizes", size) for size in sizes)
         self.image_shape = tuple(image_shape)
         if not sizes or len(self.factor_names) != len(sizes):
             raise ValueError(

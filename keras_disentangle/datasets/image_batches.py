@@ -3,7 +3,8 @@ import random
 import keras
 import numpy as np
 
-from keras_disentangle.datasets._image_arrays import as_uint8_images, check_positive_int
+from keras_disentangle._arguments import check_int
+from keras_disentangle.datasets._image_arrays import as_uint8_images
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -32,8 +33,8 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __init__(self, images, num_images, batch_size, seed, steps_per_epoch=None):
         super().__init__()
-        self.batch_size = check_positive_int(batch_size, "batch_size")
-        self.seed = check_positive_int(seed, "seed", minimum=0)
+        self.batch_size = check_int("batch_size", batch_size)
+        self.seed = check_int("seed", seed, minimum=0)
         if self.batch_size > num_images:
             raise ValueError(
                 f"`batch_size` must be at most the number of images, {num_images}. "
@@ -45,7 +46,7 @@ class ImageBatches(keras.utils.PyDataset):
         self._steps = (
             self._batches_per_pass
             if steps_per_epoch is None
-            else check_positive_int(steps_per_epoch, "steps_per_epoch")
+            else check_int("steps_per_epoch", steps_per_epoch)
         )
         self._permutation = (None, None)
         self._drawn = set()

@@ -15,6 +15,9 @@ class GaussianSampling(keras.layers.Layer):
         mean: tensor (batch, d).
         log_var: log of the variances, tensor (batch, d).
 
+    Raises:
+        ValueError: if the two shapes differ.
+
     Example:
 
     >>> GaussianSampling(seed=0)(np.zeros((8, 2)), np.zeros((8, 2))).shape
@@ -30,6 +33,11 @@ class GaussianSampling(keras.layers.Layer):
         self.built = True
 
     def call(self, mean, log_var):
+        if tuple(mean.shape) != tuple(log_var.shape):
+            raise ValueError(
+                "`mean` and `log_var` must have the same shape. Received: "
+                f"mean.shape={tuple(mean.shape)}, log_var.shape={tuple(log_var.shape)}"
+            )
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
         return mean + ops.exp(0.5 * log_var) * noise
 

@@ -10,7 +10,7 @@ from keras_disentangle.losses._tensors import check_same_shape, widen
 def bernoulli_nll(x, logits):
     r"""Negative log-likelihood of `x` under independent Bernoulli pixels, in nats per example.
 
-    $$-\sum_i x_i \log\sigma(l_i) + (1 - x_i) \log(1 - \sigma(l_i))$$
+    $$-\sum_i [x_i \log\sigma(l_i) + (1 - x_i) \log(1 - \sigma(l_i))]$$
 
     Args:
         x: values in [0, 1], tensor (batch, ...).
@@ -25,6 +25,8 @@ def bernoulli_nll(x, logits):
     Example:
 
     >>> bernoulli_nll(np.ones((1, 4)), np.zeros((1, 4)))   # [4 log 2]
+
+    Reference: Kingma & Welling, 2014 (appendix C.1).
     """
     x, logits = widen(x), widen(logits)
     check_same_shape("x", x, "logits", logits)
@@ -34,7 +36,7 @@ def bernoulli_nll(x, logits):
 def gaussian_nll(x, mean, log_std):
     r"""Negative log-likelihood of `x` under independent Gaussians, in nats per example.
 
-    $$\sum_i \tfrac12 \log 2\pi + \log\sigma_i + \frac{(x_i - \mu_i)^2}{2\sigma_i^2}$$
+    $$\sum_i [\tfrac12 \log 2\pi + \log\sigma_i + (x_i - \mu_i)^2 / 2\sigma_i^2]$$
 
     Args:
         x: tensor (batch, ...).
@@ -50,6 +52,8 @@ def gaussian_nll(x, mean, log_std):
     Example:
 
     >>> gaussian_nll(np.zeros((1, 2)), np.zeros((1, 2)), 0.0)   # [log 2 pi]
+
+    Reference: Kingma & Welling, 2014 (appendix C.2).
     """
     x, mean, log_std = widen(x), widen(mean), widen(log_std)
     check_same_shape("x", x, "mean", mean)

@@ -1,7 +1,5 @@
 """Checks on what the metrics receive: each error names the argument and shows what arrived."""
 
-import numbers
-
 import numpy as np
 
 
@@ -57,11 +55,3 @@ def check_posteriors(mean, log_var):
             f"{mean.shape}. Received: log_var.shape={log_var.shape}"
         )
     return mean.astype(np.float64, copy=False), log_var.astype(np.float64, copy=False)
-
-
-def check_int(name, value, minimum=1):
-    """Return `value` as an int that is at least `minimum`."""
-    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integral or value < minimum:
-        raise ValueError(f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}")
-    return int(value)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_disentangle.metrics._validation import check_int, check_matrix
+from keras_disentangle._arguments import check_int
+from keras_disentangle.metrics._validation import check_matrix
 
 # Votes whose variances are computed at once, to bound the memory.
 _VOTES = 1000

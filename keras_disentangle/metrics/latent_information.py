@@ -4,8 +4,9 @@ import numbers
 
 import numpy as np
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
-from keras_disentangle.metrics._validation import check_int, check_posteriors
+from keras_disentangle.metrics._validation import check_posteriors
 
 
 def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
-from keras_disentangle.metrics._validation import check_factors, check_int, check_matrix
+from keras_disentangle.metrics._validation import check_factors, check_matrix
 
 
 def mig(codes, factors, num_bins=20):

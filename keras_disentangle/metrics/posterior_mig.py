@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
-from keras_disentangle.metrics._validation import check_factors, check_int, check_posteriors
+from keras_disentangle.metrics._validation import check_factors, check_posteriors
 
 
 def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_000, seed=0):

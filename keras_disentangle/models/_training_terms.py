@@ -21,32 +21,36 @@ class PresentValue(keras.metrics.Mean):
         self.count.assign(1.0)
 
 
-def checked_weight(name, value):
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
-    return float(value)
-
-
-def check_images(x, image_shape, bounded):
-    """Raises a ValueError unless `x` (an array, or the first batch of a data set) is images."""
-    if isinstance(x, keras.utils.PyDataset):
+def check_images(name, data, image_shape, bounded):
+    """Raises a ValueError unless `data` is images: all of an array, else the first batch."""
+    x, whole = data, hasattr(data, "dtype")
+    if isinstance(x, (tuple, list)) and len(x):
+        x, whole = x[0], hasattr(x[0], "dtype")
+    elif isinstance(x, keras.utils.PyDataset):
         if len(x) == 0:
-            raise ValueError("`x` must hold at least one batch. Received: an empty data set")
+            raise ValueError(f"`{name}` must hold at least one batch. Received: an empty data set")
         x = x[0]
+    elif not whole:
+        batches = iter(x) if hasattr(x, "__iter__") else x
+        if batches is x:
+            return  # A generator: looking at a batch would consume it.
+        x = next(batches, None)
     x = x[0] if isinstance(x, (tuple, list)) and len(x) else x
-    if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-        return  # A pipeline whose batches cannot be looked at without consuming them.
+    if not hasattr(x, "shape"):
+        raise ValueError(f"`{name}` must hold arrays of images. Received: {name}={data!r}")
     x = keras.ops.convert_to_numpy(x)
     if x.shape[1:] != tuple(image_shape) or len(x) == 0:
         raise ValueError(
-            f"`x` must hold images of the shape {('n', *image_shape)}, n > 0. "
-            f"Received: x.shape={x.shape}"
+            f"`{name}` must hold images of the shape {('n', *image_shape)}, n > 0. "
+            f"Received: {name}.shape={x.shape}"
         )
     low, high = np.min(x), np.max(x)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("`x` must hold finite numbers. Received: NaN or infinity in `x`")
+        raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
     if bounded and (low < 0 or high > 1):
         raise ValueError(
-            "`x` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
+            f"`{name}` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
             f"Received: values in [{low}, {high}]"
         )
+    if whole and len(x) > 1 and low == high:
+        raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")

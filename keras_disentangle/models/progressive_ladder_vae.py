@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_weight
 from keras_disentangle.layers import FadeIn
-from keras_disentangle.models._training_terms import checked_weight
 from keras_disentangle.models.ladder_vae import LadderVAE
 
 
@@ -44,7 +44,7 @@ class ProgressiveLadderVAE(LadderVAE):
         seed=None,
         **kwargs,
     ):
-        gamma = checked_weight("gamma", gamma)
+        gamma = check_weight("gamma", gamma)
         super().__init__(
             encoder_blocks,
             posteriors,

@@ -1,10 +1,12 @@
 """A student VAE with more latents that keeps what a teacher with few has disentangled."""
 
+import math
+
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_weight
 from keras_disentangle.models._networks import check_shape, network_shapes, serialize
-from keras_disentangle.models._training_terms import checked_weight
 from keras_disentangle.models.vae import VAE
 
 
@@ -13,27 +15,37 @@ class TeacherStudentVAE(VAE):
     r"""Student VAE under Jacobian supervision by a frozen teacher.
 
     The first $d_T$ dimensions of the student's code are the teacher's; the others are nuisance
-    dimensions. To the student's bound are added, with sums over dimensions and pixels,
+    dimensions. To the student's bound are added, with P pixels times channels,
 
-    $$\lambda_z \|\mu_S(x)_{1:d_T} - \mu_T(x)\|^2 +
-      \lambda_J \|[G_S(z) - G_S(z')] - [G_T(z_T) - G_T(z_T')]\|^2,$$
+    $$\lambda_z \frac{P}{d_T} \|\mu_S(x)_{1:d_T} - \mu_T(x)\|^2 +
+      \lambda_J \|[G_S(z) - G_S(z')] - [G_T(z_{1:d_T}) - G_T(z'_{1:d_T})]\|^2,$$
 
     where z' is z with the shared dimensions of another image of the batch (the next one): a
     finite difference that makes the student's Jacobian with respect to them the teacher's.
 
+    Departures from the publication: the bound of a VAE stands in place of the squared error; the
+    student may have several dimensions more than its teacher; its term that decorrelates shared
+    and nuisance dimensions (weight 1e-3) is left to the KL.
+
     Args:
         teacher: a trained `VAE`; it is frozen (`trainable` becomes False).
         encoder, decoder: the student's networks, as in `VAE`.
-        code_weight: $\lambda_z$, >= 0.
-        jacobian_weight: $\lambda_J$, >= 0: the ramp `jacobian_weight`.
+        code_weight: $\lambda_z$, >= 0; 0.25 in the published code.
+        jacobian_weight: $\lambda_J$, >= 0: the ramp `jacobian_weight`; 0.1 in the published code.
         beta, observation, seed: as in `VAE`.
 
     Raises:
-        ValueError: if the student has not more latents than the teacher, the images differ, or a
-            weight is negative.
+        ValueError: if the teacher is not a `VAE`, the student has not more latents than it, the
+            images differ, or a weight is negative.
+
+    Example:
+
+    >>> student = TeacherStudentVAE(teacher, encoder, decoder)
+    >>> student.start_from_teacher()
+    >>> student.compile("adam")
 
     Reference: Lezama, 2019 (Overcoming the disentanglement vs reconstruction trade-off via
-    Jacobian supervision), with the bound of a VAE in place of the squared error.
+    Jacobian supervision), section 3.
     """
 
     def __init__(
@@ -41,8 +53,8 @@ class TeacherStudentVAE(VAE):
         teacher,
         encoder,
         decoder,
-        code_weight=1.0,
-        jacobian_weight=1.0,
+        code_weight=0.25,
+        jacobian_weight=0.1,
         beta=1.0,
         observation="bernoulli",
         seed=None,
@@ -53,8 +65,8 @@ class TeacherStudentVAE(VAE):
         check_shape(
             "The input of `encoder`", teacher.image_shape, network_shapes("encoder", encoder)[0]
         )
-        jacobian_weight = checked_weight("jacobian_weight", jacobian_weight)
-        code_weight = checked_weight("code_weight", code_weight)
+        jacobian_weight = check_weight("jacobian_weight", jacobian_weight)
+        code_weight = check_weight("code_weight", code_weight)
         super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)
         if self.latent_dim <= teacher.latent_dim:
             raise ValueError(
@@ -69,6 +81,28 @@ class TeacherStudentVAE(VAE):
         for name in ("code_error", "jacobian_error"):
             self.term_trackers[name] = keras.metrics.Mean(name=name)
 
+    def start_from_teacher(self):
+        """Gives the student the teacher's weights wherever the networks agree.
+
+        For networks of the same layers: a layer that reads or gives the code takes the teacher's
+        part of it; the nuisance dimensions keep their random start.
+        """
+        pairs = [
+            *zip(self.encoder.weights, self.teacher.encoder.weights, strict=True),
+            *zip(self.decoder.weights, self.teacher.decoder.weights, strict=True),
+        ]
+        size, taught = self.latent_dim, self.teacher.latent_dim
+        for mine, theirs in pairs:
+            theirs, value = ops.convert_to_numpy(theirs), ops.convert_to_numpy(mine).copy()
+            if value.shape == theirs.shape:
+                value = theirs
+            elif value.shape[-1] == 2 * size:  # means, then log variances
+                value[..., :taught] = theirs[..., :taught]
+                value[..., size : size + taught] = theirs[..., taught:]
+            elif value.shape[0] == size:
+                value[:taught] = theirs
+            mine.assign(value)
+
     def penalties(self, x, outputs):
         size = self.teacher.latent_dim
         code, reconstruction = outputs["code"], outputs["reconstruction"]
@@ -76,17 +110,16 @@ class TeacherStudentVAE(VAE):
         swapped = ops.concatenate([ops.roll(shared, -1, axis=0), nuisance], axis=-1)
         student = self.image(reconstruction) - self.image(self.generate([swapped]))
 
-        teacher_mean = self.teacher.infer(x)[0][0]
-        teacher_image = self.teacher.decode(teacher_mean)
+        teacher_image = self.teacher.decode(ops.stop_gradient(shared))
         teacher = ops.stop_gradient(teacher_image - ops.roll(teacher_image, -1, axis=0))
+        teacher_mean = ops.stop_gradient(self.teacher.infer(x)[0][0])
 
-        code_error = ops.square(outputs["mean"][:, :size] - ops.stop_gradient(teacher_mean))
+        code_error = ops.sum(ops.square(outputs["mean"][:, :size] - teacher_mean), axis=-1)
+        jacobian_error = ops.sum(ops.square(student - teacher), axis=(1, 2, 3))
+        per_dimension = math.prod(self.image_shape) / size
         return {
-            "code_error": (self.code_weight, ops.sum(code_error, axis=-1)),
-            "jacobian_error": (
-                self.ramps["jacobian_weight"](self.step),
-                ops.sum(ops.square(student - teacher), axis=(1, 2, 3)),
-            ),
+            "code_error": (self.code_weight, ops.cast(per_dimension * code_error, "float32")),
+            "jacobian_error": (self.ramps["jacobian_weight"](self.step), jacobian_error),
         }
 
     def get_config(self):

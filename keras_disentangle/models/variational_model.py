@@ -4,14 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
-from keras_disentangle.models._training_terms import (
-    BatchMean,
-    PresentValue,
-    check_images,
-    checked_weight,
-)
+from keras_disentangle.models._training_terms import BatchMean, PresentValue, check_images
 from keras_disentangle.schedules import Ramp
 
 
@@ -52,7 +48,7 @@ class VariationalModel(keras.Model):
         self.rung_sizes = tuple(rung_sizes)
         self.latent_dim = sum(self.rung_sizes)
         self.image_shape = tuple(image_shape)
-        self.beta = checked_weight("beta", beta)
+        self.beta = check_weight("beta", beta)
         self.observation = observation
         self.seed = seed
 
@@ -66,12 +62,13 @@ class VariationalModel(keras.Model):
             name="step",
         )
         self.ramps = {}
-        self.ramp_trackers = {}
+        self.value_trackers = {}
         self.add_ramp("beta", beta)
         if observation == "gaussian":
             self.log_std = self.add_weight(
                 shape=(), initializer="zeros", dtype="float32", autocast=False, name="log_std"
             )
+            self.value_trackers["log_std"] = PresentValue(name="log_std")
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
         self.term_trackers = {
@@ -82,7 +79,7 @@ class VariationalModel(keras.Model):
     def add_ramp(self, name, value):
         """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
         self.ramps[name] = Ramp(value, name=name)
-        self.ramp_trackers[name] = PresentValue(name=name)
+        self.value_trackers[name] = PresentValue(name=name)
 
     # Hooks
 
@@ -134,7 +131,12 @@ class VariationalModel(keras.Model):
             loss = loss + weight * value
             self.term_trackers[name].update_state(value, sample_weight)
         for name, ramp in self.ramps.items():
-            self.ramp_trackers[name].update_state(ramp(self.step))
+            self.value_trackers[name].update_state(ramp(self.step))
+        if self.observation == "gaussian":
+            self.value_trackers["log_std"].update_state(self.log_std)
+        # What the layers of the networks add themselves: regularisers, `add_loss`.
+        for extra in self.losses:
+            loss = loss + ops.cast(ops.sum(extra), "float32")
         if training:
             self.step.assign_add(1)
         return self.batch_mean(loss, loss, sample_weight)
@@ -149,22 +151,33 @@ class VariationalModel(keras.Model):
         """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
 
         Raises:
-            ValueError: if they are not (n, *image_shape), are not finite, or lie outside [0, 1]
-                where the observation is Bernoulli.
+            ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
+                outside [0, 1] where the observation is Bernoulli.
         """
-        check_images(x, self.image_shape, bounded=self.observation == "bernoulli")
+        for name, data in (("x", x), ("validation_data", kwargs.get("validation_data"))):
+            if name == "x" or data is not None:
+                check_images(name, data, self.image_shape, self.observation == "bernoulli")
         return super().fit(x, *args, **kwargs)
 
     # Use
 
     def encode(self, x):
-        """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim)."""
+        """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim), float32.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
         self._check_input("x", x, self.image_shape)
         posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
-        return tuple(ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True))
+        parts = [ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True)]
+        return tuple(ops.cast(part, "float32") for part in parts)
 
     def decode(self, z):
-        """Codes (n, latent_dim) to images (n, h, w, c): probabilities, or means."""
+        """Codes (n, latent_dim) to images (n, h, w, c): probabilities, or means; float32.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
         self._check_input("z", z, (self.latent_dim,))
         z = ops.convert_to_tensor(z, "float32")
         return self.image(self.generate(self.split(z), training=False))
@@ -179,7 +192,12 @@ class VariationalModel(keras.Model):
         return self.decode(self.encode(x)[0])
 
     def sample(self, n, seed=None):
-        """Draws `n` images (n, h, w, c) from the prior; `seed` is an integer or `None`."""
+        """Draws `n` >= 1 images (n, h, w, c) from the prior; `seed` is an integer or `None`.
+
+        Raises:
+            ValueError: if `n` is not a positive integer.
+        """
+        check_int("n", n)
         return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
 
     def split(self, z):

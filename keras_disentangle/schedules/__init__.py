@@ -1,5 +1,5 @@
 """Quantities that change while a model trains."""
 
-from keras_disentangle.schedules.ramp import Ramp
+from keras_disentangle.schedules.ramp import Ramp, read
 
-__all__ = ["Ramp"]
+__all__ = ["Ramp", "read"]

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_int, check_weight
+
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Ramp(keras.layers.Layer):
@@ -56,14 +58,14 @@ class Ramp(keras.layers.Layer):
 
     def set(self, start, target, first_step, num_steps):
         """Writes the four numbers; `start=None` keeps the present value at `first_step`."""
-        start = float(self(first_step)) if start is None else start
+        start = read(self(first_step)) if start is None else start
         self._assign(_checked(start, target, first_step, num_steps))
 
     def holds(self, target, num_steps, start=None):
         """Whether the ramp already leads to `target` in `num_steps` steps (from `start`)."""
         return (
             _equal(self.target, target)
-            and int(self.num_steps) == num_steps
+            and read(self.num_steps) == num_steps
             and (start is None or _equal(self.start, start))
         )
 
@@ -89,15 +91,19 @@ class Ramp(keras.layers.Layer):
             variable.assign(number)
 
 
+def read(variable):
+    """The value of a scalar variable as a Python number, also where replicas mirror it."""
+    return ops.convert_to_numpy(ops.convert_to_tensor(variable)).item()
+
+
 def _equal(variable, number):
-    return abs(float(variable) - number) <= 1e-6 * max(1.0, abs(number))
+    return abs(read(variable) - number) <= 1e-6 * max(1.0, abs(number))
 
 
 def _checked(start, target, first_step, num_steps):
-    for name, value in (("start", start), ("target", target)):
-        if not 0 <= float(value) < float("inf"):
-            raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value}")
-    for name, value in (("first_step", first_step), ("num_steps", num_steps)):
-        if not 0 <= value < 2**31 or int(value) != value:
-            raise ValueError(f"`{name}` must be an integer >= 0. Received: {name}={value}")
-    return float(start), float(target), int(first_step), int(num_steps)
+    return (
+        check_weight("start", start),
+        check_weight("target", target),
+        check_int("first_step", first_step, minimum=0),
+        check_int("num_steps", num_steps, minimum=0),
+    )

@@ -13,7 +13,7 @@ def information_flow(stages, images=None, path=None):
 
     Args:
         stages: List with a dict for each stage: "total", the total I(x; z) in nats, and "rungs",
-            the I(x; z_l) in nats, most abstract rung first.
+            the I(x; z_l) in nats, most abstract rung first; optionally "stage", its number.
         images: None, or for each stage an array (rungs, n, h, w, c) of floats in [0, 1] or of
             uint8, shown beside the bars: samples of each rung with the others fixed.
         path: None, or where to write the picture as PNG.
@@ -85,7 +85,10 @@ def information_flow(stages, images=None, path=None):
         bars.bar_label(patches, fmt="%.2f", padding=3)
         bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")
         bars.set_yticks(range(number), names)
-        bars.set_title(f"stage {stage}: $I(x; z)$ = {totals[stage]:.2f}", fontsize="medium")
+        bars.set_title(
+            f"stage {stages[stage].get('stage', stage)}: $I(x; z)$ = {totals[stage]:.2f}",
+            fontsize="medium",
+        )
         bars.spines[["top", "right"]].set_visible(False)
         x += left + bar_width + 0.1
         if grids:

@@ -77,7 +77,12 @@ def test_files_are_stored_as_float16(folder):
 
 def test_agreeing_settings_may_be_repeated_and_others_replaced(folder):
     model = kd.applications.ProVLAE(weights="tiny", image_shape=(8, 8, 1), beta=7.0)
-    assert model.beta == 7.0
+    assert model.beta == 7.0 and float(model.ramps["beta"](model.step)) == 7.0
+    states = [
+        ops.convert_to_numpy(kd.applications.ProVLAE(weights=w, **s).sampling.seed_generator.state)
+        for w, s in (("tiny", {"seed": 7}), (None, {**SETTINGS, "seed": 7}))
+    ]
+    np.testing.assert_array_equal(*states)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +143,10 @@ def test_a_path(folder, tmp_path, suffix):
         ({"beta": -1}, "`beta` .* Received: beta=-1"),
         ({"gamma": -1}, "`gamma` .* Received: gamma=-1"),
         ({"image_shape": (4, 4, 1)}, r"`image_shape` .* Received: image_shape=\(4, 4, 1\)"),
-        ({"rung_sizes": (3, 0, 3)}, r"at least one latent. Received: \(3, 0, 3\)"),
+        ({"rung_sizes": (3, 0, 3)}, r"`rung_sizes` must be an integer >= 1. Received: .*=0"),
+        ({"rung_sizes": 3}, "`rung_sizes` must be a tuple .* Received: rung_sizes=3"),
+        ({"image_shape": (32.5, 32, 1)}, "`image_shape` must be an integer .*32.5"),
+        ({"beta": "a"}, "`beta` .* Received: beta='a'"),
     ],
 )
 def test_bad_settings_are_named(arguments, message):

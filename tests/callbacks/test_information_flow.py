@@ -25,7 +25,7 @@ def test_each_stage_is_measured_at_its_end(tmp_path):
         assert -0.1 <= stage["total"] <= np.log(len(PIXELS)) + 0.1
     mean, log_var = kd.encode_images(model, lambda i: PIXELS[i], len(PIXELS))
     expected = kd.metrics.latent_information(mean, log_var, rungs=(3, 2, 4), num_samples=50, seed=3)
-    assert callback.stages[-1] == {"step": 28, **expected}
+    assert callback.stages[-1] == {"step": 28, "stage": 2, **expected}
 
     pictures = tmp_path / "pictures"
     assert Image.open(pictures / "information_flow.png").width > 100

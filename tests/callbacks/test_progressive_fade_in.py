@@ -101,9 +101,13 @@ def test_a_resumed_run_goes_on(epochs, tmp_path):
         (
             {"steps_per_stage": 10, "fade_steps": 5},
             {},
-            "stages together take 30 steps from step 0 on, .* 6 epochs of 4 steps",
+            "`steps_per_stage` must .* at step 24. Received: steps_per_stage=10, .* at step 30",
         ),
-        ({"epochs_per_stage": 3, "fade_steps": 5}, {}, "take 36 steps .* 6 epochs of 4 steps"),
+        (
+            {"epochs_per_stage": 3, "fade_steps": 5},
+            {},
+            "`epochs_per_stage` must .* Received: epochs_per_stage=3, .* at step 36",
+        ),
         (
             {"steps_per_stage": 4, "fade_steps": 5},
             {},
@@ -155,7 +159,7 @@ def test_steps_do_for_data_of_unknown_length():
     ids=["no ladder", "no ramps", "one rung"],
 )
 def test_models_without_rungs_to_fade_in(make):
-    message = r"needs a ladder model with at least two rungs.* Received: ramps=\['beta'\]"
+    message = r"needs a model with ramps alpha_1 .* Received: .* the ramps \['beta'\]"
     with pytest.raises(ValueError, match=message):
         train(make(), ProgressiveFadeIn(steps_per_stage=4, fade_steps=2))
 
@@ -181,3 +185,16 @@ def test_models_without_rungs_to_fade_in(make):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         ProgressiveFadeIn(**arguments)
+
+
+def test_another_schedule_begins_growth_anew():
+    model = ProgressiveLadderVAE(**dense_ladder((3, 2), (6, 5)), seed=1)
+    train(model, ProgressiveFadeIn(steps_per_stage=4, fade_steps=2), epochs=2)
+    logs = train(model, ProgressiveFadeIn(steps_per_stage=10, fade_steps=2))
+    np.testing.assert_allclose(logs.column("alpha_1"), alpha(10, 2, np.arange(24)), rtol=1e-6)
+
+
+def test_a_late_start_leaves_too_few_steps():
+    model = ladder()
+    with pytest.raises(ValueError, match="`epochs_per_stage` must .* Received: epochs_per_stage=2"):
+        train(model, ProgressiveFadeIn(epochs_per_stage=2, fade_steps=2), initial_epoch=4)

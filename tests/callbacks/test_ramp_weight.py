@@ -106,7 +106,7 @@ def test_unknown_names_list_the_known_ones():
         ({"target": -1}, "`target` must be .* >= 0.* Received: target=-1"),
         ({"target": float("nan")}, "`target` .* Received: target=nan"),
         ({"steps": -5}, "`steps` .* Received: steps=-5"),
-        ({"steps": 2.5}, r"\(`steps` an integer\). Received: steps=2.5"),
+        ({"steps": 2.5}, r"`steps` must be an integer >= 0. Received: steps=2.5"),
         ({"steps": float("inf")}, "`steps` .* Received: steps=inf"),
         ({"start": -0.5}, "`start` .* Received: start=-0.5"),
     ],

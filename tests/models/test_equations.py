@@ -127,7 +127,10 @@ def test_vae(evaluate, assert_terms, observation):
         reconstruction = -log_p.sum((1, 2, 3)).mean()
     divergence = kl(mean, log_var)
     expected = {"loss": reconstruction + 4 * divergence, "reconstruction": reconstruction}
-    assert_terms(evaluate(model), {**expected, "kl": divergence, "beta": 4.0})
+    expected |= {"kl": divergence, "beta": 4.0}
+    assert_terms(
+        evaluate(model), expected | ({"log_std": -0.5} if observation == "gaussian" else {})
+    )
 
 
 def flat(latent_dim):
@@ -161,14 +164,14 @@ def test_teacher_and_student(evaluate, assert_terms):
         for network, code in (
             (student.decoder, z),
             (student.decoder, z_swapped),
-            (teacher.decoder, mean_t),
+            (teacher.decoder, z[:, :2]),
         )
     )
     difference = (image - image_swapped) - (image_t - shifted(image_t))
     expected = {
         "reconstruction": bernoulli(IMAGES, apply(student.decoder, z)),
         "kl": kl(mean, log_var),
-        "code_error": ((mean[:, :2] - mean_t) ** 2).sum(1).mean(),
+        "code_error": (64 / 2) * ((mean[:, :2] - mean_t) ** 2).sum(1).mean(),
         "jacobian_error": (difference**2).sum(1).mean(),
     }
     assert expected["jacobian_error"] > 0.1
@@ -194,3 +197,31 @@ def test_the_teacher_stays_as_it_is():
         np.testing.assert_array_equal(old, new)
     # It is the student that follows.
     assert history["code_error"][-1] < history["code_error"][0]
+
+
+def test_a_student_that_is_its_teacher_has_no_error(evaluate):
+    teacher = VAE(*flat(2), seed=1)
+    fit(teacher)
+    student = TeacherStudentVAE(teacher, *flat(5), seed=1)
+    student.start_from_teacher()
+    mute = student.decoder.layers[0]
+    kernel = ops.convert_to_numpy(mute.kernel).copy()
+    kernel[2:] = 0  # the nuisance dimensions change nothing
+    mute.kernel.assign(kernel)
+    terms = evaluate(student)
+    assert abs(terms["code_error"]) < 1e-5 and abs(terms["jacobian_error"]) < 1e-5
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(student.encode(IMAGES)[1])[:, :2],
+        ops.convert_to_numpy(teacher.encode(IMAGES)[1]),
+        rtol=1e-5,
+    )
+
+
+def test_regularisers_of_the_networks_count(evaluate):
+    encoder, decoder = flat(3)
+    plain = evaluate(VAE(encoder, decoder))["loss"]
+    kernel = encoder.layers[-1].kernel
+    encoder.layers[-1].kernel_regularizer = keras.regularizers.L2(10.0)
+    kernel.regularizer = encoder.layers[-1].kernel_regularizer
+    extra = 10 * (ops.convert_to_numpy(kernel).astype("float64") ** 2).sum()
+    np.testing.assert_allclose(evaluate(VAE(encoder, decoder))["loss"], plain + extra, rtol=1e-5)

@@ -137,6 +137,7 @@ def compiled():
         (with_pixel(1.5), r"`x` must lie in \[0, 1\].* Received: values in \[.*, 1.5\]"),
         (with_pixel(-0.5), r"`x` must lie in \[0, 1\].* Received: values in \[-0.5, "),
         ((255 * IMAGES).astype("uint8"), r"divide uint8 images by 255.* Received: values in \[0, "),
+        (np.zeros_like(IMAGES), "`x` must not be constant. Received: 0.0 in every pixel"),
         (IMAGES[:, :, :4], r"`x` must hold images .*8, 8, 1.* Received: x.shape=\(16, 8, 4, 1\)"),
         (IMAGES[..., 0], r"`x` must hold images .* Received: x.shape=\(16, 8, 8\)"),
         (IMAGES[:0], r"`x` must hold images .*n > 0. Received: x.shape=\(0, 8, 8, 1\)"),
@@ -151,6 +152,11 @@ def test_images_to_train_on(compiled, images, message):
     with pytest.raises(ValueError, match=message):
         compiled["bernoulli"].fit(images, verbose=0)
     assert int(compiled["bernoulli"].step) == 0
+
+
+def test_images_to_validate_on(compiled):
+    with pytest.raises(ValueError, match=r"`validation_data` must lie in \[0, 1\]"):
+        compiled["bernoulli"].fit(IMAGES, validation_data=(255 * IMAGES,), verbose=0)
 
 
 def test_gaussian_images_have_no_bounds_but_are_finite(compiled):

@@ -84,7 +84,9 @@ def test_training_in_bfloat16():
     try:
         model = MODELS["progressive_ladder_vae"].build()
         history = fit(model, epochs=3)
+        posterior = model.encode(IMAGES)
     finally:
         keras.config.set_dtype_policy("float32")
     assert np.isfinite(history["loss"]).all()
+    assert all(ops.convert_to_numpy(part).dtype == np.float32 for part in posterior)
     np.testing.assert_allclose(history["alpha_1"], [0.25, 0.25 + 0.75 / 8, 0.4375], rtol=1e-6)
