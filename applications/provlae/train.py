@@ -2,7 +2,8 @@
 
     python scripts/train.py provlae --recipe demo --log-dir runs/demo
 
-SCORES
+On two CPU cores with TensorFlow: 13,500 steps in 8 minutes; MIG 0.37, MIG-sup 0.41, FactorVAE 0.73
+on dSprites at 32×32. The card in this folder has all the figures.
 """
 
 import argparse

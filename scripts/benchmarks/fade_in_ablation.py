@@ -67,6 +67,7 @@ def main():
         )
     ]
     out = Path(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     trainings = json.loads(out.read_text())["trainings"] if out.exists() else []
     held = [training["settings"] for training in trainings]
     missing = [settings for settings in plan if settings not in held]
@@ -113,7 +114,9 @@ def parse():
     add("--epochs-per-stage", "means that are taken in a stage", type=int, default=10)
     add("--bound-factor", "a bound so many times the one before fails", type=float, default=1.5)
     add("--kl-limit", "nats above which a rung's KL fails", type=float, default=100.0)
-    add("--out", "the results file, read first if it is there", default="fade_in_ablation.json")
+    add(
+        "--out", "the results file, read first if it is there", default="runs/fade_in_ablation.json"
+    )
     options = parser.parse_args()
 
     for name in ("steps_per_stage", "fade_steps", "epochs_per_stage"):
