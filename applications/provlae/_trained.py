@@ -36,7 +36,8 @@ def load(options):
     """
     if options.weights.endswith(".keras"):
         try:
-            model = keras.models.load_model(options.weights)
+            # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
+            model = keras.models.load_model(options.weights, compile=False)
         except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
             raise ValueError(
                 f"`weights` must be a whole .keras file. Received: {options.weights} ({error})"

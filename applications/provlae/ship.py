@@ -21,7 +21,7 @@ def main(arguments=None):
     parser.add_argument("model", help="the .keras file of a training")
     parser.add_argument("--networks", choices=sorted(NETWORKS), default="small")
     options = parser.parse_args(arguments)
-    trained = keras.models.load_model(options.model)
+    trained = keras.models.load_model(options.model, compile=False)
     if not isinstance(trained, kd.models.ProgressiveLadderVAE):
         raise ValueError(f"`model` must be a ProgressiveLadderVAE. Received: {type(trained)}")
     settings = {
