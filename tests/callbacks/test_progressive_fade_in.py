@@ -69,6 +69,17 @@ def test_alphas_are_exact(stages, fade_steps, length, steps_per_execution):
         np.testing.assert_allclose(logs.column(name), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.skipif(IS_TORCH, reason="torch runs one step a call")
+def test_alphas_are_exact_within_eight_steps_a_call():
+    model, logs = ladder(), StepLogs()
+    model.compile("adam", steps_per_execution=8)
+    fade_in = ProgressiveFadeIn(epochs_per_stage=1, fade_steps=8)
+    fit(model, epochs=3, batch_size=2, compile_with=False, callbacks=[fade_in, logs])
+    for name, first_step in (("alpha_2", 8), ("alpha_1", 16)):
+        expected = alpha(first_step, 8, np.array([7, 15, 23]))
+        np.testing.assert_allclose(logs.column(name), expected, rtol=1e-6, atol=1e-6)
+
+
 def test_stages_count_from_where_training_begins():
     model = ladder()
     train(model, epochs=1)
