@@ -2,7 +2,7 @@
 # Trains pro-VLAE on dSprites, from a fresh clone to a table of scores and pictures.
 #
 #   bash scripts/demo.sh                      about ten minutes on two CPU cores
-#   KERAS_BACKEND=jax bash scripts/demo.sh    about half as long again on a CPU
+#   KERAS_BACKEND=jax bash scripts/demo.sh    each step takes 1.7 times as long there
 #
 # Everything goes to runs/demo; options of scripts/train.py may follow (--seed 1).
 set -euo pipefail
@@ -20,6 +20,6 @@ torch) environment .venv-torch torch torch==2.13.0 ;;
     ;;
 esac
 [ "$KERAS_BACKEND" != jax ] ||
-    echo "JAX on a CPU takes about 1.7 times as long a step as TensorFlow: a quarter of an hour in all."
+    echo "JAX on a CPU takes about 1.7 times as long a step as TensorFlow."
 
 python scripts/train.py provlae --recipe demo --log-dir runs/demo "$@"
