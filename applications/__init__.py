@@ -1,6 +1,7 @@
 """Ready-made systems: networks, training recipes, trained weights and a card for each."""
 
 from keras_disentangle.applications._weights import available_weights
+from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
-__all__ = ["ProVLAE", "available_weights"]
+__all__ = ["InfoGAN", "ProVLAE", "available_weights"]

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 MANIFEST = "manifest.json"
 
 
@@ -55,8 +57,11 @@ def load_weights(model, folder, name_or_path):
         ) from error
 
 
-def save_weights(model, folder, application, name, settings):
-    """Writes a model's weights as float16 with an entry in the manifest: how releases are made."""
+def save_weights(model, folder, application, name, settings, mantissa_bits=10):
+    """Writes a model's weights as float16 with an entry in the manifest: how releases are made.
+
+    Float16 has a mantissa of 10 bits; what is rounded to fewer compresses better.
+    """
     import h5py
 
     folder = Path(folder) / "weights"
@@ -70,8 +75,8 @@ def save_weights(model, folder, application, name, settings):
                 if isinstance(item, h5py.Dataset):
                     values = item[()]
                     if values.dtype == "float32" and values.ndim:
-                        values = values.astype("float16")
-                    options = {"compression": "gzip"} if values.ndim else {}
+                        values = _rounded(values.astype("float16"), mantissa_bits)
+                    options = {"compression": "gzip", "shuffle": True} if values.ndim else {}
                     copied = target.create_dataset(key, data=values, **options)
                 else:
                     copied = target.require_group(key)
@@ -86,6 +91,15 @@ def save_weights(model, folder, application, name, settings):
     }
     os.replace(half, path)
     _update(folder, application, name, entry)
+
+
+def _rounded(values, mantissa_bits):
+    """Float16 values with the lower bits of their mantissas rounded away."""
+    spare = 10 - mantissa_bits
+    if not spare:
+        return values
+    half, mask = np.uint16(1 << (spare - 1)), np.uint16(0xFFFF << spare & 0xFFFF)
+    return ((values.view("uint16") + half) & mask).view("float16")
 
 
 def record_scores(folder, application, name, scores):

@@ -9,11 +9,13 @@ from keras_disentangle import (
     applications,
     callbacks,
     datasets,
+    latents,
     layers,
     losses,
     metrics,
     models,
     schedules,
+    trainers,
     visualization,
 )
 from keras_disentangle.evaluation import encode_images, evaluate
@@ -25,10 +27,12 @@ __all__ = [
     "datasets",
     "encode_images",
     "evaluate",
+    "latents",
     "layers",
     "losses",
     "metrics",
     "models",
     "schedules",
+    "trainers",
     "visualization",
 ]

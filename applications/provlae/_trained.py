@@ -2,7 +2,7 @@
 
 import argparse
 
-import keras
+from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
 import keras_disentangle as kd
@@ -35,13 +35,7 @@ def load(options):
         ValueError: if the weights or the data are unknown, damaged, or do not fit.
     """
     if options.weights.endswith(".keras"):
-        try:
-            # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
-            model = keras.models.load_model(options.weights, compile=False)
-        except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
-            raise ValueError(
-                f"`weights` must be a whole .keras file. Received: {options.weights} ({error})"
-            ) from error
+        model = _runs.load_model(options.weights)
     else:
         model = ProVLAE(weights=options.weights)
     if options.data == "dsprites":

@@ -8,22 +8,19 @@ on dSprites at 32×32. The card in this folder has all the figures.
 
 import argparse
 import functools
-import json
-import os
-import shutil
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
 import numpy as np
+from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae.networks import flat_networks
 from keras_disentangle.applications.provlae.provlae import NETWORKS, ProVLAE
 
 import keras_disentangle as kd
 from keras_disentangle.schedules import read
 
-RUN = "run.json"
 MODELS = ("provlae", "vlae", "beta_vae", "teacher_student")
 
 
@@ -135,8 +132,8 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
         "seed": seed,
         "backend": keras.backend.backend(),
     }
-    _clear(log_dir)
-    _write_json(log_dir / RUN, settings)
+    _runs.clear(log_dir, "teacher")
+    _runs.write_json(log_dir / _runs.RUN, settings)
 
     begin = time.perf_counter()
     fit = functools.partial(_fit, recipe=recipe, data=data, steps=steps, verbose=verbose)
@@ -160,11 +157,10 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
         "stages": flow,
     }
     # First of all the model: what follows may fail or be interrupted.
-    trained.save(log_dir / "model.part.keras")
-    os.replace(log_dir / "model.part.keras", log_dir / "model.keras")
+    _runs.save_model(trained, log_dir / "model.keras")
     if isinstance(data, kd.datasets.FactorDataset):
         results["scores"] = kd.evaluate(trained, data, num_samples=20_000)
-    _write_json(log_dir / "results.json", results)
+    _runs.write_json(log_dir / "results.json", results)
     return trained, results
 
 
@@ -228,16 +224,6 @@ def _teacher_student(recipe, fit, seed, log_dir):
 
 def _flat(recipe, latent_dim):
     return flat_networks(recipe.image_shape, latent_dim, num_levels=len(recipe.rung_sizes))
-
-
-def _clear(log_dir):
-    """Removes what an earlier training wrote, so that its pictures and logs do not mix in."""
-    if not (log_dir / RUN).exists():  # Not a folder of ours.
-        return
-    for name in ("train", "pictures", "teacher"):
-        shutil.rmtree(log_dir / name, ignore_errors=True)
-    for name in ("model.part.keras", "model.keras", "results.json"):
-        (log_dir / name).unlink(missing_ok=True)
 
 
 def table(results):
@@ -318,10 +304,3 @@ def main(arguments=None):
     ):
         print(f"{what:10} {log_dir / where}")
     print(f"TensorBoard: tensorboard --logdir {log_dir}")
-
-
-def _write_json(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(part, path)

@@ -1,5 +1,6 @@
 """Callbacks: what changes while a model trains, and what is watched."""
 
+from keras_disentangle.callbacks.exact_backup import ExactBackup
 from keras_disentangle.callbacks.factor_metrics import FactorMetrics
 from keras_disentangle.callbacks.information_flow import InformationFlow
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
@@ -8,6 +9,7 @@ from keras_disentangle.callbacks.ramp_weight import RampWeight
 from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
 
 __all__ = [
+    "ExactBackup",
     "FactorMetrics",
     "InformationFlow",
     "LatentTraversal",

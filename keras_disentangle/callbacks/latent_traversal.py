@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle.schedules import read
+from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
@@ -44,20 +45,27 @@ class LatentTraversal(keras.callbacks.Callback):
     mean and log variance, without them `latent_dim`. Rungs are taken from `rung_sizes`, most
     abstract first, where the model has it.
 
+    With a model that has a `LatentSpace` as `space`, the traversal has a row for each dimension of
+    its informative codes, over the code's interval, and for each categorical code, over its
+    categories (if no code is informative, of all codes). All rows set out from one random latent
+    vector. There are no other pictures, and `images` are refused.
+
     Args:
         log_dir: Folder of the logs.
         every: Number of epochs from picture to picture.
         images: None, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8. The traversal sets
             out from the mean code of the first; without images, from 0.
-        span: Each dimension goes from -`span` to `span`, in standard deviations of the prior.
+        span: Each dimension goes from -`span` to `span`, in standard deviations of the prior
+            (without a `LatentSpace`).
         steps: Number of images in a row of the traversal.
         num_samples: Number of images in a row of the rung samples.
-        seed: Seed of the rung samples, the same at each epoch.
+        seed: Seed of the rung samples, or of the latent vector from which the codes of a
+            `LatentSpace` set out, the same at each epoch.
 
     Raises:
         ValueError: If `every`, `steps` or `num_samples` is too small, `span` is not positive,
             `images` are not images, or `log_dir` is a file; when training begins, if the model
-            lacks what is needed.
+            lacks what is needed, or has a `LatentSpace` and there are `images`.
 
     Example:
 
@@ -89,7 +97,14 @@ class LatentTraversal(keras.callbacks.Callback):
         self._epoch = self._drawn = None
 
     def on_train_begin(self, logs=None):
-        needed = ["decode", "latent_dim" if self.images is None else "encode"]
+        if self._space is not None and self.images is not None:
+            raise ValueError(
+                "`images` must be None with a model that has a `LatentSpace`: it reconstructs "
+                f"nothing. Received: {len(self.images)} images and {self.model!r}"
+            )
+        needed = ["decode"]
+        if self._space is None:
+            needed.append("latent_dim" if self.images is None else "encode")
         missing = [name for name in needed if not hasattr(self.model, name)]
         if missing:
             raise ValueError(
@@ -108,9 +123,16 @@ class LatentTraversal(keras.callbacks.Callback):
             return
         if self._drawn != self._epoch:
             self._draw()
-        frames = traversal_frames(self._decode, self._mean()[0], span=self.span, rungs=self._rungs)
-        save_gif(os.path.join(self._folder, "traversal.gif"), frames)
+        if self._space is None:
+            frames = traversal_frames(
+                self._decode, self._mean()[0], span=self.span, rungs=self._rungs
+            )
+            save_gif(os.path.join(self._folder, "traversal.gif"), frames)
         self._writer.close()
+
+    @property
+    def _space(self):
+        return getattr(self.model, "space", None)
 
     @property
     def _rungs(self):
@@ -129,6 +151,16 @@ class LatentTraversal(keras.callbacks.Callback):
         return enlarge(np.nan_to_num(images.astype("float32")).clip(0, 1))
 
     def _draw(self):
+        pictures = self._dimensions() if self._space is None else {"traversal": self._codes()}
+        step = read(getattr(self.model, "step", self._epoch))
+        for name, picture in pictures.items():
+            save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
+            self._writer.image(name, picture, step)
+        self._writer.flush()
+        self._drawn = self._epoch
+
+    def _dimensions(self):
+        """The pictures of a model whose latent dimensions are all alike: standard normal."""
         mean = self._mean()
         pictures = {
             "traversal": latent_traversal(
@@ -142,9 +174,22 @@ class LatentTraversal(keras.callbacks.Callback):
             pictures["reconstructions"] = reconstruction_grid(
                 enlarge(self.images), self._decode(mean)
             )
-        step = read(getattr(self.model, "step", self._epoch))
-        for name, picture in pictures.items():
-            save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
-            self._writer.image(name, picture, step)
-        self._writer.flush()
-        self._drawn = self._epoch
+        return pictures
+
+    def _codes(self):
+        """The traversals of the codes of a latent space."""
+        space = self._space
+        codes = space.informative or space.codes
+        start = ops.convert_to_numpy(space.sample(1, seed=self.seed))[0]
+        latents, labels = [], []
+        for code in codes:
+            for dim in range(code.num_traversals):
+                latents.append(space.traversal(start, code.name, dim, self.steps))
+                labels.append(code.name if code.num_traversals == 1 else f"{code.name}·{dim + 1}")
+        lengths = [len(row) for row in latents]
+        images = as_uint8(self._decode(np.concatenate(latents)), "decode(latents)")
+        # There may be more categories than steps: the shorter rows end in white.
+        canvas = np.full((len(latents), max(lengths), *images.shape[1:]), 255, "uint8")
+        for row, part in enumerate(np.split(images, np.cumsum(lengths)[:-1])):
+            canvas[row, : len(part)] = part
+        return labelled_grid(canvas, [code.num_traversals for code in codes], labels)

@@ -1,9 +1,19 @@
 """Ready-made models: networks arrive as arguments, `fit` trains them."""
 
+from keras_disentangle.models.gan import GAN
+from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.ladder_vae import LadderVAE
 from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.models.variational_model import VariationalModel
 
-__all__ = ["VAE", "LadderVAE", "ProgressiveLadderVAE", "TeacherStudentVAE", "VariationalModel"]
+__all__ = [
+    "GAN",
+    "VAE",
+    "InfoGAN",
+    "LadderVAE",
+    "ProgressiveLadderVAE",
+    "TeacherStudentVAE",
+    "VariationalModel",
+]

@@ -1,3 +1,4 @@
+import keras
 from keras import saving
 
 
@@ -34,3 +35,23 @@ def serialize(networks):
     if isinstance(networks, (list, tuple)):
         return [saving.serialize_keras_object(network) for network in networks]
     return saving.serialize_keras_object(networks)
+
+
+def output_activation(network):
+    """The name of the activation that a built network ends in, or None if it cannot be told."""
+    if isinstance(network, keras.Sequential):
+        layer = network.layers[-1]
+    elif isinstance(network, keras.Model) and getattr(network, "outputs", None):
+        layer = network.outputs[0]._keras_history.operation
+    else:
+        layer = network
+    if layer is not network and isinstance(layer, keras.Model):
+        return output_activation(layer)
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", None)
+
+
+def has_batch_normalization(*networks):
+    """Whether a `BatchNormalization` layer is anywhere in the networks."""
+    layers = [layer for network in networks for layer in network._flatten_layers()]
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)

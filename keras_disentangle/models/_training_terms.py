@@ -12,17 +12,11 @@ class BatchMean(keras.losses.Loss):
         return y_pred
 
 
-class PresentValue(keras.metrics.Mean):
-    """The value of the last update, not the mean of the epoch: for ramps."""
-
-    def update_state(self, value):
-        # A quotient, so that summing the variables over replicas leaves the value as it is.
-        self.total.assign(value)
-        self.count.assign(1.0)
-
-
 def check_images(name, data, image_shape, bounded):
-    """Raises a ValueError unless `data` is images: all of an array, else the first batch."""
+    """Raises a ValueError unless `data` is images: all of an array, else the first batch.
+
+    `bounded` says why they must lie in [0, 1], or is None.
+    """
     x, whole = data, hasattr(data, "dtype")
     if isinstance(x, (tuple, list)) and len(x):
         x, whole = x[0], hasattr(x[0], "dtype")
@@ -47,9 +41,9 @@ def check_images(name, data, image_shape, bounded):
     low, high = np.min(x), np.max(x)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
-    if bounded and (low < 0 or high > 1):
+    if bounded is not None and (low < 0 or high > 1):
         raise ValueError(
-            f"`{name}` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
+            f"`{name}` must lie in [0, 1] {bounded} (divide uint8 images by 255). "
             f"Received: values in [{low}, {high}]"
         )
     if whole and len(x) > 1 and low == high:

@@ -7,8 +7,14 @@ from keras import ops
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
-from keras_disentangle.models._training_terms import BatchMean, PresentValue, check_images
+from keras_disentangle.models._training_terms import BatchMean, check_images
 from keras_disentangle.schedules import Ramp
+from keras_disentangle.trainers.terms import (
+    FiniteMean,
+    PresentValue,
+    check_finite,
+    training_callbacks,
+)
 
 
 class VariationalModel(keras.Model):
@@ -72,7 +78,7 @@ class VariationalModel(keras.Model):
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
         self.term_trackers = {
-            name: keras.metrics.Mean(name=name) for name in ("reconstruction", *kl_names)
+            name: FiniteMean(name, lambda: self.step) for name in ("reconstruction", *kl_names)
         }
         self.kl_names = kl_names
 
@@ -152,12 +158,20 @@ class VariationalModel(keras.Model):
 
         Raises:
             ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
-                outside [0, 1] where the observation is Bernoulli.
+                outside [0, 1] where the observation is Bernoulli; when a term of the objective
+                becomes NaN or infinite.
         """
+        bounded = "for Bernoulli observations" if self.observation == "bernoulli" else None
         for name, data in (("x", x), ("validation_data", kwargs.get("validation_data"))):
             if name == "x" or data is not None:
-                check_images(name, data, self.image_shape, self.observation == "bernoulli")
-        return super().fit(x, *args, **kwargs)
+                check_images(name, data, self.image_shape, bounded)
+        callbacks = kwargs.pop("callbacks", None)
+        callbacks = training_callbacks(callbacks, x, kwargs.get("shuffle", True))
+        return super().fit(x, *args, callbacks=callbacks, **kwargs)
+
+    def check_finite(self):
+        """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
+        check_finite(self)
 
     # Use
 

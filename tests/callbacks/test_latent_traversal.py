@@ -12,6 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
+from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.visualization import (
     enlarge,
     latent_traversal,
@@ -141,6 +142,76 @@ def test_a_plain_model_without_rungs_or_step_and_with_odd_pixels(tmp_path):
     assert [first_row[32, 32 + 65 * column, 0] for column in range(4)] == [0, 0, 255, 0]
     events = EventAccumulator(str(tmp_path / "pictures")).Reload()
     assert [event.step for event in events.Images("rung_samples")] == [1]
+
+
+class CodeModel:
+    """The least model with a latent space: a row of pixels for each latent dimension."""
+
+    space = LatentSpace([Normal(2), Categorical(6), Uniform(2, 0, 4), Uniform(1, name="pose")])
+
+    def decode(self, latents):
+        pixels = ops.reshape(latents / 10 + 0.5, (-1, 11, 1, 1))
+        return ops.repeat(pixels, 11, axis=2)
+
+
+def draw_codes(folder, model, **arguments):
+    callback = LatentTraversal(folder, **arguments)
+    callback.set_model(model)
+    callback.on_train_begin()
+    callback.on_epoch_end(0)
+    callback.on_train_end()
+    files = [name for name in os.listdir(folder / "pictures") if "events" not in name]
+    assert files == ["epoch_0001_traversal.png"]
+    return np.asarray(Image.open(folder / "pictures" / files[0])).astype("float32")
+
+
+@pytest.mark.parametrize("steps", [4, 8])
+def test_codes_of_a_latent_space(tmp_path, steps):
+    model = CodeModel()
+    picture = draw_codes(tmp_path, model, steps=steps, seed=5)
+    start = ops.convert_to_numpy(model.space.sample(1, seed=5))[0]
+    expected = [
+        model.space.traversal(start, "categorical"),
+        model.space.traversal(start, "uniform", dim=0, steps=steps),
+        model.space.traversal(start, "uniform", dim=1, steps=steps),
+        model.space.traversal(start, "pose", steps=steps),
+    ]
+    # Images of 11 pixels, each 6 wide, with a line between them and 8 more between the codes.
+    columns, tops = max(steps, 6), [1, 1 + 76, 1 + 76 + 67, 1 + 2 * 76 + 67]
+    assert len(picture) == tops[-1] + 66 + 1
+    for top, latents in zip(tops, expected, strict=True):
+        cells = picture[top : top + 66, -columns * 67 :]
+        assert picture[top : top + 66, : -columns * 67 - 1].min() < 100  # the label
+        values = (cells[3::6, 30::67].T / 255 - 0.5) * 10
+        np.testing.assert_allclose(values[: len(latents)], latents, atol=0.03)
+        assert (cells[:, len(latents) * 67 :] == 255).all()
+
+
+def test_without_informative_codes_all_of_them_are_drawn(tmp_path):
+    model = CodeModel()
+    model.space = LatentSpace([Normal(10), Categorical(2, informative=False)])
+    model.decode = lambda latents: ops.reshape(latents[:, :1] * np.nan, (-1, 1, 1, 1))
+    picture = draw_codes(tmp_path, model, steps=3)
+    assert picture.shape[0] == 10 * 65 + 1 + 8 + 65 + 1
+
+
+def test_drawing_codes_draws_no_random_numbers_of_the_run(tmp_path):
+    keras.utils.set_random_seed(1)
+    expected = ops.convert_to_numpy(keras.random.normal((3,)))
+    keras.utils.set_random_seed(1)
+    draw_codes(tmp_path, CodeModel())
+    np.testing.assert_array_equal(ops.convert_to_numpy(keras.random.normal((3,))), expected)
+
+
+def test_a_latent_space_and_images_do_not_go_together(tmp_path):
+    callback = LatentTraversal(tmp_path, images=IMAGES)
+    callback.set_model(CodeModel())
+    with pytest.raises(ValueError, match="`images` must be None .* Received: 16 images and .*Code"):
+        callback.on_train_begin()
+    callback = LatentTraversal(tmp_path)
+    callback.set_model(types.SimpleNamespace(space=CodeModel.space))
+    with pytest.raises(ValueError, match=r"lacks \['decode'\]"):
+        callback.on_train_begin()
 
 
 def test_integer_images_are_scaled(tmp_path):

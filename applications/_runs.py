@@ -1,0 +1,60 @@
+"""What the commands of every application share: trained models from files, results to files."""
+
+import json
+import os
+import shutil
+
+import keras
+
+RUN = "run.json"
+
+
+def load_model(path):
+    """A trained model from a `.keras` file, uncompiled.
+
+    Raises:
+        ValueError: if there is no such file or it is damaged.
+    """
+    try:
+        # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
+        raise ValueError(
+            f"`weights` must be a whole .keras file. Received: {path} ({error})"
+        ) from error
+
+
+def save_model(model, path):
+    """Writes a `.keras` file whole or not at all."""
+    part = path.with_suffix(".part.keras")
+    model.save(part)
+    os.replace(part, path)
+
+
+def write_json(path, content):
+    """Writes a JSON file whole or not at all, with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(part, path)
+
+
+def clear(log_dir, *folders):
+    """Removes what an earlier training wrote, so that its pictures and logs do not mix in."""
+    if not (log_dir / RUN).exists():  # Not a folder of ours.
+        return
+    for name in ("train", "pictures", *folders):
+        shutil.rmtree(log_dir / name, ignore_errors=True)
+    for name in ("model.part.keras", "model.keras", "results.json"):
+        (log_dir / name).unlink(missing_ok=True)
+
+
+def goes_on(log_dir, settings):
+    """Whether the folder holds an unfinished training with the same settings."""
+    try:
+        before = json.loads((log_dir / RUN).read_text())
+    except (OSError, ValueError):
+        return False
+    # As JSON holds them: tuples as lists.
+    same = before == json.loads(json.dumps(settings))
+    return same and not (log_dir / "results.json").exists()

@@ -1,0 +1,1 @@
+"""InfoGAN of Chen et al. (2016)."""

@@ -1,0 +1,66 @@
+"""What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
+
+import argparse
+
+import numpy as np
+from keras import ops
+from keras_disentangle.applications import _runs
+from keras_disentangle.applications.info_gan.info_gan import InfoGAN
+
+import keras_disentangle as kd
+from keras_disentangle.losses import information_per_code
+
+
+def parser(command, description):
+    """A parser with the options that choose the model."""
+    result = argparse.ArgumentParser(
+        prog=f"{command}.py info_gan",
+        description=description,
+        epilog=f"Example: {command}.py info_gan --weights runs/info_gan/model.keras",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    shipped = kd.applications.available_weights().get("InfoGAN", [])
+    result.add_argument(
+        "--weights",
+        default="mnist",
+        help=f"shipped weights ({', '.join(shipped)}) or a .keras file",
+    )
+    return result
+
+
+def load(weights):
+    """The trained model.
+
+    Raises:
+        ValueError: if the weights are unknown or damaged, or the model is no InfoGAN.
+    """
+    model = _runs.load_model(weights) if weights.endswith(".keras") else InfoGAN(weights=weights)
+    if not isinstance(model, kd.models.InfoGAN):
+        raise ValueError(f"`weights` must be those of an InfoGAN. Received: {type(model)}")
+    return model
+
+
+def classification(model, images, labels, batch_size=500):
+    """How well the first categorical code tells the classes of uint8 images apart.
+
+    Returns:
+        What `clustering_accuracy` gives, and "categories" (n,), that of each image.
+    """
+    categories = [
+        ops.convert_to_numpy(model.classify(np.divide(part, 255, dtype="float32")))
+        for part in np.split(images, range(batch_size, len(images), batch_size))
+    ]
+    categories = np.concatenate(categories)
+    return {**kd.metrics.clustering_accuracy(categories, labels), "categories": categories}
+
+
+def information(model, num_samples, seed, batch_size=500):
+    """L_I of each code in nats, over images generated from `num_samples` new latent vectors."""
+    totals = {}
+    for i, start in enumerate(range(0, num_samples, batch_size)):
+        size = min(batch_size, num_samples - start)
+        codes = model.space.sample(size, seed=seed + i)
+        bounds = information_per_code(model.space, model.q_params(model.decode(codes)), codes)
+        for name, bound in bounds.items():
+            totals.setdefault(name, []).append(ops.convert_to_numpy(bound))
+    return {name: float(np.concatenate(values).mean()) for name, values in totals.items()}

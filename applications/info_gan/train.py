@@ -1,0 +1,277 @@
+"""Trains InfoGAN, or the GAN with a detached Q that the paper compares it with.
+
+    python scripts/train.py info_gan --recipe mnist --data-dir DATA
+
+The card in this folder has the figures, the time and the hardware.
+"""
+
+import argparse
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras_disentangle.applications import _runs
+from keras_disentangle.applications.info_gan import _trained, traverse
+from keras_disentangle.applications.info_gan.info_gan import InfoGAN
+from keras_disentangle.applications.info_gan.presets import PRESETS
+
+import keras_disentangle as kd
+from keras_disentangle.schedules import read
+from keras_disentangle.visualization import save_png, training_curves
+
+MODELS = ("info_gan", "detached")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: a preset, its data, and how long.
+
+    The weight of the categorical codes goes from `first_weight`, if given, to the preset's within
+    `ramp_steps` training steps.
+    """
+
+    preset: str
+    data: str | None
+    steps: int
+    steps_per_epoch: int = 100
+    first_weight: float | None = None
+    ramp_steps: int = 0
+    classes_every: int = 5
+    precision: str = "float32"
+
+
+RECIPES = {
+    # A small weight at first: the categories then settle on what the images fall into by
+    # themselves, where a large one holds on to the first partition that comes along.
+    "mnist": Recipe("mnist", "mnist", 8000, first_weight=0.05, ramp_steps=1500),
+    "svhn": Recipe("svhn", "svhn", 50_000),
+    "celeb_a": Recipe("celeb_a", "celeb_a", 50_000),
+    **{
+        name: Recipe(name, None, 30_000) for name in PRESETS if name.startswith(("faces", "chairs"))
+    },
+}
+
+
+def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed=0, verbose="auto"):
+    """Trains one model by a `Recipe` and writes everything of it into `log_dir`.
+
+    That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
+    TensorBoard logs. A training that was interrupted goes on where it stopped, bit for bit, if
+    it is started again with the same settings; what any other left there goes.
+
+    Returns:
+        (model, results): the trained model and what went into `results.json`.
+
+    Raises:
+        ValueError: if the model, the data or a setting is unknown or out of range.
+    """
+    if model not in MODELS:
+        raise ValueError(f"`model` must be one of {MODELS}. Received: model={model!r}")
+    if recipe.steps % recipe.steps_per_epoch or recipe.steps < 1:
+        raise ValueError(
+            f"`steps` must be a positive multiple of {recipe.steps_per_epoch}, an epoch. "
+            f"Received: steps={recipe.steps}"
+        )
+    if recipe.data is None:
+        raise ValueError(
+            "`data` must name the images of this recipe: a folder, zip or .npz of them. "
+            "Received: None"
+        )
+    preset = PRESETS[recipe.preset]
+    shape = preset.image_shape
+    images, _ = kd.datasets.load_images(recipe.data, data_dir=data_dir, image_shape=shape)
+    log_dir = Path(log_dir)
+    settings = {
+        "model": model,
+        "settings": asdict(recipe),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    if not _runs.goes_on(log_dir, settings):
+        _runs.clear(log_dir, "backup")
+        _runs.write_json(log_dir / _runs.RUN, settings)
+
+    trained = build_model(model, recipe, seed)
+    trained.compile(**preset.optimizers())
+    labelled = _labelled(trained, recipe, data_dir)
+    batches = kd.datasets.image_batches(
+        images, preset.batch_size, seed, steps_per_epoch=recipe.steps_per_epoch
+    )
+    epochs = recipe.steps // recipe.steps_per_epoch
+    clock = _Clock()
+    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock, *_ramps(trained, recipe)]
+    if labelled is not None:
+        callbacks.append(_Classes(*labelled, recipe.classes_every))
+    callbacks += [
+        kd.callbacks.LatentTraversal(log_dir, every=max(1, epochs // 8)),
+        kd.callbacks.TensorBoardScalars(log_dir),
+    ]
+    history = trained.fit(batches, epochs=epochs, verbose=verbose, callbacks=callbacks).history
+    results = {
+        **settings,
+        "steps": read(trained.step),
+        "seconds": round(clock.seconds, 1),
+        "history": history,
+    }
+    # First of all the model: what follows may fail or be interrupted.
+    _runs.save_model(trained, log_dir / "model.keras")
+    results["information"] = _trained.information(trained, 10_000, seed=0)
+    results["entropy"] = trained.space.entropy()
+    if labelled is not None:
+        results["error"] = _trained.classification(trained, *labelled)["error"]
+    traverse.draw(trained, log_dir / "pictures")
+    save_png(log_dir / "pictures" / "information.png", information_curves({model: results}))
+    _runs.write_json(log_dir / "results.json", results)
+    return trained, results
+
+
+def build_model(name, recipe, seed=0):
+    """The uncompiled model `name` of a recipe: "info_gan", or "detached" without feedback.
+
+    Raises:
+        ValueError: if the precision is unknown.
+    """
+    keras.utils.set_random_seed(seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        return InfoGAN(recipe.preset, feedback=name == "info_gan", seed=seed)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def information_curves(results):
+    """Figure 1: the bound of the first informative code against training steps, a line a run.
+
+    Args:
+        results: dict from label to what `results.json` holds.
+
+    Returns:
+        uint8 picture (H, W, 3).
+    """
+    lines, reference = {}, {}
+    for label, result in results.items():
+        code, entropy = next(iter(result["entropy"].items()))
+        values = result["history"][f"information_{code}"]
+        # The mean of an epoch stands at its middle.
+        steps = result["settings"]["steps_per_epoch"] * (np.arange(len(values)) + 0.5)
+        lines[label] = (steps, values)
+        reference["$H(c)$"] = entropy
+    return training_curves(
+        lines, reference=reference, x_label="training steps", y_label="$L_I$ in nats"
+    )
+
+
+class _Clock(keras.callbacks.Callback):
+    """Seconds of training; a run that goes on counts only its own."""
+
+    seconds = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._begin = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        self.seconds = time.perf_counter() - self._begin
+
+
+class _Classes(keras.callbacks.Callback):
+    """Adds `error`, that of the categories as a classifier of labelled images, to the logs."""
+
+    def __init__(self, images, labels, every):
+        super().__init__()
+        self.images, self.labels, self.every = images, labels, every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            logs["error"] = _trained.classification(self.model, self.images, self.labels)["error"]
+
+
+def _ramps(model, recipe):
+    if recipe.first_weight is None:
+        return []
+    return [
+        kd.callbacks.RampWeight(
+            f"information_weight_{code.name}",
+            model.information_weight[code.name],
+            recipe.ramp_steps,
+            recipe.first_weight,
+        )
+        for code in model.space.informative
+        if isinstance(code, kd.latents.Categorical)
+    ]
+
+
+def _labelled(model, recipe, data_dir):
+    """Test images with labels that the categories can be held against, or None."""
+    if not any(isinstance(code, kd.latents.Categorical) for code in model.space.informative):
+        return None
+    try:
+        images, labels = kd.datasets.load_images(
+            recipe.data, split="test", data_dir=data_dir, image_shape=model.image_shape
+        )
+    except ValueError:  # Data without a test split, such as a folder of images.
+        return None
+    return None if labels is None else (images, labels)
+
+
+def main(arguments=None):
+    """Command line of `scripts/train.py info_gan`."""
+    parser = argparse.ArgumentParser(
+        prog="train.py info_gan",
+        description="Trains InfoGAN, or a GAN with a detached Q, by a recipe. Started again with "
+        "the same options, an interrupted training goes on.",
+        epilog="Example: train.py info_gan --recipe mnist --data-dir ~/data --log-dir runs/mnist",
+    )
+    add = parser.add_argument
+    add("--recipe", choices=sorted(RECIPES), default="mnist", help="settings to start from (mnist)")
+    add("--model", choices=MODELS, default="info_gan", help="what to train (info_gan)")
+    add("--data-dir", help="where downloaded data sets lie")
+    add("--log-dir", default="runs/info_gan", help="where everything goes (runs/info_gan)")
+    add("--seed", type=int, default=0, help="of weights, codes and data order (0)")
+    add("--verbose", type=int, default=None, help="2 prints a line an epoch instead of a bar")
+    own = parser.add_argument_group("settings in place of the recipe's")
+    for flag, kind, text in (
+        ("--data", str, "a data set's name, or a folder, zip or .npz of images"),
+        ("--steps", int, "training steps"),
+        ("--first-weight", float, "weight of the categorical codes' bound at the start"),
+        ("--ramp-steps", int, "training steps from --first-weight to the preset's weight"),
+        ("--precision", str, "float32 or mixed_bfloat16"),
+    ):
+        own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
+    options = vars(parser.parse_args(arguments))
+
+    known = {field.name for field in fields(Recipe)}
+    given = {name: value for name, value in options.items() if name in known}
+    recipe = replace(RECIPES[options["recipe"]], **given)
+    log_dir = Path(options["log_dir"])
+    _, results = train(
+        recipe,
+        options["model"],
+        log_dir,
+        options["data_dir"],
+        options["seed"],
+        "auto" if options["verbose"] is None else options["verbose"],
+    )
+    print("\n" + table(results) + "\n")
+    for what, where in (
+        ("pictures", "pictures"),
+        ("scores", "results.json"),
+        ("model", "model.keras"),
+    ):
+        print(f"{what:10} {log_dir / where}")
+    print(f"TensorBoard: tensorboard --logdir {log_dir}")
+
+
+def table(results):
+    """The scores of a run as text."""
+    lines = [
+        f"{results['model']}: {results['steps']} steps in {results['seconds']:.0f} s "
+        f"({results['backend']}), seed {results['seed']}"
+    ]
+    for name, value in results["information"].items():
+        lines.append(f"{name:16} L_I {value:7.3f} of H(c) {results['entropy'][name]:6.3f} nats")
+    if "error" in results:
+        lines.append(f"error of the categories as classes  {100 * results['error']:.2f}%")
+    return "\n".join(lines)

@@ -1,0 +1,152 @@
+"""A folder with the two newest backups of a run, each of them one file that is whole or not there.
+
+A file is a line of JSON (which lists the arrays), the arrays' bytes, and the SHA-256 of all that.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import warnings
+
+import ml_dtypes  # noqa: F401  teaches NumPy the names bfloat16 and float8_...
+import numpy as np
+
+_NAME = re.compile(r"backup-(\d{6,})")
+_TEMPORARY = re.compile(r"backup-\d{6,}\.\d+\.tmp")
+_DIGEST = hashlib.sha256().digest_size
+
+
+class BackupFolder:
+    """Reads and writes backups: pairs of a dict that JSON can hold and a list of NumPy arrays.
+
+    Args:
+        path: the folder; `open` makes it.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self._whole = []
+
+    @property
+    def newest(self):
+        """The newest file that is known to be whole, or `None`."""
+        return self._whole[-1] if self._whole else None
+
+    def open(self):
+        """Makes the folder and removes what a killed run left half-written in it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+            raise self._unusable("no permission")
+        self._remove(name for name in os.listdir(self.path) if _TEMPORARY.fullmatch(name))
+        self._whole = []
+
+    def read(self):
+        """(header, arrays) of the newest file that is whole, or `None` in a folder without any.
+
+        Raises:
+            ValueError: if there are files but not one is whole.
+        """
+        damaged = []
+        for file in reversed(self._files()):
+            content = file.read_bytes()
+            backup = _unpack(content)
+            if backup is None:
+                damaged.append(file.name)
+                continue
+            self._whole = [file]
+            if damaged:
+                warnings.warn(
+                    f"In {self.path}, {_list(damaged)} is damaged: the run goes on from the backup "
+                    f"before, {file.name}",
+                    stacklevel=2,
+                )
+            return backup
+        if damaged:
+            raise ValueError(
+                f"`path` must hold a backup that is whole, or none. Received: {self.path}, where "
+                f"{_list(damaged)} is damaged; to begin the run anew, remove what is there"
+            )
+        return None
+
+    def write(self, header, arrays):
+        """Adds a backup and, once it is on the disk, removes all but it and the one before."""
+        files = self._files()
+        number = int(_NAME.fullmatch(files[-1].name)[1]) + 1 if files else 1
+        file = self.path / f"backup-{number:06d}"
+        # In the same folder, since a rename is atomic only within one file system.
+        temporary = self.path / f"{file.name}.{os.getpid()}.tmp"
+        try:
+            with open(temporary, "wb") as stream:
+                _pack(stream, header, arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if hasattr(os, "O_DIRECTORY"):  # The new name, too, must outlive a loss of power.
+            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        self._whole = [*self._whole, file][-2:]
+        self._remove(old.name for old in self._files() if old not in self._whole)
+
+    def _files(self):
+        """The backups, oldest first."""
+        names = [name for name in os.listdir(self.path) if _NAME.fullmatch(name)]
+        return [self.path / name for name in sorted(names, key=lambda name: (len(name), name))]
+
+    def _remove(self, names):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.path / name)
+
+    def _unusable(self, reason):
+        return ValueError(
+            f"`path` must be a folder that can be written to. Received: path={str(self.path)!r} "
+            f"({reason})"
+        )
+
+
+def _pack(stream, header, arrays):
+    listed = [{"shape": array.shape, "dtype": array.dtype.name} for array in arrays]
+    line = json.dumps({"header": header, "arrays": listed}, default=_plain) + "\n"
+    digest = hashlib.sha256()
+    for part in (line.encode(), *(array.tobytes() for array in arrays)):
+        digest.update(part)
+        stream.write(part)
+    stream.write(digest.digest())
+
+
+def _unpack(content):
+    """(header, arrays), or `None` if the bytes are not those that were written."""
+    body = memoryview(content)[:-_DIGEST]
+    if hashlib.sha256(body).digest() != content[-_DIGEST:]:
+        return None
+    start = content.index(b"\n") + 1
+    line = json.loads(content[:start])
+    arrays = []
+    for listed in line["arrays"]:
+        dtype, shape = np.dtype(listed["dtype"]), tuple(listed["shape"])
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays.append(np.frombuffer(body, dtype, count, start).reshape(shape))
+        start += count * dtype.itemsize
+    return line["header"], arrays
+
+
+def _plain(value):
+    """Numbers and arrays of any library, for JSON; anything else that was logged as a text."""
+    array = np.asarray(value)
+    return repr(value) if array.dtype == object else array.tolist()
+
+
+def _list(names):
+    return " and ".join(names)

@@ -1,0 +1,338 @@
+"""Lets a training run that was killed go on as if it had never stopped."""
+
+import itertools
+import os
+import random
+import re
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
+from keras_disentangle.callbacks._backup_folder import BackupFolder
+from keras_disentangle.schedules import read
+
+_FORMAT = 1
+
+
+class ExactBackup(keras.callbacks.Callback):
+    """Backs up a run, so that the same script, started again, ends with the same weights.
+
+    Saved are all variables of the model (weights, step, ramps, moving averages, the states of its
+    seed generators), of its optimizer and of its metrics, the epoch *and* the batch within it, the
+    place in the data, the history, and the states of Python's and NumPy's global generators. When
+    `fit` begins and `path` holds a backup, the run goes on from there: every number of it, and of
+    the history, is bit for bit that of a run that was never stopped. The batches of the epoch that
+    it had seen are drawn again but not trained on; callbacks get empty logs for them, those of the
+    backup for the last. A run that had ended, be it by a callback's wish, ends at once; with more
+    `epochs` it goes on.
+
+    A backup is one file, which takes its place at once when it is whole and on the disk; the two
+    newest are kept. If the newest is damaged, the one before is taken, with a warning. A state that
+    is not finite is never saved. One folder is for one call of `fit`.
+
+    Where in the list of callbacks it stands does not matter while the model trains. Not kept are
+    what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what callbacks after
+    this one do to the model when training ends. Where an optimizer has `use_ema`, the end of `fit`
+    puts its averages in the weights' place, and more `epochs` set out from these.
+
+    Data must be read again from its start, and so must be one of:
+
+    - batches of `image_batches` or of a `FactorDataset`, or any `keras.utils.PyDataset` whose
+      batches depend on its attribute `epoch` and their number alone;
+    - another `PyDataset`, a `tf.data.Dataset` or a torch `DataLoader` that gives the same batches
+      in the same order each time it is gone through (the order in which `fit` shuffles the batches
+      of a `PyDataset` is kept);
+    - arrays, with `fit(shuffle=False)`.
+
+    Validation data must give the same batches each time, as arrays do.
+
+    Args:
+        path: folder of the backups.
+        save_freq: `"epoch"`, or a number of batches >= 1, counted on from epoch to epoch. The end
+            of training is saved in any case.
+        data: the `x` that `fit` gets. The models of this library tell it by themselves; a plain
+            `keras.Model` does not.
+
+    Raises:
+        ValueError: when made, if `save_freq` is neither of the two or `data` cannot be read again
+            in the same order (a generator, arrays that are shuffled, several workers); when
+            training begins, if `path` cannot be written to or holds damaged backups only, if the
+            data is not known or cut by `steps_per_epoch`, if the backup is of another model,
+            optimizer, backend or length of epochs, or past `epochs`; while training, if the model
+            is no longer finite (the message says which backup is good).
+
+    Example:
+
+    >>> batches = kd.datasets.image_batches(images, batch_size=128, seed=0)
+    >>> model.fit(batches, epochs=30, callbacks=[ExactBackup("backups", save_freq=1000)])
+    """
+
+    def __init__(self, path, save_freq="epoch", data=None):
+        super().__init__()
+        if save_freq != "epoch":
+            try:
+                save_freq = check_int("save_freq", save_freq)
+            except ValueError:
+                raise ValueError(
+                    '`save_freq` must be "epoch" or an integer >= 1. '
+                    f"Received: save_freq={save_freq!r}"
+                ) from None
+        self.path = os.fspath(path)
+        self.save_freq = save_freq
+        self.data = None
+        self._folder = BackupFolder(self.path)
+        self._backup = None
+        if data is not None:
+            self.set_data(data, shuffle=False)
+
+    def set_data(self, x, shuffle):
+        """Called by a model's `fit` with its own arguments, before training begins.
+
+        Raises:
+            ValueError: if `x` cannot be read again in the same order.
+        """
+        check_rereadable(x, shuffle)
+        self.data = x
+
+    def on_train_begin(self, logs=None):
+        model = self.model
+        check_epochs(self.data, self.params["steps"])
+        self._steps_per_call = model.steps_per_execution
+        self._epoch = None
+        self._unsaved = 0
+        self._logs = {}
+        self._folder.open()
+        self._backup = self._folder.read()
+        if self._backup is None:
+            return
+        state, _ = self._backup
+        self._check_run(state)
+        self._restore(metrics=False)
+        if state["batch"]:
+            # Until the batches are made up for, the time is that at which the epoch began.
+            _counter(model).assign(state["first_step"])
+        if hasattr(self.data, "epoch"):
+            self.data.epoch = state["data_epoch"]
+        ended = state["stopped"] and state["epochs"] == self.params["epochs"]
+        model._initial_epoch = self.params["epochs"] if ended else state["epoch"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._backup is None:
+            due = self.save_freq == "epoch" or self._unsaved >= self.save_freq
+            save = due and self._epoch is not None
+            self._begin_epoch(epoch)
+            if save:
+                self._save(batch=0)
+            return
+        state, _ = self._backup
+        if epoch != state["epoch"]:
+            raise ValueError(
+                f"`initial_epoch` must be that of the run which {self._folder.newest} is of. "
+                f"Received: initial_epoch={epoch}"
+            )
+        self._resume_history(state)
+        random.setstate(_tuple(state["random"]))
+        np.random.set_state(state["numpy_random"])
+        if state["batch"] == 0:
+            # Callbacks before this one have had their turn at this state, those after it have not.
+            self._restore(metrics=False)
+            self._backup = None
+        self._begin_epoch(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # Not at the end of a batch: there, Keras would wait for the logs of each. And
+        # `self.model` is avoided in most batches, for on JAX it fetches the whole state.
+        if self._backup is not None:
+            state, _ = self._backup
+            if batch < state["batch"]:
+                self._skip_next(batch, state)
+                return
+            self._restore(metrics=True)
+            self._backup = None
+        elif self.save_freq != "epoch" and self._unsaved >= self.save_freq:
+            self._save(batch)
+        self._unsaved += self._steps_per_call
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._logs = {k: v for k, v in (logs or {}).items() if not k.startswith("val_")}
+        if self._backup is not None and not self.model.stop_training:
+            raise ValueError(
+                "`data` must be that of the run so far. Received: data that ends before batch "
+                f"{self._backup[0]['batch']} of the epoch, where {self._folder.newest} was made"
+            )
+
+    def on_train_end(self, logs=None):
+        if self._backup is None:
+            if self._epoch is not None:
+                self._begin_epoch(self._epoch + 1)
+                self._save(batch=0, stopped=bool(self.model.stop_training))
+        elif self._epoch is None:  # There was nothing left to train.
+            self._resume_history(self._backup[0])
+            self._restore(metrics=False)
+        self._backup = None
+
+    def _begin_epoch(self, epoch):
+        self._epoch = epoch
+        self._first_step = read(_counter(self.model))
+        self._random = random.getstate(), np.random.get_state()
+
+    def _save(self, batch, stopped=False):
+        model = self.model
+        variables = _variables(model, metrics=batch > 0)
+        arrays = [_array(variable) for variable in variables]
+        logs = self._logs
+        if batch:
+            logs = {k: _array(v).tolist() for k, v in model.get_metrics_result().items()}
+        self._check_finite(model, logs, zip(variables, arrays, strict=True))
+        history = getattr(model, "history", None)
+        state = {
+            "format": _FORMAT,
+            "backend": keras.backend.backend(),
+            "variables": [_signature(variable) for variable in variables],
+            "epoch": self._epoch,
+            "batch": batch,
+            "steps": self.params["steps"],
+            "epochs": self.params["epochs"],
+            "stopped": stopped,
+            "first_step": self._first_step,
+            "logs": logs if batch else {},
+            "history": getattr(history, "history", {}),
+            "history_epochs": getattr(history, "epoch", []),
+            "random": self._random[0],
+            "numpy_random": self._random[1],
+            "data_epoch": getattr(self.data, "epoch", None),
+        }
+        self._folder.write(state, arrays)
+        self._unsaved = 0
+
+    def _restore(self, metrics):
+        """Assigns the backup; all of it fits, or nothing is assigned."""
+        state, arrays = self._backup
+        variables = _variables(self.model, metrics)
+        for i, (stored, present) in enumerate(
+            itertools.zip_longest(state["variables"], map(_signature, variables))
+        ):
+            if i >= len(variables) and not metrics and state["batch"]:
+                break  # The metrics: on TensorFlow they are made by the first training step.
+            if stored != present:
+                raise ValueError(
+                    "The model and its optimizer must be those of the backup "
+                    f"{self._folder.newest}, whose variable {i} is {stored}. "
+                    f"Received: {present}" + ("" if variables else ", of a model that is not built")
+                )
+        for variable, array in zip(variables, arrays, strict=False):
+            variable.assign(array.copy())
+
+    def _resume_history(self, state):
+        # Only now: when training begins, Keras's own `History` empties its list of epochs.
+        model = self.model
+        model._initial_epoch = None
+        history = getattr(model, "history", None)
+        if isinstance(history, keras.callbacks.History):
+            history.epoch = list(state["history_epochs"])
+            history.history.clear()
+            history.history.update(state["history"])
+
+    def _skip_next(self, batch, state):
+        """Makes the next call of the train function only draw its batches."""
+        model = self.model
+        train = model.train_function
+        logs = state["logs"] if batch + self._steps_per_call >= state["batch"] else {}
+        # Where metrics are built by the first training step, it is taken, and later overwritten.
+        skips = batch or len(_variables(model, metrics=True)) >= len(state["variables"])
+
+        def skip(*arguments):  # (iterator); on JAX (train_state, iterator); on torch ([batch])
+            model.train_function = train
+            if not skips:
+                return train(*arguments)
+            *train_state, batches = arguments
+            drawn = itertools.islice(batches, self._steps_per_call)
+            if not list(drawn):
+                raise StopIteration
+            return (logs, *train_state) if train_state else logs
+
+        model.train_function = skip
+
+    def _check_run(self, state):
+        file = self._folder.newest
+        steps, epochs = self.params["steps"], self.params["epochs"]
+        for what, expected, received in (
+            ("version of this callback", state["format"], _FORMAT),
+            ("backend", state["backend"], keras.backend.backend()),
+            ("number of batches in an epoch", state["steps"], steps),
+        ):
+            if expected != received:
+                raise ValueError(
+                    f"The {what} must be that of the backup {file}, {expected}. "
+                    f"Received: {received}"
+                )
+        if state["batch"] % self._steps_per_call:
+            raise ValueError(
+                f"`steps_per_execution` must lead to batch {state['batch']}, where {file} was "
+                f"made. Received: steps_per_execution={self._steps_per_call}"
+            )
+        if epochs < state["epoch"]:
+            raise ValueError(
+                f"`epochs` must be at least {state['epoch']}, the number that the run of {file} "
+                f"has behind it. Received: epochs={epochs}"
+            )
+
+    def _check_finite(self, model, logs, weights):
+        try:
+            if hasattr(model, "check_finite"):
+                model.check_finite()
+            else:
+                _check_finite(logs.items(), "logs")
+            trained = ((v.path, array) for v, array in weights if v.trainable)
+            _check_finite(trained, "weights")
+        except ValueError as error:
+            good = self._folder.newest
+            good = f"the newest backup is {good}" if good else "there is no backup"
+            told = str(error).rstrip(".")
+            raise ValueError(f"{told}. This state was not saved; {good}") from error
+
+
+def _variables(model, metrics):
+    """The model's, the optimizer's and, if asked for, the metrics' variables, in this order."""
+    optimizer = model.optimizer
+    if optimizer is not None and not optimizer.built and model.trainable_variables:
+        optimizer.build(model.trainable_variables)
+    found = [*model.variables, *getattr(optimizer, "variables", ())]
+    if metrics:
+        found += model.metrics_variables
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _signature(variable):
+    """Name, shape and dtype; without the numbers that Keras gives to layers of one kind."""
+    name = re.sub(r"_\d+(?=[/_]|$)", "", variable.path)
+    return f"{name} {tuple(variable.shape)} {keras.backend.standardize_dtype(variable.dtype)}"
+
+
+def _array(variable):
+    """A variable's or a tensor's value, also where replicas mirror it."""
+    return ops.convert_to_numpy(ops.convert_to_tensor(variable))
+
+
+def _counter(model):
+    return model.step if hasattr(model, "step") else model.optimizer.iterations
+
+
+def _check_finite(values, what):
+    bad = [name for name, value in values if not _is_finite(value)]
+    if bad:
+        raise ValueError(f"The {what} must be finite. Received: non-finite {', '.join(bad)}")
+
+
+def _is_finite(value):
+    try:
+        return np.isfinite(value).all()
+    except TypeError:  # A callback may log what is no number.
+        return True
+
+
+def _tuple(value):
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value

@@ -1,0 +1,8 @@
+"""Latent spaces that know their codes: how to sample, split, score and traverse them."""
+
+from keras_disentangle.latents.categorical import Categorical
+from keras_disentangle.latents.latent_space import LatentSpace
+from keras_disentangle.latents.normal import Normal
+from keras_disentangle.latents.uniform import Uniform
+
+__all__ = ["Categorical", "LatentSpace", "Normal", "Uniform"]

@@ -1,0 +1,183 @@
+"""A latent vector made of codes."""
+
+import copy
+import numbers
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.latents._code import Code, check_width
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class LatentSpace:
+    """The latent vector of a generator: codes side by side, some of them informative.
+
+    It samples whole vectors, splits them into codes, and knows what a recognition network must
+    output for the informative codes and how likely the codes are under that.
+
+    Args:
+        codes: list of `Normal`, `Uniform` and `Categorical` codes, in the order in which they lie
+            in the vector. Codes of one kind that have no names are numbered: "uniform" if there
+            is one, otherwise "uniform_1", "uniform_2", ...
+
+    Attributes:
+        codes, names: tuples of the codes, which carry these names, and of the names.
+        informative: tuple of the informative codes.
+        dim: width of the vector.
+        num_params: number of outputs of a recognition network, for all informative codes, side by
+            side in the same order.
+
+    Raises:
+        ValueError: if there is no code, an element is not a code, or two have the same name.
+
+    Example:
+
+    >>> space = LatentSpace([Normal(62), Categorical(10), Uniform(2, -1, 1)])
+    >>> space.dim, space.num_params, space.names
+    (74, 14, ('normal', 'categorical', 'uniform'))
+    >>> space.sample(8, seed=0).shape
+    (8, 74)
+
+    Reference: Chen et al., 2016 (InfoGAN), sections 4 to 6.
+    """
+
+    def __init__(self, codes):
+        codes = tuple(codes) if isinstance(codes, (list, tuple)) else ()
+        if not codes or not all(isinstance(code, Code) for code in codes):
+            raise ValueError(
+                "`codes` must be a list of one or more `Normal`, `Uniform` and `Categorical`. "
+                f"Received: codes={codes}"
+            )
+        self.codes = _with_unique_names(codes)
+        self.names = tuple(code.name for code in self.codes)
+        self.informative = tuple(code for code in self.codes if code.informative)
+        self.dim = sum(code.dim for code in self.codes)
+        self.num_params = sum(code.num_params for code in self.informative)
+
+    def __getitem__(self, name):
+        return self.codes[self._index(name)]
+
+    def sample(self, n, seed=None):
+        """Draws `n` latent vectors, (n, dim) float32.
+
+        Args:
+            n: number of vectors, an integer >= 1 or, as `ops.shape` may give it, symbolic.
+            seed: integer, `keras.random.SeedGenerator`, or `None` for Keras's global one. An
+                integer always gives the same vectors.
+        """
+        if isinstance(n, numbers.Number):
+            n = check_int("n", n)
+        seeds = [seed] * len(self.codes)
+        if isinstance(seed, (int, np.integer)):
+            # Codes of one kind must not be drawn alike.
+            seeds = np.random.SeedSequence(int(seed)).generate_state(len(self.codes)) >> 1
+            seeds = seeds.tolist()
+        draws = [code.sample(n, seed=s) for code, s in zip(self.codes, seeds, strict=True)]
+        return ops.concatenate(draws, axis=-1)
+
+    def split(self, z):
+        """The codes of `z` (n, dim), as a dict of name to (n, d)."""
+        return _split("z", z, self.codes, "dim")
+
+    def split_params(self, params):
+        """The outputs `params` (n, num_params) of a recognition network for each informative code,
+        as a dict of name to (n, p)."""
+        return _split("params", params, self.informative, "num_params")
+
+    def entropy(self):
+        """Entropy of each informative code in nats, as a dict of name to float."""
+        return {code.name: code.entropy() for code in self.informative}
+
+    def log_likelihood(self, params, z):
+        """log q(c | x) of each informative code in nats, as a dict of name to (n,).
+
+        Args:
+            params: what the recognition network gives for x, (n, num_params).
+            z: the latent vectors, (n, dim).
+        """
+        params, codes = self.split_params(params), self.split(z)
+        return {
+            code.name: code.log_likelihood(params[code.name], codes[code.name])
+            for code in self.informative
+        }
+
+    def predict(self, params):
+        """What `params` (n, num_params) say of each informative code, as a dict of name to (n, d):
+        the probabilities of categories, the means of continuous codes."""
+        params = self.split_params(params)
+        return {code.name: code.predict(params[code.name]) for code in self.informative}
+
+    def traversal(self, z, name, dim=0, steps=10, extent=1.0):
+        """A latent vector with one of its codes at each value that a traversal visits.
+
+        Args:
+            z: the latent vector from which to set out, (dim,).
+            name: the code.
+            dim: which dimension of it, if it is continuous.
+            steps: number of values, if it is continuous, >= 2.
+            extent: 1 visits the whole interval of a uniform code and -2 to 2 of a normal one,
+                2 twice as much.
+
+        Returns:
+            NumPy array (values, dim).
+        """
+        z = np.asarray(z, "float32")
+        if z.shape != (self.dim,):
+            raise ValueError(f"`z` must have the shape ({self.dim},). Received: z.shape={z.shape}")
+        index = self._index(name)
+        code = self.codes[index]
+        start = sum(code.dim for code in self.codes[:index])
+        part = slice(start, start + code.dim)
+        values = code.traverse(z[part], dim, steps, extent)
+        vectors = np.tile(z, (len(values), 1))
+        vectors[:, part] = values
+        return vectors
+
+    def get_config(self):
+        return {"codes": [keras.saving.serialize_keras_object(code) for code in self.codes]}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls([keras.saving.deserialize_keras_object(code) for code in config["codes"]])
+
+    def __repr__(self):
+        return f"LatentSpace({list(self.codes)})"
+
+    def _index(self, name):
+        if name not in self.names:
+            raise ValueError(f"`name` must be one of {self.names}. Received: name={name!r}")
+        return self.names.index(name)
+
+
+def _split(name, tensor, codes, attribute):
+    sizes = [getattr(code, attribute) for code in codes]
+    check_width(name, tensor, sum(sizes))
+    parts, start = {}, 0
+    for code, size in zip(codes, sizes, strict=True):
+        parts[code.name] = tensor[:, start : start + size]
+        start += size
+    return parts
+
+
+def _with_unique_names(codes):
+    """Copies of the codes in which those without a name have one that no other has."""
+    given = [code.name for code in codes if code.is_named]
+    if len(set(given)) < len(given):
+        raise ValueError(f"The names of `codes` must differ. Received: the names {given}")
+    taken, unnamed = set(given), [code.name for code in codes if not code.is_named]
+    copies = []
+    for code in map(copy.copy, codes):
+        if not code.is_named:
+            name = code.name
+            if unnamed.count(name) > 1 or name in given:
+                number = 1
+                while f"{name}_{number}" in taken:
+                    number += 1
+                name = f"{name}_{number}"
+            code.name, code.is_named = name, True
+            taken.add(name)
+        copies.append(code)
+    return tuple(copies)

@@ -1,0 +1,164 @@
+"""What the two players of an adversarial game minimise, and penalties on the discriminator."""
+
+from keras import ops
+
+from keras_disentangle.losses._tensors import check_same_shape, widen
+
+OBJECTIVES = ("non_saturating", "saturating", "hinge", "wasserstein")
+
+
+def discriminator_loss(objective, real_logits, fake_logits):
+    r"""What the discriminator minimises, per example.
+
+    With $r$ and $f$ its outputs for a real and for a generated image:
+
+    - "non_saturating", "saturating": $-\log\sigma(r) - \log(1 - \sigma(f))$, in nats;
+    - "hinge": $\max(0, 1 - r) + \max(0, 1 + f)$;
+    - "wasserstein": $f - r$.
+
+    Args:
+        objective: one of `OBJECTIVES`.
+        real_logits: outputs for real images, tensor (batch,) or (batch, ...): the losses of an
+            image's patches are averaged.
+        fake_logits: outputs for generated images, tensor of the same shape.
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if the objective is unknown or the shapes differ.
+
+    Example:
+
+    >>> discriminator_loss("hinge", np.zeros((1, 1)), np.zeros((1, 1)))   # [2.0]
+
+    Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
+    """
+    _check_objective(objective)
+    real, fake = widen(real_logits), widen(fake_logits)
+    check_same_shape("real_logits", real, "fake_logits", fake, rank=max(1, len(real.shape)))
+    if objective == "hinge":
+        loss = ops.relu(1.0 - real) + ops.relu(1.0 + fake)
+    elif objective == "wasserstein":
+        loss = fake - real
+    else:
+        loss = ops.softplus(-real) + ops.softplus(fake)
+    return _mean_per_example(loss)
+
+
+def generator_loss(objective, fake_logits):
+    r"""What the generator minimises, per example.
+
+    With $f$ the discriminator's output for a generated image:
+
+    - "non_saturating": $-\log\sigma(f)$, in nats;
+    - "saturating": $\log(1 - \sigma(f))$, in nats: the minimax game itself;
+    - "hinge", "wasserstein": $-f$.
+
+    Args:
+        objective: one of `OBJECTIVES`.
+        fake_logits: outputs for generated images, tensor (batch,) or (batch, ...): the losses of
+            an image's patches are averaged.
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if the objective is unknown or the logits have no batch axis.
+
+    Example:
+
+    >>> generator_loss("non_saturating", np.zeros((1, 1)))   # [log 2]
+
+    Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
+    """
+    _check_objective(objective)
+    fake = widen(fake_logits)
+    if len(fake.shape) < 1:
+        raise ValueError(
+            "`fake_logits` must have the shape (batch, ...). "
+            f"Received: fake_logits.shape={tuple(fake.shape)}"
+        )
+    if objective == "non_saturating":
+        loss = ops.softplus(-fake)
+    elif objective == "saturating":
+        loss = -ops.softplus(fake)
+    else:
+        loss = -fake
+    return _mean_per_example(loss)
+
+
+def r1_penalty(gradients):
+    r"""Half the squared norm of the discriminator's gradient at real images, per example.
+
+    $$\tfrac12 \|\nabla_x D(x)\|_2^2$$
+
+    Args:
+        gradients: of the discriminator's output with respect to each image, tensor (batch, ...).
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if `gradients` has no axis but the batch's.
+
+    Example:
+
+    >>> r1_penalty(np.ones((1, 4)))   # [2.0]
+
+    Reference: Mescheder et al., 2018, eq. 9.
+    """
+    return 0.5 * _squared_norm(gradients)
+
+
+def wgan_gp_penalty(gradients):
+    r"""Squared deviation of the norm of the discriminator's gradient from 1, per example.
+
+    $$(\|\nabla_x D(x)\|_2 - 1)^2$$
+
+    at points between real and generated images. It is differentiable where the gradient is zero
+    too, and its derivative there is taken as 0.
+
+    Args:
+        gradients: of the discriminator's output with respect to each image, tensor (batch, ...).
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if `gradients` has no axis but the batch's.
+
+    Example:
+
+    >>> wgan_gp_penalty(np.ones((1, 4)))   # [1.0]
+
+    Reference: Gulrajani et al., 2017, eq. 3.
+    """
+    squared = _squared_norm(gradients)
+    # The derivative of a square root at 0 is infinite and would turn into NaN.
+    is_zero = ops.equal(squared, 0)
+    norm = ops.sqrt(ops.where(is_zero, ops.ones_like(squared), squared))
+    return ops.square(ops.where(is_zero, ops.zeros_like(norm), norm) - 1.0)
+
+
+def _check_objective(objective):
+    if objective not in OBJECTIVES:
+        raise ValueError(
+            f"`objective` must be one of {OBJECTIVES}. Received: objective={objective!r}"
+        )
+
+
+def _mean_per_example(x):
+    axes = tuple(range(1, len(x.shape)))
+    return ops.mean(x, axis=axes) if axes else x
+
+
+def _squared_norm(gradients):
+    gradients = widen(gradients)
+    axes = tuple(range(1, len(gradients.shape)))
+    if not axes:
+        raise ValueError(
+            "`gradients` must have the shape (batch, ...). "
+            f"Received: gradients.shape={tuple(gradients.shape)}"
+        )
+    return ops.sum(ops.square(gradients), axis=axes)

@@ -1,0 +1,56 @@
+"""How much of its latent codes a generated image lets one recover."""
+
+
+def information_lower_bound(space, q_params, codes):
+    r"""Variational lower bound of the mutual information I(c; G(z, c)), in nats per example.
+
+    $$\sum_k [\log q_k(c_k \mid x) + H(c_k)]$$
+
+    over the informative codes. It is at most their entropy if they are categorical, and without
+    bound if they are continuous.
+
+    Args:
+        space: the `LatentSpace`.
+        q_params: what the recognition network gives for x = G(codes), tensor
+            (batch, space.num_params).
+        codes: the latent vectors, tensor (batch, space.dim).
+
+    Returns:
+        Tensor (batch,), float32 or wider.
+
+    Raises:
+        ValueError: if `space` has no informative code, or a width is wrong.
+
+    Example:
+
+    >>> space = LatentSpace([Categorical(10)])
+    >>> information_lower_bound(space, np.zeros((1, 10)), np.eye(10)[:1])   # [0.0]
+
+    Reference: Chen et al., 2016 (InfoGAN), eq. 5.
+    """
+    return sum(information_per_code(space, q_params, codes).values())
+
+
+def information_per_code(space, q_params, codes):
+    r"""The terms of `information_lower_bound`: $\log q_k(c_k \mid x) + H(c_k)$ of each code.
+
+    Args:
+        space, q_params, codes: as in `information_lower_bound`.
+
+    Returns:
+        Dict of the informative codes' names to tensors (batch,), in nats.
+
+    Raises:
+        ValueError: as in `information_lower_bound`.
+
+    Example:
+
+    >>> information_per_code(space, q_params, codes)["categorical"]
+
+    Reference: Chen et al., 2016 (InfoGAN), eq. 5.
+    """
+    if not space.informative:
+        raise ValueError(f"`space` must have an informative code. Received: space={space}")
+    entropy = space.entropy()
+    log_likelihood = space.log_likelihood(q_params, codes)
+    return {name: value + entropy[name] for name, value in log_likelihood.items()}

@@ -1,0 +1,65 @@
+"""How well clusters that were found without labels match them."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+
+def clustering_accuracy(clusters, labels):
+    """Accuracy of clusters as a classifier, each matched with one label at best.
+
+    Of all ways to pair clusters with labels one to one, the one with which most samples are right.
+    Where there are more clusters than labels, some remain without one and their samples count as
+    wrong; where there are fewer, no sample of the labels left over is right.
+
+    Args:
+        clusters: Integer array of shape `(n,)`, the cluster of each sample: for InfoGAN the most
+            probable category of a code.
+        labels: Integer array of shape `(n,)`, the true class of each sample.
+
+    Returns:
+        A dict: `"accuracy"`, the share of samples that are right, in `[0, 1]`; `"error"`, the
+        share of the others; `"assignment"`, a dict of cluster to label.
+
+    Raises:
+        ValueError: If an array is empty, is not of rank 1 or does not hold integers, or if the
+            lengths differ.
+
+    Example:
+
+    ```python
+    kd.metrics.clustering_accuracy(np.array([2, 2, 0]), np.array([7, 7, 1]))
+    # {"accuracy": 1.0, "error": 0.0, "assignment": {0: 1, 2: 7}}
+    ```
+
+    Reference:
+        Chen et al., InfoGAN, 2016, section 7.2: an error of 5% on MNIST.
+    """
+    clusters, labels = _check("clusters", clusters), _check("labels", labels)
+    if len(clusters) != len(labels):
+        raise ValueError(
+            "`clusters` and `labels` must have one entry for each sample. "
+            f"Received: clusters.shape={clusters.shape}, labels.shape={labels.shape}"
+        )
+    found, cluster = np.unique(clusters, return_inverse=True)
+    known, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(found), len(known)), np.int64)
+    np.add.at(counts, (cluster, label), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    correct = int(counts[rows, columns].sum())
+    return {
+        "accuracy": correct / len(labels),
+        "error": (len(labels) - correct) / len(labels),
+        "assignment": dict(zip(found[rows].tolist(), known[columns].tolist(), strict=True)),
+    }
+
+
+def _check(name, values):
+    array = np.asarray(values)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(
+            f"`{name}` must be a non-empty array of shape (samples,). "
+            f"Received: {name}.shape={array.shape}"
+        )
+    if array.dtype.kind not in "biu":
+        raise ValueError(f"`{name}` must be integers. Received: {name}.dtype={array.dtype}")
+    return array

@@ -1,0 +1,373 @@
+"""Generative adversarial networks."""
+
+from functools import partial
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.losses.adversarial import (
+    OBJECTIVES,
+    discriminator_loss,
+    generator_loss,
+    r1_penalty,
+    wgan_gp_penalty,
+)
+from keras_disentangle.models._networks import (
+    check_shape,
+    has_batch_normalization,
+    network_shapes,
+    output_activation,
+    serialize,
+)
+from keras_disentangle.models._training_terms import check_images
+from keras_disentangle.schedules import Ramp
+from keras_disentangle.trainers import Phase, PhasedModel
+
+IMAGE_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class GAN(PhasedModel):
+    r"""Generator and discriminator, trained in turn.
+
+    A step moves the discriminator `discriminator_steps` times, then the generator, whose forward
+    pass serves both players' (last) moves. With more than one discriminator step, the batch is cut
+    into as many parts, a part for each; the generator then makes images for one part.
+
+    Images are floats in [0, 1] wherever they go in or come out; for a generator that ends in tanh
+    they are mapped to [-1, 1] inside.
+
+    Args:
+        generator: network (batch, space.dim) to images (batch, h, w, c).
+        discriminator: network from images to logits (batch, 1) or (batch, ...), or to a list
+            [logits, features].
+        space: the `LatentSpace`; by default normal noise of the generator's input width.
+        objective: `"non_saturating"`, `"saturating"`, `"hinge"` or `"wasserstein"`.
+        gradient_penalty: `None`, `"r1"` (at real images) or `"wgan_gp"` (between real and
+            generated ones).
+        penalty_weight: weight of the gradient penalty, >= 0: the ramp `penalty_weight`.
+        discriminator_steps: moves of the discriminator in a step, >= 1.
+        ema_decay: `None`, or in [0, 1): the decay a step of the running mean of the generator's
+            weights, with which `sample` and `decode` then work (`ema_generator`).
+        image_range: (low, high) of what the generator gives; `None` for data that are no images
+            in [0, 1], used as they are; `"auto"` tells from the generator's last activation:
+            sigmoid, tanh, otherwise `None`.
+        seed: integer seed of the codes, or `None`.
+
+    Raises:
+        ValueError: if the networks or the space do not fit each other, or another argument is out
+            of range.
+
+    Example:
+
+    >>> model = GAN(generator, discriminator, gradient_penalty="r1")
+    >>> model.compile(generator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5),
+    ...               discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5))
+    >>> model.fit(images, batch_size=64)
+
+    References: Goodfellow et al., 2014; Gulrajani et al., 2017 (WGAN-GP); Mescheder et al., 2018
+    (R1).
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        space=None,
+        objective="non_saturating",
+        gradient_penalty=None,
+        penalty_weight=10.0,
+        discriminator_steps=1,
+        ema_decay=None,
+        image_range="auto",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        code_shape, image_shape = network_shapes("generator", generator)
+        space = LatentSpace([Normal(code_shape[0])]) if space is None else space
+        if code_shape != (space.dim,):
+            raise ValueError(
+                f"The input of `generator` must have the width of `space`, {space.dim}. "
+                f"Received: an input of shape {('batch', *code_shape)} for {space}"
+            )
+        input_shape, self.features_shape = _discriminator_shapes(discriminator)
+        check_shape("The input of `discriminator`", image_shape, input_shape)
+        if objective not in OBJECTIVES:
+            raise ValueError(
+                f"`objective` must be one of {OBJECTIVES}. Received: objective={objective!r}"
+            )
+        if gradient_penalty not in (None, "r1", "wgan_gp"):
+            raise ValueError(
+                '`gradient_penalty` must be None, "r1" or "wgan_gp". '
+                f"Received: gradient_penalty={gradient_penalty!r}"
+            )
+        if ema_decay is not None and not 0 <= ema_decay < 1:
+            raise ValueError(
+                f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
+            )
+        self.generator = generator
+        self.discriminator = discriminator
+        self.space = space
+        self.latent_dim = space.dim
+        self.image_shape = image_shape
+        self.objective = objective
+        self.gradient_penalty = gradient_penalty
+        self.penalty_weight = check_weight("penalty_weight", penalty_weight)
+        self.discriminator_steps = check_int("discriminator_steps", discriminator_steps)
+        self.ema_decay = ema_decay
+        self.image_range = _checked_range(image_range, generator)
+        self.ema_generator = None if ema_decay is None else _frozen_copy(generator)
+
+        self.add_terms("discriminator_loss", "generator_loss")
+        if objective != "wasserstein":
+            self.trackers["discriminator_accuracy"] = keras.metrics.Mean("discriminator_accuracy")
+        if gradient_penalty is not None:
+            self.add_terms("gradient_penalty")
+            self.add_ramp("penalty_weight", Ramp(penalty_weight, name="penalty_weight"))
+        self.built = True
+
+    # Training
+
+    def phases(self):
+        moves = [
+            Phase("discriminator", (self.discriminator,), partial(self.discriminator_objective, i))
+            for i in range(self.discriminator_steps)
+        ]
+        return [*moves, Phase("generator", (self.generator,), self.generator_objective, True)]
+
+    def prepare(self, x):
+        """For each discriminator step: real images, codes, and where between images to look."""
+        n = ops.shape(x)[0] // self.discriminator_steps
+        x = self._to_range(ops.cast(x, "float32"))
+        parts = []
+        for i in range(self.discriminator_steps):
+            part = {"real": x[i * n : (i + 1) * n], "codes": self.draw(self._draw_codes, n)}
+            if self.gradient_penalty == "wgan_gp":
+                part["mix"] = self.draw(self._draw_mix, n)
+            parts.append(part)
+        return parts
+
+    def share(self, batch):
+        """The images of the last discriminator step, which are the generator's too."""
+        return self.generator(batch[-1]["codes"], training=True)
+
+    def discriminator_objective(self, index, batch, fake):
+        part, is_last = batch[index], index == self.discriminator_steps - 1
+        if not is_last:
+            fake = ops.stop_gradient(self.generator(part["codes"], training=True))
+        if self.gradient_penalty == "r1":
+            (logits, _), gradients = self.input_gradient(self.discriminate, part["real"])
+        else:
+            logits, _ = self.discriminate(part["real"])
+        fake_logits, features = self.discriminate(fake)
+        loss = discriminator_loss(self.objective, logits, fake_logits)
+        self.track("discriminator_loss", loss)
+        if self.objective != "wasserstein":
+            right = [ops.cast(logits > 0, "float32"), ops.cast(fake_logits < 0, "float32")]
+            self.trackers["discriminator_accuracy"].update_state(ops.concatenate(right))
+        if self.gradient_penalty == "wgan_gp":
+            fake = ops.cast(fake, "float32")
+            between = fake + part["mix"] * (part["real"] - fake)
+            _, gradients = self.input_gradient(self.discriminate, between)
+        if self.gradient_penalty is not None:
+            penalty = r1_penalty if self.gradient_penalty == "r1" else wgan_gp_penalty
+            value = penalty(gradients)
+            self.track("gradient_penalty", value)
+            loss = loss + self.ramps["penalty_weight"](self.step) * value
+        return ops.mean(loss) + self.code_objective("discriminator", features, part["codes"])
+
+    def generator_objective(self, batch, fake):
+        logits, features = self.discriminate(fake)
+        loss = generator_loss(self.objective, logits)
+        self.track("generator_loss", loss)
+        return ops.mean(loss) + self.code_objective("generator", features, batch[-1]["codes"])
+
+    def code_objective(self, player, features, codes):
+        """What a subclass adds for generated images to the objective of a player: a scalar.
+
+        Args:
+            player: `"discriminator"` or `"generator"`.
+            features: the discriminator's features of the images, or `None` if it gives none.
+            codes: the latent vectors (batch, space.dim) that they were made from.
+        """
+        return 0.0
+
+    def discriminate(self, x, training=True):
+        """Images in the generator's range to (logits, features), features `None` without any."""
+        outputs = self.discriminator(x, training=training)
+        logits, features = outputs if isinstance(outputs, (list, tuple)) else (outputs, None)
+        return ops.cast(logits, "float32"), features
+
+    def finish(self, batch, shared):
+        if self.ema_generator is not None:
+            pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
+            for mean, weight in pairs:
+                # Moving statistics are running means already.
+                keep = self.ema_decay if weight.trainable else 0.0
+                value = ops.cast(weight, mean.dtype)
+                mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
+        super().finish(batch, shared)
+
+    def fit(self, x=None, *args, **kwargs):
+        """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
+
+        Raises:
+            ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
+                outside [0, 1] while the generator's range is known; if batch normalisation would
+                see a batch of one image; if `validation_data` is given; when a term of the
+                objective becomes NaN or infinite.
+        """
+        bounded = None
+        if self.image_range is not None:
+            low, high = self.image_range
+            bounded = (
+                f"(the generator's range is [{low:g}, {high:g}]"
+                + (f", by its {output_activation(self.generator)}" if self._is_inferred else "")
+                + "; the model maps images from [0, 1] to it itself)"
+            )
+        check_images("x", x, self.image_shape, bounded)
+        self._check_batches(x, args[1] if len(args) > 1 else kwargs.get("batch_size"))
+        return super().fit(x, *args, **kwargs)
+
+    # Use
+
+    def call(self, z, training=False):
+        """Codes (batch, space.dim) to images in [0, 1], (batch, h, w, c)."""
+        generator = self.generator if self.ema_generator is None else self.ema_generator
+        return self._from_range(ops.cast(generator(z, training=training), "float32"))
+
+    def decode(self, z):
+        """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
+        z = ops.convert_to_tensor(z, "float32")
+        if len(z.shape) != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"`z` must have the shape (n, {self.latent_dim}). "
+                f"Received: z.shape={tuple(z.shape)}"
+            )
+        return self(z, training=False)
+
+    def sample(self, n, seed=None):
+        """Draws `n` >= 1 images (n, h, w, c) in [0, 1]; `seed` is an integer or `None`.
+
+        Raises:
+            ValueError: if `n` is not a positive integer.
+        """
+        return self.decode(self.space.sample(check_int("n", n), seed=seed))
+
+    # Parts
+
+    def _draw_codes(self, n):
+        return self.space.sample(n, seed=self.seed_generator)
+
+    def _draw_mix(self, n):
+        shape = (n, *[1] * len(self.image_shape))
+        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+
+    def _to_range(self, x):
+        if self.image_range is None:
+            return x
+        low, high = self.image_range
+        return low + (high - low) * x
+
+    def _from_range(self, x):
+        if self.image_range is None:
+            return x
+        low, high = self.image_range
+        return (x - low) / (high - low)
+
+    @property
+    def _is_inferred(self):
+        return IMAGE_RANGES.get(output_activation(self.generator)) == self.image_range
+
+    def _check_batches(self, x, batch_size):
+        """Raises if a batch cannot be cut, or one that is normalised would hold one image."""
+        steps = self.discriminator_steps
+        if hasattr(x, "dtype"):
+            batch_size = batch_size or 32
+            sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
+        else:
+            sizes = {len(first) for first in [_first_batch(x)] if first is not None}
+        smallest = 2 if has_batch_normalization(self.generator, self.discriminator) else 1
+        for size in sizes:
+            if size // steps < smallest:
+                raise ValueError(
+                    f"`batch_size` must leave at least {smallest} images to each of the "
+                    f"{steps} discriminator steps, also in the last batch of an epoch"
+                    + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
+                    + f". Received: a batch of {size}"
+                )
+
+    # Saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": serialize(self.generator),
+            "discriminator": serialize(self.discriminator),
+            "space": keras.saving.serialize_keras_object(self.space),
+            "objective": self.objective,
+            "gradient_penalty": self.gradient_penalty,
+            "penalty_weight": self.penalty_weight,
+            "discriminator_steps": self.discriminator_steps,
+            "ema_decay": self.ema_decay,
+            "image_range": self.image_range,
+        }
+
+
+def _discriminator_shapes(discriminator):
+    """Shapes of the image and of the features (or `None`), without the batch axis."""
+    try:
+        image, outputs = discriminator.input_shape, discriminator.output_shape
+    except AttributeError as error:
+        raise ValueError(
+            f"`discriminator` must be a built Keras model. Received: {discriminator}"
+        ) from error
+    if isinstance(outputs, list):
+        if len(outputs) != 2:
+            raise ValueError(
+                "`discriminator` must give logits, or [logits, features]. "
+                f"Received: {len(outputs)} outputs of the shapes {outputs}"
+            )
+        return tuple(image[1:]), tuple(outputs[1][1:])
+    return tuple(image[1:]), None
+
+
+def _checked_range(image_range, generator):
+    if image_range == "auto":
+        return IMAGE_RANGES.get(output_activation(generator))
+    if image_range is None:
+        return None
+    try:
+        low, high = map(float, image_range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low < high:
+        raise ValueError(
+            '`image_range` must be "auto", None or (low, high) with low < high. '
+            f"Received: image_range={image_range!r}"
+        )
+    return (low, high)
+
+
+def _frozen_copy(network):
+    copy = keras.saving.deserialize_keras_object(serialize(network))
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def _first_batch(x):
+    if isinstance(x, keras.utils.PyDataset):
+        first = x[0]
+    elif hasattr(x, "__iter__") and iter(x) is not x:
+        first = next(iter(x), None)
+    else:
+        return None
+    return first[0] if isinstance(first, (tuple, list)) else first

@@ -1,0 +1,202 @@
+"""InfoGAN: a GAN whose latent codes can be read off its images."""
+
+import math
+from dataclasses import replace
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_weight
+from keras_disentangle.latents import Categorical
+from keras_disentangle.losses.information import information_per_code
+from keras_disentangle.models._networks import network_shapes, serialize
+from keras_disentangle.models.gan import GAN
+from keras_disentangle.schedules import Ramp
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class InfoGAN(GAN):
+    r"""GAN that also maximises a bound on the information between codes and images.
+
+    $$\min_{G, Q} \max_D V(D, G) - \sum_k \lambda_k L_I^{(k)}(G, Q)$$
+
+    Q shares the discriminator's features and, as in the authors' release, moves with it: the bound
+    is in the objectives of both players. Logged for each informative code: `information_<code>`,
+    the bound L_I in nats; `entropy_<code>`, which it cannot exceed if the code is categorical; and
+    `information_weight_<code>`.
+
+    Args:
+        generator: network (batch, space.dim) to images (batch, h, w, c).
+        discriminator: network from images to [logits (batch, 1), features].
+        q_head: layer or network from these features to (batch, space.num_params): a `QHead`.
+        space: the `LatentSpace`, with an informative code.
+        information_weight: lambda of every informative code, >= 0, or a dict from its name: the
+            ramps `information_weight_<code>`.
+        q_trained_with: the player with which Q moves: `"discriminator"`, or `"generator"` as
+            equation 6 is written, where the discriminator then knows nothing of the bound.
+        feedback: whether the generator is trained on the bound. `False` is the baseline of the
+            paper's Figure 1: an ordinary GAN, and a Q on its features that changes neither player.
+        **kwargs: as for `GAN`.
+
+    Raises:
+        ValueError: if the discriminator gives no features, the Q head does not fit them or the
+            space, or another argument is out of range.
+
+    Example:
+
+    >>> space = LatentSpace([Normal(62), Categorical(10), Uniform(2)])
+    >>> model = InfoGAN(generator, discriminator, QHead(space), space)
+    >>> model.compile(generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
+    ...               discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5))
+
+    Reference: Chen et al., 2016, equations 5 and 6.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        q_head,
+        space,
+        information_weight=1.0,
+        q_trained_with="discriminator",
+        feedback=True,
+        **kwargs,
+    ):
+        super().__init__(generator, discriminator, space, **kwargs)
+        self.built = False
+        if not self.space.informative:
+            raise ValueError(f"`space` must have an informative code. Received: space={space}")
+        if self.features_shape is None:
+            raise ValueError(
+                "`discriminator` must give [logits, features]: the Q head reads its features. "
+                f"Received: one output of the shape {discriminator.output_shape}"
+            )
+        if q_trained_with not in ("discriminator", "generator"):
+            raise ValueError(
+                '`q_trained_with` must be "discriminator" or "generator". '
+                f"Received: q_trained_with={q_trained_with!r}"
+            )
+        names = [code.name for code in self.space.informative]
+        weights = information_weight
+        if not isinstance(weights, dict):
+            weights = dict.fromkeys(names, weights)
+        if set(weights) != set(names):
+            raise ValueError(
+                f"`information_weight` must be a number or have the keys {names}. "
+                f"Received: information_weight={information_weight!r}"
+            )
+        self.information_weight = {
+            name: check_weight(f"information_weight[{name!r}]", weights[name]) for name in names
+        }
+        self.q_trained_with = q_trained_with
+        self.feedback = bool(feedback)
+        if not q_head.built:
+            q_head.build((None, *self.features_shape))
+        self.q_head = q_head
+        self._check_q_head()
+        self.add_terms(*(f"information_{name}" for name in names))
+        for name, weight in self.information_weight.items():
+            self.trackers[f"entropy_{name}"] = keras.metrics.Mean(f"entropy_{name}")
+            ramp = f"information_weight_{name}"
+            self.add_ramp(ramp, Ramp(weight, name=ramp))
+        self.built = True
+
+    def phases(self):
+        phases = super().phases()
+        for i, phase in enumerate(phases):
+            if phase.slot == self.q_trained_with:
+                phases[i] = replace(phase, networks=(*phase.networks, self.q_head))
+        return phases
+
+    def code_objective(self, player, features, codes):
+        """Minus the weighted bound, for the player that moves Q and, with feedback, for G."""
+        moves_q = player == self.q_trained_with
+        if not moves_q and not (player == "generator" and self.feedback):
+            return 0.0
+        if not self.feedback:
+            features = ops.stop_gradient(features)
+        bounds = information_per_code(self.space, self.q_head(features, training=True), codes)
+        total = 0.0
+        for name, bound in bounds.items():
+            if moves_q:
+                self.track(f"information_{name}", bound)
+                self.trackers[f"entropy_{name}"].update_state(self.space[name].entropy())
+            weight = self.ramps[f"information_weight_{name}"](self.step)
+            total = total - weight * ops.mean(bound)
+        return total
+
+    # Use
+
+    def q_params(self, x):
+        """Images in [0, 1] (n, h, w, c) to what Q says of them, (n, space.num_params) float32.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
+        received = tuple(getattr(x, "shape", ()))
+        if received[1:] != self.image_shape:
+            raise ValueError(
+                f"`x` must have the shape {('n', *self.image_shape)}. Received: x.shape={received}"
+            )
+        x = self._to_range(ops.convert_to_tensor(x, "float32"))
+        _, features = self.discriminate(x, training=False)
+        return ops.cast(self.q_head(features, training=False), "float32")
+
+    def encode(self, x):
+        """Images in [0, 1] (n, h, w, c) to the parameters of q(c|x), a dict of code to (n, p).
+
+        Of a categorical code these are logits; of a continuous one the means and, if they are
+        learned, the log standard deviations.
+
+        Raises:
+            ValueError: if the shape is another one.
+        """
+        return self.space.split_params(self.q_params(x))
+
+    def predict_codes(self, x):
+        """Images to the expected codes: a dict of code to probabilities or means (n, d)."""
+        return self.space.predict(self.q_params(x))
+
+    def classify(self, x, code=None):
+        """Images in [0, 1] (n, h, w, c) to the index of the likeliest category, int32 (n,).
+
+        Args:
+            x: the images.
+            code: name of the categorical code; by default the first of them.
+
+        Raises:
+            ValueError: if there is no such code, or the images have another shape.
+        """
+        categorical = [c.name for c in self.space.informative if isinstance(c, Categorical)]
+        if not categorical or code not in (None, *categorical):
+            raise ValueError(
+                f"`code` must be one of the categorical codes, {categorical}. "
+                f"Received: code={code!r}"
+            )
+        return ops.argmax(self.encode(x)[code or categorical[0]], axis=-1)
+
+    def _check_q_head(self):
+        if isinstance(self.q_head, keras.Model):
+            features, params = network_shapes("q_head", self.q_head)
+        else:
+            features = self.features_shape
+            params = tuple(self.q_head.compute_output_shape((None, *features))[1:])
+        same_size = math.prod(features) == math.prod(self.features_shape)
+        if not same_size or params != (self.space.num_params,):
+            raise ValueError(
+                f"`q_head` must map the discriminator's features {self.features_shape} to the "
+                f"({self.space.num_params},) parameters of `space`. "
+                f"Received: a network from {features} to {params}"
+            )
+
+    # Saving
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "q_head": serialize(self.q_head),
+            "information_weight": self.information_weight,
+            "q_trained_with": self.q_trained_with,
+            "feedback": self.feedback,
+        }

@@ -1,0 +1,43 @@
+"""The phased train step on TensorFlow."""
+
+import tensorflow as tf
+from keras import tree
+
+
+def train_step(model, batch):
+    replicas, _ = replica()
+    batch = model.prepare(batch)
+    through = tf.GradientTape()
+    with through:
+        shared = model.share(batch)
+    constant = tree.map_structure(tf.stop_gradient, shared)
+    for move in model.moves:
+        optimizer, sharing = model.optimizer[move.phase.slot], move is model.sharing_move
+        # Going on with the tape of `share` is what lets the gradient flow through it.
+        tape = through if sharing else tf.GradientTape()
+        with tape:
+            loss = model.loss_of(move.phase, batch, shared if sharing else constant)
+            # Gradients are summed over replicas.
+            loss = optimizer.scale_loss(loss / replicas)
+        # Zeros, as JAX has them, so that Adam's momentum moves unused variables alike.
+        zero = tf.UnconnectedGradients.ZERO
+        grads = tape.gradient(loss, move.variables, unconnected_gradients=zero)
+        optimizer.apply(grads, move.variables)
+    model.finish(batch, constant)
+    return model.get_metrics_result()
+
+
+def input_gradient(fn, x, variables):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = fn(x)
+        total = tf.reduce_sum(outputs[0])
+    return outputs, tape.gradient(total, x)
+
+
+def replica():
+    """How many replicas compute this step together, and which of them this is."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return 1, 0
+    return context.num_replicas_in_sync, context.replica_id_in_sync_group

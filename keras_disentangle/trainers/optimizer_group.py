@@ -1,0 +1,140 @@
+"""Several optimizers that Keras sees as one."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class OptimizerGroup(keras.optimizers.Optimizer):
+    """Named optimizers, each over variables of its own, in the place of `model.optimizer`.
+
+    So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
+    slots, one after another. `learning_rate` is that of the first slot; setting it scales the other
+    slots' by the same factor, so that learning-rate callbacks keep their ratios. A slot's own is
+    `group["generator"].learning_rate`.
+
+    Args:
+        slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
+        name: name of the group.
+
+    Raises:
+        ValueError: if there are no slots, or one optimizer fills two of them.
+
+    Example:
+
+    >>> group = OptimizerGroup({"generator": "adam", "discriminator": keras.optimizers.SGD(0.1)})
+    >>> group.build_slots({"generator": g_variables, "discriminator": d_variables})
+    """
+
+    def __init__(self, slots, name="optimizer_group"):
+        if not isinstance(slots, dict) or not slots:
+            raise ValueError(
+                f"`slots` must be a dict from names to optimizers. Received: slots={slots!r}"
+            )
+        super().__init__(learning_rate=1.0, name=name)
+        self.slots = {slot: keras.optimizers.get(optimizer) for slot, optimizer in slots.items()}
+        if len({id(optimizer) for optimizer in self.slots.values()}) < len(slots):
+            raise ValueError(
+                f"`slots` must hold an optimizer of its own for each name. Received: slots={slots}"
+            )
+        rates = [_rate(optimizer) for optimizer in self.slots.values()]
+        self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
+
+    def __getitem__(self, slot):
+        return self.slots[slot]
+
+    def build(self, variables):
+        """Keras calls this with all of a model's variables; the slots know theirs already."""
+        if not self.built:
+            raise ValueError("An `OptimizerGroup` is built by `build_slots`, a list for each slot.")
+
+    def build_slots(self, variables):
+        """Creates each slot's state.
+
+        Args:
+            variables: dict from slot to the list of variables that it will move.
+
+        Raises:
+            ValueError: if the slots are others, or an optimizer was built for other variables.
+        """
+        if set(variables) != set(self.slots):
+            raise ValueError(
+                f"`variables` must have the slots {sorted(self.slots)}. "
+                f"Received: {sorted(variables)}"
+            )
+        for slot, moved in variables.items():
+            optimizer = self.slots[slot]
+            optimizer.build(moved)
+            known = optimizer._trainable_variables
+            if [id(v) for v in known] != [id(v) for v in moved]:
+                raise ValueError(
+                    f"The optimizer of the slot {slot!r} was built for other variables before; "
+                    f"give a new one. Received: {optimizer}"
+                )
+        self.built = True
+
+    @property
+    def variables(self):
+        return [variable for slot in self.slots.values() for variable in slot.variables]
+
+    def variables_of(self, slot, values):
+        """The part of `values`, a list as long as `variables`, that belongs to a slot.
+
+        Returns:
+            (part, position of its first value).
+        """
+        start = 0
+        for name, optimizer in self.slots.items():
+            size = len(optimizer.variables)
+            if name == slot:
+                return list(values[start : start + size]), start
+            start += size
+        raise ValueError(f"`slot` must be one of {sorted(self.slots)}. Received: slot={slot!r}")
+
+    @property
+    def iterations(self):
+        """Updates that the last slot has made."""
+        return list(self.slots.values())[-1].iterations
+
+    @property
+    def learning_rate(self):
+        return next(iter(self.slots.values())).learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        rates = [_rate(optimizer) for optimizer in self.slots.values()]
+        if rates[0]:
+            self._ratios = [rate / rates[0] for rate in rates]
+        for optimizer, ratio in zip(self.slots.values(), self._ratios, strict=True):
+            optimizer.learning_rate = value * ratio
+
+    def apply(self, grads, trainable_variables=None):
+        raise ValueError("An `OptimizerGroup` applies nothing itself: its slots do.")
+
+    def finalize_variable_values(self, var_list):
+        for optimizer in self.slots.values():
+            optimizer.finalize_variable_values(optimizer._trainable_variables)
+
+    # Keras saves the slots as the parts of this object that they are.
+
+    def save_own_variables(self, store):
+        pass
+
+    def load_own_variables(self, store):
+        pass
+
+    def get_config(self):
+        slots = {slot: keras.optimizers.serialize(o) for slot, o in self.slots.items()}
+        return {"name": self.name, "slots": slots}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        slots = {
+            slot: keras.optimizers.deserialize(optimizer, custom_objects)
+            for slot, optimizer in config["slots"].items()
+        }
+        return cls(slots, config["name"])
+
+
+def _rate(optimizer):
+    return ops.convert_to_numpy(ops.convert_to_tensor(optimizer.learning_rate)).item()

@@ -1,0 +1,260 @@
+"""Models that train in phases, each with an optimizer and variables of its own."""
+
+import keras
+from keras import ops
+
+from keras_disentangle.trainers.optimizer_group import OptimizerGroup
+from keras_disentangle.trainers.phase import Move
+from keras_disentangle.trainers.terms import (
+    FiniteMean,
+    PresentValue,
+    check_finite,
+    training_callbacks,
+)
+
+if keras.backend.backend() == "tensorflow":
+    from keras_disentangle.trainers import _tensorflow as _backend
+elif keras.backend.backend() == "jax":
+    from keras_disentangle.trainers import _jax as _backend
+else:
+    from keras_disentangle.trainers import _torch as _backend
+
+
+class PhasedModel(keras.Model):
+    """Base of models that train in phases: the train step is written once for each backend.
+
+    A subclass says in `phases` which variables each phase moves, with which optimizer and towards
+    what; it may override `prepare`, `share` and `finish`. Everything is written in `keras.ops`. A
+    step runs the phases one after another, each on the variables as the one before left them.
+
+    Attributes:
+        step: int32 variable, the number of training steps completed.
+        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
+        optimizer: the `OptimizerGroup`, once compiled.
+
+    Args:
+        seed: integer seed of `seed_generator`, which `prepare` draws from, or `None`.
+
+    Example:
+
+    >>> class Alternating(PhasedModel):
+    ...     def phases(self):
+    ...         return [Phase("encoder", (self.encoder,), self.encoder_loss),
+    ...                 Phase("decoder", (self.decoder,), self.decoder_loss)]
+    >>> model.compile(encoder_optimizer="adam", decoder_optimizer=keras.optimizers.SGD(0.1))
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.ramps = {}
+        self.trackers = {}
+
+    # Hooks
+
+    def phases(self):
+        """The list of `Phase`, in the order in which a step runs them."""
+        raise NotImplementedError
+
+    def prepare(self, x):
+        """What the phases need and nothing is differentiated through: by default, the images."""
+        return x
+
+    def share(self, batch):
+        """What several phases use, tensors in any structure, computed once before the first."""
+        return ()
+
+    def finish(self, batch, shared):
+        """Comes after the last phase. An override calls this one last."""
+        for name, ramp in self.ramps.items():
+            self.trackers[name].update_state(ramp(self.step))
+        self.step.assign_add(1)
+
+    # For subclasses
+
+    def add_ramp(self, name, ramp):
+        """Adds a `Ramp` that is logged under `name`."""
+        self.ramps[name] = ramp
+        self.trackers[name] = PresentValue(name=name)
+
+    def track(self, name, values):
+        """Logs a term of the objective: the mean of `values` over batch and epoch."""
+        self.trackers[name].update_state(values)
+
+    def add_terms(self, *names):
+        """Declares the terms that `track` will be given."""
+        for name in names:
+            self.trackers[name] = FiniteMean(name, lambda: self.step)
+
+    def draw(self, sample, n):
+        """`sample(n)` of this replica: replicas share their seed, so each takes its own part."""
+        replicas, index = _backend.replica()
+        return sample(n) if replicas == 1 else sample(n * replicas)[index * n : (index + 1) * n]
+
+    def input_gradient(self, fn, x):
+        """`fn(x)`, a tuple, and the gradient of the sum of its first tensor with respect to `x`.
+
+        The gradient can be differentiated again, with respect to the model's variables.
+        """
+        return _backend.input_gradient(fn, x, self.variables)
+
+    # Training
+
+    def compile(
+        self, *, jit_compile="auto", steps_per_execution=1, run_eagerly=False, **optimizers
+    ):
+        """Gives every slot its optimizer: `compile(<slot>_optimizer=..., ...)`.
+
+        Args:
+            jit_compile, steps_per_execution, run_eagerly: as in `keras.Model.compile`.
+            **optimizers: `<slot>_optimizer` for each slot of `phases`: an optimizer or its name.
+
+        Raises:
+            ValueError: if one is missing or none has that name, a phase moves nothing, or the
+                networks compute in float16 and an optimizer is not a
+                `keras.optimizers.LossScaleOptimizer`.
+        """
+        phases = self.phases()
+        slots = {}
+        for phase in phases:
+            if not phase.variables:
+                raise ValueError(
+                    f"Every phase must move at least one variable. Received: {phase.slot!r}, whose "
+                    "networks have no trainable variables"
+                )
+            slots.setdefault(phase.slot, phase.variables)
+        expected = {f"{slot}_optimizer": slot for slot in slots}
+        if set(optimizers) != set(expected):
+            raise ValueError(
+                f"`compile` needs the optimizers {sorted(expected)}. Received: {sorted(optimizers)}"
+            )
+        group = OptimizerGroup({slot: optimizers[name] for name, slot in expected.items()})
+        self._check_precision(group)
+        group.build_slots(slots)
+        self.moves = [Move(phase, slots[phase.slot]) for phase in phases]
+        # The slots scale their losses themselves.
+        super().compile(
+            optimizer=group,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+            auto_scale_loss=False,
+        )
+
+    @property
+    def sharing_move(self):
+        """The move whose gradient also flows through what `share` gives, or None."""
+        return next((move for move in self.moves if move.phase.differentiates_shared), None)
+
+    def loss_of(self, phase, batch, shared):
+        """A phase's loss with what its networks add themselves: regularisers, `add_loss`."""
+        self._clear_losses()
+        loss = phase.loss(batch, shared)
+        for network in phase.networks:
+            for extra in network.losses:
+                loss = loss + ops.cast(ops.sum(extra), loss.dtype)
+        return loss
+
+    def train_step(self, *args):
+        *state, data = args
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return _backend.train_step(self, *state, x)
+
+    def fit(self, x=None, *args, **kwargs):
+        """`keras.Model.fit`; stops with a ValueError when a term of the objective is not finite.
+
+        Raises:
+            ValueError: as above, or if `validation_data` is given: there is no loss to validate.
+        """
+        for name in ("validation_data", "validation_split"):
+            if kwargs.get(name):
+                raise ValueError(
+                    f"`{name}` must be left out: alternating training has no validation loss. "
+                    "Measure samples or codes in a callback instead"
+                )
+        callbacks = kwargs.pop("callbacks", None)
+        shuffle = kwargs.get("shuffle", True)
+        callbacks = training_callbacks(callbacks, x, shuffle)
+        return super().fit(x, *args, callbacks=callbacks, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        raise ValueError(
+            f"{type(self).__name__} has no loss to evaluate: alternating training minimises "
+            "several. Measure its samples or codes instead"
+        )
+
+    def check_finite(self):
+        """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
+        check_finite(self)
+
+    @property
+    def metrics(self):
+        # Keras's own would put a "loss" of 0 in front.
+        return list(self.trackers.values())
+
+    def _check_precision(self, group):
+        if not any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
+            return
+        for slot, optimizer in group.slots.items():
+            if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                raise ValueError(
+                    "Networks in float16 need every optimizer wrapped in "
+                    "`keras.optimizers.LossScaleOptimizer` (or use mixed_bfloat16). "
+                    f"Received: {slot}_optimizer={optimizer}"
+                )
+
+    # Saving
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras saves no seed generators; without their state a run cannot go on as it was.
+        for i, state in enumerate(self._seed_states()):
+            store[f"seed_state_{i}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        seeds = {name: store[name] for name in store.keys() if name.startswith("seed_state_")}
+        super().load_own_variables({k: store[k] for k in store.keys() if k not in seeds})
+        for i, state in enumerate(self._seed_states()):
+            if f"seed_state_{i}" in seeds:
+                state.assign(seeds[f"seed_state_{i}"])
+
+    def _seed_states(self):
+        weights = {id(variable) for variable in self.weights}
+        return [variable for variable in self.variables if id(variable) not in weights]
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return {
+            "optimizers": {
+                f"{slot}_optimizer": keras.optimizers.serialize(optimizer)
+                for slot, optimizer in self.optimizer.slots.items()
+            },
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+            "run_eagerly": self.run_eagerly,
+        }
+
+    def compile_from_config(self, config):
+        settings = dict(config)
+        optimizers = settings.pop("optimizers")
+        self.compile(
+            **{name: keras.optimizers.deserialize(value) for name, value in optimizers.items()},
+            **settings,
+        )
