@@ -114,7 +114,9 @@ _FACES = Preset("faces", (32, 32, 1), 128, continuous=5, q_hidden=None)
 _CHAIRS = Preset("chairs", (64, 64, 1), 128, (20,) * 3, continuous=1, q_hidden=None)
 
 PRESETS = {
-    "mnist": Preset("mnist", (28, 28, 1), 62, (10,), continuous=2),
+    # A deviation that is learned lets the bound of the continuous codes grow at the expense of the
+    # categorical one's agreement with the digits; fixed, as in the published code, it cannot.
+    "mnist": Preset("mnist", (28, 28, 1), 62, (10,), continuous=2, posterior_std=1.0),
     "svhn": Preset("svhn", (32, 32, 3), 124, (10,) * 4, continuous=4),
     "celeb_a": Preset("celeb_a", (32, 32, 3), 128, (10,) * 10),
     # Table 5. What the lighting preset learns includes wide or narrow faces.

@@ -24,23 +24,27 @@ its core makes a step many times as long.
 """
 
 import argparse
-import importlib.metadata
 import itertools
-import math
-import multiprocessing
 import os
-import platform
-import statistics
 import sys
 import time
+
+from _contest import (
+    PREPARED,
+    Contender,
+    about_tensorflow,
+    add_options,
+    check_options,
+    count,
+    hold,
+    jax_step,
+    tensorflow_step,
+    to_float,
+)
 
 RUNGS = (3, 3, 3)  # as the ladder in plain PyTorch below, most abstract first
 BETA = 1.0
 LEARNING_RATE = 5e-4
-PREPARED = 16  # batches that the bare steps go round
-WARM_UP = 5  # steps before the first round: tracing, compiling, memory
-# Threads that have just worked spin for a while before they sleep; not into another's turn.
-PAUSE = 0.3
 
 # numerator, denominator, what is wished for
 RATIOS = (
@@ -54,153 +58,48 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--image-size",
         type=int,
         default=64,
         help="side of the images in pixels, a multiple of 16 up to 128 (default: %(default)s)",
     )
-    add("--batch-size", type=int, default=100, help="images in a batch (default: %(default)s)")
-    add(
-        "--rounds",
-        type=int,
-        default=7,
-        help="turns of each contender; medians want at least 5 (default: %(default)s)",
-    )
-    add(
-        "--steps",
-        type=int,
-        default=30,
-        help="training steps in a turn; few, and the start of fit's epoch counts for much "
-        "(default: %(default)s)",
-    )
-    add(
-        "--only",
-        nargs="+",
-        choices=list(CONTENDERS),
-        default=list(CONTENDERS),
-        metavar="NAME",
-        help=f"contenders, of {', '.join(CONTENDERS)} (default: all); a ratio needs both of its",
-    )
-    add("--torch-compile", action="store_true", help="torch.compile of PyTorch's network")
-    add(
-        "--torch-fused",
-        action="store_true",
-        help="PyTorch's Adam in one kernel (fused=True) instead of as it comes",
+    add_options(
+        parser,
+        CONTENDERS,
+        batch_size=100,
+        about_steps="training steps in a turn; few, and the start of fit's epoch counts for much",
     )
     settings = parser.parse_args()
-    for name in ("batch_size", "rounds", "steps"):
-        if getattr(settings, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be positive")
+    check_options(parser, settings, CONTENDERS)
     if settings.image_size % 16 or not 16 <= settings.image_size <= 128:
         parser.error("--image-size must be a multiple of 16, 16 to 128")
-    settings.only = [name for name in CONTENDERS if name in settings.only]
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"{cores} cores; Python {platform.python_version()}, {platform.platform()}", flush=True)
-
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Pool(1) as pool:  # so that this process holds no framework, and no threads of one
-        batches = pool.apply(draw_batches, (settings.image_size, settings.batch_size))
-    workers, processes, parameters = {}, [], {}
-    for name in settings.only:
-        workers[name], remote = spawn.Pipe()
-        process = spawn.Process(target=work, args=(remote, name, settings, batches), daemon=True)
-        process.start()
-        processes.append(process)
-        remote.close()  # the worker's end, so that its death is seen here
-        about, parameters[name] = receive(name, workers[name])
-        print(f"{name:10}  {parameters[name]:,} parameters  {about}", flush=True)
-    if len(set(parameters.values())) > 1:
-        sys.exit(f"The contenders are not the same network: {parameters}")
-
-    seconds, losses = {name: [] for name in workers}, {}
-    for i in range(settings.rounds):
-        order = list(workers) if i % 2 == 0 else list(workers)[::-1]
-        for name in order:
-            time.sleep(PAUSE)
-            workers[name].send("go")
-            took, losses[name] = receive(name, workers[name])
-            seconds[name].append(took / settings.steps)
-        turns = "  ".join(f"{name} {1000 * seconds[name][-1]:.1f}" for name in workers)
-        print(f"round {i + 1}/{settings.rounds}: {turns}", flush=True)
-    print_tables(seconds, losses)
-    for connection, process in zip(workers.values(), processes, strict=True):
-        connection.close()  # which tells the worker to end
-        process.join(10)
+    hold(CONTENDERS, RATIOS, settings, draw_batches, digits=1)
 
 
-def receive(name, connection):
-    try:
-        return connection.recv()
-    except EOFError:
-        sys.exit(f"The worker {name!r} has died; what it wrote stands above.")
-
-
-def print_tables(seconds, losses):
-    print(f"\n{'':10}  ms a step  (fastest - slowest)  mean loss")
-    for name, values in seconds.items():
-        low, middle, high = (1000 * f(values) for f in (min, statistics.median, max))
-        loss = "" if losses[name] is None else f"{losses[name]:9.1f}"
-        spread = f"({low:.1f} - {high:.1f})"
-        print(f"{name:10} {middle:10.1f}  {spread:19}  {loss}".rstrip())
-    print()
-    for above, below, goal in RATIOS:
-        if above in seconds and below in seconds:
-            ratio = statistics.median(seconds[above]) / statistics.median(seconds[below])
-            rounds = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]
-            spread = f"(rounds {min(rounds):.2f} - {max(rounds):.2f})"
-            print(f"{f'{above} / {below}':18} {ratio:5.2f}  {spread}  goal {goal}")
-
-
-def draw_batches(image_size, batch_size):
+def draw_batches(settings):
     """Batches (PREPARED, batch, h, w, 1), uint8, of random dSprites."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import numpy as np
 
     from keras_disentangle.datasets import DSprites
 
-    data = DSprites(image_size)
-    index = np.random.default_rng(0).integers(len(data), size=PREPARED * batch_size)
-    return data.images(index).reshape(PREPARED, batch_size, *data.image_shape)
-
-
-def work(connection, name, settings, batches):
-    """The worker: warms up, says what it is, and takes its turns until the parent is gone."""
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu")
-    build, backend = CONTENDERS[name]
-    if backend is not None:
-        os.environ["KERAS_BACKEND"] = backend
-    take_turn, about, parameters = build(settings, batches)
-    take_turn(WARM_UP)
-    connection.send((about, parameters))
-    try:
-        while connection.recv():
-            connection.send(take_turn(settings.steps))
-    except EOFError:
-        pass
-
-
-# Contenders: functions (settings, batches) -> (take_turn, about, number of parameters), where
-# take_turn(steps) -> (seconds, mean loss so far or None).
+    data = DSprites(settings.image_size)
+    index = np.random.default_rng(0).integers(len(data), size=PREPARED * settings.batch_size)
+    return data.images(index).reshape(PREPARED, settings.batch_size, *data.image_shape)
 
 
 def bare_tensorflow(settings, batches):
-    import tensorflow as tf
+    return bare(compiled_provlae(settings), batches, tensorflow_step)
 
-    model = compiled_provlae(settings)
-    model.make_train_function()
-    endless = itertools.cycle([(tf.constant(to_float(images)),) for images in batches])
 
-    def take_turn(steps):
-        start = time.perf_counter()
-        for _ in range(steps):
-            logs = model.train_function(endless)
-        loss = float(logs["loss"])
-        return time.perf_counter() - start, loss
+def bare_jax(settings, batches):
+    return bare(compiled_provlae(settings), batches, jax_step)
 
-    return take_turn, about_tensorflow(), count(model.trainable_variables)
+
+def bare(model, batches, step):
+    take_turn, about = step(model, batches, lambda logs: {"mean loss": float(logs["loss"])})
+    return Contender(take_turn, about, {"ladder": count(model.trainable_variables)})
 
 
 def fit_on_dsprites(settings, batches):
@@ -221,45 +120,16 @@ def fit_on_dsprites(settings, batches):
     def take_turn(steps):
         epoch = data.batches(settings.batch_size, seed=0, steps_per_epoch=steps)
         model.fit(epoch, callbacks=[clock])
-        return clock.seconds, None
+        return clock.seconds, {}
 
-    return take_turn, about_tensorflow(), count(model.trainable_variables)
-
-
-def bare_jax(settings, batches):
-    import jax
-
-    model = compiled_provlae(settings)
-    model.optimizer.build(model.trainable_variables)
-    model.make_train_function()
-    endless = itertools.cycle([(jax.numpy.asarray(to_float(images)),) for images in batches])
-    # The step takes the state and gives the next one; the model's own variables are left behind.
-    groups = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
-    state = tuple([variable.value for variable in group] for group in groups)
-
-    def take_turn(steps):
-        nonlocal state
-        start = time.perf_counter()
-        for _ in range(steps):
-            logs, state = model.train_function(state, endless)
-        jax.block_until_ready((logs, state))
-        return time.perf_counter() - start, float(logs["loss"])
-
-    devices = ", ".join(str(device) for device in jax.devices())
-    about = f"JAX {jax.__version__} on {devices}"
-    return take_turn, about, count(model.trainable_variables)
+    networks = {"ladder": count(model.trainable_variables)}
+    return Contender(take_turn, about_tensorflow(), networks)
 
 
 def bare_torch(settings, batches):
     import torch
 
     model = torch_ladder(settings.image_size).to(memory_format=torch.channels_last)
-    parameters = sum(p.numel() for p in model.parameters())
     about = f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
     fused = {"fused": True} if settings.torch_fused else {}
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, eps=1e-7, **fused)
@@ -280,9 +150,9 @@ def bare_torch(settings, batches):
             total = total + loss.detach()
         done += steps
         loss = float(total) / done
-        return time.perf_counter() - start, loss
+        return time.perf_counter() - start, {"mean loss": loss}
 
-    return take_turn, about, parameters
+    return Contender(take_turn, about, {"ladder": count(model.parameters())})
 
 
 CONTENDERS = {
@@ -302,18 +172,6 @@ def compiled_provlae(settings):
     model = ProVLAE(image_shape=(size, size, 1), rung_sizes=RUNGS, beta=BETA, seed=0)
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     return model
-
-
-def to_float(images):
-    return images.astype("float32") / 255
-
-
-def count(variables):
-    return sum(math.prod(variable.shape) for variable in variables)
-
-
-def about_tensorflow():
-    return f"TensorFlow {importlib.metadata.version('tensorflow')}"
 
 
 def torch_ladder(image_size, channels=32, hidden=256):

@@ -1,6 +1,7 @@
 """Trained weights: shipped ones load, and damaged or foreign ones are refused."""
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -28,7 +29,7 @@ SHIPPED = [
 def test_shipped_weights(application, name):
     model = getattr(kd.applications, application)(weights=name)
     images = np.random.default_rng(0).random((2, *model.image_shape), dtype="float32")
-    for value in (*model.encode(images), model.reconstruct(images), model.sample(2)):
+    for value in (*keras.tree.flatten(model.encode(images)), model.sample(2, seed=0)):
         assert np.isfinite(ops.convert_to_numpy(value)).all()
     assert int(model.step) > 0
 

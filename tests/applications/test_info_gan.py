@@ -1,0 +1,162 @@
+"""InfoGAN's recipes and weights, end to end, with a preset of a few pixels."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from keras_disentangle.applications import _weights
+from keras_disentangle.applications.info_gan import (
+    evaluate,
+    info_gan,
+    networks,
+    presets,
+    ship,
+    train,
+    traverse,
+)
+
+import keras_disentangle as kd
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+LABELS = np.arange(24) % 3
+PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
+
+
+def tiny_networks(latent_dim):
+    generator = [keras.Input((latent_dim,)), layers.Dense(64, "sigmoid"), layers.Reshape((8, 8, 1))]
+    image = keras.Input((8, 8, 1))
+    features = layers.Dense(6, "tanh")(layers.Flatten()(image))
+    return {
+        "generator": keras.Sequential(generator),
+        "discriminator": keras.Model(image, [layers.Dense(1)(features), features]),
+    }
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """Three epochs of two steps, on images in a file."""
+    monkeypatch.setitem(networks.NETWORKS, "tiny", tiny_networks)
+    preset = presets.Preset("tiny", (8, 8, 1), 3, (3,), continuous=2, q_hidden=4, batch_size=8)
+    monkeypatch.setitem(presets.PRESETS, "tiny", preset)
+    path = tmp_path / "images.npz"
+    np.savez(path, x_train=PIXELS, y_train=LABELS, x_test=PIXELS[::-1], y_test=LABELS[::-1])
+    return train.Recipe(
+        "tiny",
+        str(path),
+        steps=6,
+        steps_per_epoch=2,
+        first_weight=0.1,
+        ramp_steps=4,
+        classes_every=2,
+    )
+
+
+@pytest.mark.parametrize("name", train.MODELS)
+def test_a_recipe(name, recipe, tmp_path):
+    log_dir = tmp_path / "run"
+    model, results = train.train(recipe, name, log_dir, verbose=0)
+    assert json.loads((log_dir / "results.json").read_text())["steps"] == 6 == int(model.step)
+    assert model.feedback == (name == "info_gan")
+    weights = results["history"]["information_weight_categorical"]
+    np.testing.assert_allclose(weights, [0.1 + 0.9 / 4, 0.1 + 0.9 * 3 / 4, 1.0], rtol=1e-5)
+    assert len(results["history"]["error"]) == 1 and 0 <= results["error"] <= 2 / 3
+    assert results["information"].keys() == {"categorical", "continuous"}
+    assert name in train.table(results) and "L_I" in train.table(results)
+    written = {path.name for path in (log_dir / "pictures").iterdir()}
+    assert {"categorical.png", "continuous_1.png", "continuous_2.png", "information.png"} <= written
+    loaded = keras.models.load_model(log_dir / "model.keras")
+    images = PIXELS.astype("float32") / 255
+    np.testing.assert_array_equal(
+        *(ops.convert_to_numpy(m.classify(images)) for m in (model, loaded))
+    )
+
+
+def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
+    whole, expected = train.train(recipe, log_dir=tmp_path / "whole", verbose=0)
+
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train._Classes, "on_epoch_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, log_dir=tmp_path / "run", verbose=0)
+    # The first epoch's end was never reached, so a second try begins with it; the third one is
+    # stopped in its last epoch, with two behind it.
+    real = train._Classes.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            train._Classes,
+            "on_epoch_end",
+            lambda self, epoch, logs=None: (interrupt if epoch == 2 else real)(self, epoch, logs),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, log_dir=tmp_path / "run", verbose=0)
+    resumed, results = train.train(recipe, log_dir=tmp_path / "run", verbose=0)
+    assert results["history"] == expected["history"]
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # With other settings it begins anew.
+    other, _ = train.train(recipe, log_dir=tmp_path / "run", seed=1, verbose=0)
+    assert int(other.step) == 6
+    assert any(
+        (a != b).any() for a, b in zip(whole.get_weights(), other.get_weights(), strict=True)
+    )
+
+
+def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    monkeypatch.setitem(train.RECIPES, "mnist", recipe)
+    train.main(["--log-dir", str(run), "--steps", "2", "--verbose", "0"])
+    assert "L_I" in capsys.readouterr().out
+    weights, scores = str(run / "model.keras"), tmp_path / "scores.json"
+    evaluate.main(
+        ["--weights", weights, "--data", recipe.data, "--samples", "30", "--json", str(scores)]
+    )
+    printed, scores = capsys.readouterr().out, json.loads(scores.read_text())
+    assert f"error {100 * scores['classification']['error']:.2f}%" in printed
+    assert scores["classification"]["images"] == 24
+    traverse.main(["--weights", weights, "--out", str(tmp_path / "out")])
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+    # What ships is what was trained, rounded.
+    monkeypatch.setattr(info_gan, "FOLDER", tmp_path / "info_gan")
+    monkeypatch.setattr(ship, "FOLDER", tmp_path / "info_gan")
+    monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
+    ship.main(["tiny", weights, "--preset", "tiny", "--data", recipe.data])
+    shipped = kd.applications.InfoGAN(weights="tiny", seed=3)
+    trained = keras.models.load_model(weights)
+    assert kd.applications.available_weights() == {"InfoGAN": ["tiny"]}
+    for a, b in zip(shipped.weights, trained.weights, strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(a), ops.convert_to_numpy(b), rtol=2**-6, atol=1e-6
+        )
+    with pytest.raises(ValueError, match="`preset` must be 'tiny'"):
+        kd.applications.InfoGAN("mnist", weights="tiny")
+
+
+def test_settings():
+    with pytest.raises(ValueError, match="`preset` must be one of"):
+        kd.applications.InfoGAN("imagenet")
+    with pytest.raises(ValueError, match="`data` must name"):
+        train.train(train.RECIPES["faces_azimuth"])
+    with pytest.raises(ValueError, match="`model` must be one of"):
+        train.train(train.RECIPES["mnist"], "vae")
+    with pytest.raises(ValueError, match="`steps` must be a positive multiple of 100"):
+        train.train(replace(train.RECIPES["mnist"], steps=150))
+
+
+def test_every_preset_has_a_recipe():
+    assert {recipe.preset for recipe in train.RECIPES.values()} == presets.PRESETS.keys()
+
+
+def test_the_script_lists_the_application():
+    run = [sys.executable, str(SCRIPTS / "train.py")]
+    result = subprocess.run(run, capture_output=True, text=True)
+    assert result.returncode == 2 and "info_gan" in result.stdout

@@ -1,0 +1,36 @@
+"""What the README tells people to write runs as it stands, but for the number of steps."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_a_gan_of_ones_own(data_dir, tmp_path, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, *others = (block for block in blocks if "fashion_mnist" in block)
+    assert not others
+    lines = [line for line in example.splitlines() if line.strip()]
+    assert len(lines) <= 40
+    for old, new in (
+        ('data_dir="data"', f"data_dir={str(data_dir)!r}"),
+        ('ExactBackup("backup")', f"ExactBackup({str(tmp_path)!r})"),
+        ("seed=0)", "seed=0, steps_per_epoch=4)"),
+        ("epochs=5", "epochs=2, verbose=0"),
+    ):
+        assert example.count(old) == 1, old
+        example = example.replace(old, new)
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    model = names["model"]
+    assert int(model.step) == 8
+    for name, values in model.history.history.items():
+        assert len(values) == 2 and np.isfinite(values).all(), name
+    assert "accuracy" in capsys.readouterr().out
+
+    (third_phase,) = (block for block in blocks if "class SlowQ" in block)
+    exec(compile(third_phase, "README.md", "exec"), names)
+    history = names["model"].fit(names["images"][:64] / 255.0, batch_size=32, verbose=0).history
+    assert np.isfinite(history["information_categorical"]).all()
