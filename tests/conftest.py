@@ -36,5 +36,6 @@ def data_dir():
 
 @pytest.fixture
 def tabled_noise(monkeypatch):
-    """Latent noise from `tiny_models.noise_table` in place of the backend's own draws."""
-    monkeypatch.setattr(keras.random, "normal", tiny_models.tabled_normal)
+    """Draws from the tables of `tiny_models` in place of the backend's own."""
+    for name, draw in tiny_models.TABLED.items():
+        monkeypatch.setattr(keras.random, name, draw)

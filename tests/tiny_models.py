@@ -7,8 +7,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_disentangle.layers import UpConv2D
-from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE, TeacherStudentVAE
+from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
+from keras_disentangle.layers import QHead, UpConv2D
+from keras_disentangle.models import (
+    GAN,
+    VAE,
+    InfoGAN,
+    LadderVAE,
+    ProgressiveLadderVAE,
+    TeacherStudentVAE,
+)
+from keras_disentangle.trainers import PhasedModel
 
 IMAGE_SHAPE = (8, 8, 1)
 IMAGES = np.random.default_rng(0).random((16, *IMAGE_SHAPE), dtype="float32")
@@ -108,35 +117,143 @@ def _mid_fade():
     return model
 
 
+def make_space():
+    """All kinds of codes, no two of one width, so that `table` draws them differently."""
+    return LatentSpace([Normal(3), Categorical(4), Uniform(2), Normal(1, informative=True)])
+
+
+def player_networks(width, batch_normalization=False, activation="sigmoid", features=False):
+    """Generator from `width` latents and discriminator, each with a convolution.
+
+    Neither a bias before batch normalisation nor one that a Wasserstein loss cancels: from a
+    gradient that is nothing but rounding, Adam makes a whole step.
+    """
+    normalize = [layers.BatchNormalization(momentum=0.9)] if batch_normalization else []
+    use_bias = not batch_normalization
+    generator = network(
+        (width,),
+        layers.Dense(48, use_bias=use_bias),
+        *normalize,
+        layers.Activation("tanh"),
+        layers.Reshape((4, 4, 3)),
+        UpConv2D(1, 4, strides=2, activation=activation),
+    )
+    image = keras.Input(IMAGE_SHAPE)
+    x = layers.Conv2D(3, 4, strides=2, padding="same", use_bias=use_bias)(image)
+    if batch_normalization:
+        x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.Dense(5, "tanh")(layers.Flatten()(layers.Activation("tanh")(x)))
+    logits = layers.Dense(1, use_bias=False)(x)
+    outputs = [logits, x] if features else logits
+    return {"generator": generator, "discriminator": keras.Model(image, outputs)}
+
+
+def info_gan(batch_normalization=False, activation="sigmoid", seed=1, **arguments):
+    space = make_space()
+    networks = player_networks(space.dim, batch_normalization, activation, features=True)
+    q_head = QHead(space, hidden=6, batch_normalization=batch_normalization)
+    return InfoGAN(**networks, q_head=q_head, space=space, seed=seed, **arguments)
+
+
+def _ramped_info_gan():
+    model = info_gan(q_trained_with="generator", information_weight=0.5)
+    model.ramps["information_weight_categorical"].set(0.5, 2.0, 0, 8)
+    return model
+
+
+def vae_outputs(model):
+    """What tells two models apart: all that they give without a draw."""
+    return [*model.encode(IMAGES), model.reconstruct(IMAGES)]
+
+
+def gan_outputs(model):
+    return [model.sample(5, seed=0), model.predict(model.space.sample(3, seed=1), verbose=0)]
+
+
+def info_gan_outputs(model):
+    return [*gan_outputs(model), *model.encode(IMAGES).values(), model.classify(IMAGES)]
+
+
 @dataclass(frozen=True)
 class ModelRow:
-    """A model of the common tests: how it is made, and the terms that it logs."""
+    """A model of the common tests: how it is made, what it logs, what one compares of two."""
 
     build: Callable
     terms: tuple
+    outputs: Callable = vae_outputs
 
 
 # A new model class joins here with a row.
-MODELS = {
+VAES = {
     "vae_bernoulli": ModelRow(
-        lambda: VAE(**flat_networks(3), seed=1), ("reconstruction", "kl", "beta")
+        lambda: VAE(**flat_networks(3), seed=1), ("loss", "reconstruction", "kl", "beta")
     ),
     "vae_gaussian": ModelRow(
         lambda: VAE(**flat_networks(3), observation="gaussian", seed=1),
-        ("reconstruction", "kl", "beta", "log_std"),
+        ("loss", "reconstruction", "kl", "beta", "log_std"),
     ),
-    "beta_vae": ModelRow(_beta_vae, ("reconstruction", "kl", "beta")),
+    "beta_vae": ModelRow(_beta_vae, ("loss", "reconstruction", "kl", "beta")),
     "ladder_vae": ModelRow(
-        lambda: LadderVAE(**conv_ladder(), seed=1), ("reconstruction", "kl_2", "kl_1", "beta")
+        lambda: LadderVAE(**conv_ladder(), seed=1),
+        ("loss", "reconstruction", "kl_2", "kl_1", "beta"),
     ),
     "progressive_ladder_vae": ModelRow(
-        _mid_fade, ("reconstruction", "kl_2", "kl_1", "beta", "alpha_1")
+        _mid_fade, ("loss", "reconstruction", "kl_2", "kl_1", "beta", "alpha_1")
     ),
     "teacher_student_vae": ModelRow(
         lambda: TeacherStudentVAE(trained_teacher(), **flat_networks(4), seed=1),
-        ("reconstruction", "kl", "beta", "code_error", "jacobian_error", "jacobian_weight"),
+        ("loss", "reconstruction", "kl", "beta", "code_error", "jacobian_error", "jacobian_weight"),
     ),
 }
+
+PLAYERS = ("discriminator_loss", "generator_loss", "discriminator_accuracy")
+PENALTY = ("gradient_penalty", "penalty_weight")
+CODES = tuple(
+    f"{term}_{code.name}"
+    for term in ("information", "entropy", "information_weight")
+    for code in make_space().informative
+)
+
+GANS = {
+    "gan_r1": ModelRow(
+        lambda: GAN(**player_networks(3), gradient_penalty="r1", seed=1),
+        (*PLAYERS, *PENALTY),
+        gan_outputs,
+    ),
+    "wgan_gp": ModelRow(
+        lambda: GAN(
+            **player_networks(3),
+            objective="wasserstein",
+            gradient_penalty="wgan_gp",
+            discriminator_steps=2,
+            ema_decay=0.75,
+            seed=1,
+        ),
+        (*PLAYERS[:2], *PENALTY),
+        gan_outputs,
+    ),
+    "gan_tanh": ModelRow(
+        lambda: GAN(
+            **player_networks(3, batch_normalization=True, activation="tanh"),
+            objective="hinge",
+            ema_decay=0.5,
+            seed=1,
+        ),
+        PLAYERS,
+        gan_outputs,
+    ),
+    "info_gan": ModelRow(
+        lambda: info_gan(batch_normalization=True), (*PLAYERS, *CODES), info_gan_outputs
+    ),
+    "info_gan_q_with_generator": ModelRow(_ramped_info_gan, (*PLAYERS, *CODES), info_gan_outputs),
+    "info_gan_no_feedback": ModelRow(
+        lambda: info_gan(feedback=False, objective="saturating"),
+        (*PLAYERS, *CODES),
+        info_gan_outputs,
+    ),
+}
+
+MODELS = {**VAES, **GANS}
 
 
 def assign_by_hand(model, seed=0):
@@ -152,15 +269,46 @@ def noise_table(width):
     return np.random.default_rng(width).standard_normal((64, width)).astype("float32")
 
 
+def uniform_table(width):
+    """As `noise_table`, between 0 and 1."""
+    return np.random.default_rng(width).random((64, width), dtype="float32")
+
+
 def tabled_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """`keras.random.normal` with draws from `noise_table`; the batch may be a symbolic size."""
     return ops.cast(noise_table(shape[1]), dtype or "float32")[: shape[0]] * stddev + mean
 
 
+def tabled_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """`keras.random.uniform` likewise, of shape (n, width) or (n, 1, ..., 1)."""
+    table = uniform_table(shape[1]).reshape(64, *shape[1:])
+    return ops.cast(table, dtype or "float32")[: shape[0]] * (maxval - minval) + minval
+
+
+def tabled_randint(shape, minval, maxval, dtype="int32", seed=None):
+    """`keras.random.randint` likewise, of shape (n,)."""
+    table = np.random.default_rng(0).integers(minval, maxval, 64)
+    return ops.cast(table, dtype)[: shape[0]]
+
+
+TABLED = {"normal": tabled_normal, "uniform": tabled_uniform, "randint": tabled_randint}
+
+
+def adams(model, learning_rate=1e-2, **arguments):
+    """What `compile` needs: an Adam, or one for each slot of a model that trains in phases."""
+
+    def adam():
+        return keras.optimizers.Adam(learning_rate, **arguments)
+
+    if isinstance(model, PhasedModel):
+        return {f"{phase.slot}_optimizer": adam() for phase in model.phases()}
+    return {"optimizer": adam()}
+
+
 def fit(model, images=IMAGES, epochs=2, callbacks=(), compile_with=None, **arguments):
     """Compiles unless `compile_with` is False, trains in order, returns the history's dict."""
     if compile_with is not False:
-        model.compile(keras.optimizers.Adam(1e-2), **(compile_with or {}))
+        model.compile(**{**adams(model), **(compile_with or {})})
     arguments = {"batch_size": len(images), "shuffle": False, "verbose": 0, **arguments}
     return model.fit(images, epochs=epochs, callbacks=list(callbacks), **arguments).history
 
@@ -180,4 +328,8 @@ class StepLogs(keras.callbacks.Callback):
 
 
 def weights(model):
-    return [ops.convert_to_numpy(variable) for variable in model.weights]
+    return numbers(model.weights)
+
+
+def numbers(variables):
+    return [ops.convert_to_numpy(variable) for variable in variables]

@@ -3,15 +3,23 @@
 import itertools
 import os
 import random
-import re
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
+from keras_disentangle.callbacks._backup_state import (
+    as_array,
+    as_tuple,
+    check_finite,
+    check_same,
+    counter,
+    jax_train_state,
+    signatures,
+    state_variables,
+)
 from keras_disentangle.schedules import read
 
 _FORMAT = 1
@@ -36,7 +44,9 @@ class ExactBackup(keras.callbacks.Callback):
     Where in the list of callbacks it stands does not matter while the model trains. Not kept are
     what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what callbacks after
     this one do to the model when training ends. Where an optimizer has `use_ema`, the end of `fit`
-    puts its averages in the weights' place, and more `epochs` set out from these.
+    puts its averages in the weights' place, and more `epochs` set out from these. Where TensorFlow
+    trains on several replicas, their sums are kept as one: the history's means of an epoch that was
+    resumed in its midst may differ in the last digit, the weights do not.
 
     Data must be read again from its start, and so must be one of:
 
@@ -113,7 +123,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._restore(metrics=False)
         if state["batch"]:
             # Until the batches are made up for, the time is that at which the epoch began.
-            _counter(model).assign(state["first_step"])
+            counter(model).assign(state["first_step"])
         if hasattr(self.data, "epoch"):
             self.data.epoch = state["data_epoch"]
         ended = state["stopped"] and state["epochs"] == self.params["epochs"]
@@ -134,7 +144,7 @@ class ExactBackup(keras.callbacks.Callback):
                 f"Received: initial_epoch={epoch}"
             )
         self._resume_history(state)
-        random.setstate(_tuple(state["random"]))
+        random.setstate(as_tuple(state["random"]))
         np.random.set_state(state["numpy_random"])
         if state["batch"] == 0:
             # Callbacks before this one have had their turn at this state, those after it have not.
@@ -176,22 +186,26 @@ class ExactBackup(keras.callbacks.Callback):
 
     def _begin_epoch(self, epoch):
         self._epoch = epoch
-        self._first_step = read(_counter(self.model))
+        self._first_step = read(counter(self.model))
         self._random = random.getstate(), np.random.get_state()
 
     def _save(self, batch, stopped=False):
         model = self.model
-        variables = _variables(model, metrics=batch > 0)
-        arrays = [_array(variable) for variable in variables]
+        variables = state_variables(model)
+        # When an epoch begins they have just been set to zero, or are not made yet.
+        metrics = model.metrics_variables if batch else []
+        arrays = [as_array(variable) for variable in (*variables, *metrics)]
         logs = self._logs
         if batch:
-            logs = {k: _array(v).tolist() for k, v in model.get_metrics_result().items()}
-        self._check_finite(model, logs, zip(variables, arrays, strict=True))
+            logs = {k: as_array(v).tolist() for k, v in model.get_metrics_result().items()}
+        self._check_finite(model, logs, zip(variables, arrays, strict=False))
         history = getattr(model, "history", None)
         state = {
             "format": _FORMAT,
             "backend": keras.backend.backend(),
-            "variables": [_signature(variable) for variable in variables],
+            "optimizer": type(model.optimizer).__name__,
+            "variables": signatures(variables),
+            "metrics": signatures(metrics),
             "epoch": self._epoch,
             "batch": batch,
             "steps": self.params["steps"],
@@ -209,20 +223,13 @@ class ExactBackup(keras.callbacks.Callback):
         self._unsaved = 0
 
     def _restore(self, metrics):
-        """Assigns the backup; all of it fits, or nothing is assigned."""
+        """Assigns the backup if all of it fits."""
         state, arrays = self._backup
-        variables = _variables(self.model, metrics)
-        for i, (stored, present) in enumerate(
-            itertools.zip_longest(state["variables"], map(_signature, variables))
-        ):
-            if i >= len(variables) and not metrics and state["batch"]:
-                break  # The metrics: on TensorFlow they are made by the first training step.
-            if stored != present:
-                raise ValueError(
-                    "The model and its optimizer must be those of the backup "
-                    f"{self._folder.newest}, whose variable {i} is {stored}. "
-                    f"Received: {present}" + ("" if variables else ", of a model that is not built")
-                )
+        variables, expected = state_variables(self.model), state["variables"]
+        if metrics:
+            variables += self.model.metrics_variables
+            expected = expected + state["metrics"]
+        check_same(signatures(variables), expected, self._folder.newest)
         for variable, array in zip(variables, arrays, strict=False):
             variable.assign(array.copy())
 
@@ -240,18 +247,22 @@ class ExactBackup(keras.callbacks.Callback):
         """Makes the next call of the train function only draw its batches."""
         model = self.model
         train = model.train_function
-        logs = state["logs"] if batch + self._steps_per_call >= state["batch"] else {}
+        last = batch + self._steps_per_call >= state["batch"]
         # Where metrics are built by the first training step, it is taken, and later overwritten.
-        skips = batch or len(_variables(model, metrics=True)) >= len(state["variables"])
+        skips = batch or len(model.metrics_variables) >= len(state["metrics"])
 
         def skip(*arguments):  # (iterator); on JAX (train_state, iterator); on torch ([batch])
             model.train_function = train
             if not skips:
                 return train(*arguments)
             *train_state, batches = arguments
-            drawn = itertools.islice(batches, self._steps_per_call)
-            if not list(drawn):
+            if not list(itertools.islice(batches, self._steps_per_call)):
                 raise StopIteration
+            if last:
+                # Already here, in case that the data turns out to be at its end.
+                self._restore(metrics=True)
+                train_state = [jax_train_state(model)] if train_state else []
+            logs = state["logs"] if last else {}
             return (logs, *train_state) if train_state else logs
 
         model.train_function = skip
@@ -262,6 +273,7 @@ class ExactBackup(keras.callbacks.Callback):
         for what, expected, received in (
             ("version of this callback", state["format"], _FORMAT),
             ("backend", state["backend"], keras.backend.backend()),
+            ("optimizer", state["optimizer"], type(self.model.optimizer).__name__),
             ("number of batches in an epoch", state["steps"], steps),
         ):
             if expected != received:
@@ -285,54 +297,11 @@ class ExactBackup(keras.callbacks.Callback):
             if hasattr(model, "check_finite"):
                 model.check_finite()
             else:
-                _check_finite(logs.items(), "logs")
+                check_finite(logs.items(), "logs")
             trained = ((v.path, array) for v, array in weights if v.trainable)
-            _check_finite(trained, "weights")
+            check_finite(trained, "weights")
         except ValueError as error:
             good = self._folder.newest
             good = f"the newest backup is {good}" if good else "there is no backup"
             told = str(error).rstrip(".")
             raise ValueError(f"{told}. This state was not saved; {good}") from error
-
-
-def _variables(model, metrics):
-    """The model's, the optimizer's and, if asked for, the metrics' variables, in this order."""
-    optimizer = model.optimizer
-    if optimizer is not None and not optimizer.built and model.trainable_variables:
-        optimizer.build(model.trainable_variables)
-    found = [*model.variables, *getattr(optimizer, "variables", ())]
-    if metrics:
-        found += model.metrics_variables
-    return list({id(variable): variable for variable in found}.values())
-
-
-def _signature(variable):
-    """Name, shape and dtype; without the numbers that Keras gives to layers of one kind."""
-    name = re.sub(r"_\d+(?=[/_]|$)", "", variable.path)
-    return f"{name} {tuple(variable.shape)} {keras.backend.standardize_dtype(variable.dtype)}"
-
-
-def _array(variable):
-    """A variable's or a tensor's value, also where replicas mirror it."""
-    return ops.convert_to_numpy(ops.convert_to_tensor(variable))
-
-
-def _counter(model):
-    return model.step if hasattr(model, "step") else model.optimizer.iterations
-
-
-def _check_finite(values, what):
-    bad = [name for name, value in values if not _is_finite(value)]
-    if bad:
-        raise ValueError(f"The {what} must be finite. Received: non-finite {', '.join(bad)}")
-
-
-def _is_finite(value):
-    try:
-        return np.isfinite(value).all()
-    except TypeError:  # A callback may log what is no number.
-        return True
-
-
-def _tuple(value):
-    return tuple(map(_tuple, value)) if isinstance(value, list) else value

@@ -38,17 +38,32 @@ def serialize(networks):
 
 
 def output_activation(network):
-    """The name of the activation that a built network ends in, or None if it cannot be told."""
-    if isinstance(network, keras.Sequential):
-        layer = network.layers[-1]
-    elif isinstance(network, keras.Model) and getattr(network, "outputs", None):
-        layer = network.outputs[0]._keras_history.operation
-    else:
-        layer = network
-    if layer is not network and isinstance(layer, keras.Model):
-        return output_activation(layer)
-    activation = getattr(layer, "activation", None)
-    return getattr(activation, "__name__", None)
+    """The name of the activation that a built network ends in, or None if it cannot be told.
+
+    Layers after it that give what they are given, such as `Reshape`, are passed over.
+    """
+    if not getattr(network, "outputs", None):
+        return _activation_name(network)
+    tensor = network.outputs[0]
+    while True:
+        layer, node, _ = tensor._keras_history
+        if isinstance(layer, keras.Model):
+            return output_activation(layer)
+        if not isinstance(layer, _VALUES_KEPT):
+            return _activation_name(layer)
+        tensor = layer._inbound_nodes[node].input_tensors[0]
+
+
+_VALUES_KEPT = (
+    keras.layers.Cropping2D,
+    keras.layers.Identity,
+    keras.layers.Permute,
+    keras.layers.Reshape,
+)
+
+
+def _activation_name(layer):
+    return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
 def has_batch_normalization(*networks):

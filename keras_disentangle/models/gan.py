@@ -1,5 +1,6 @@
 """Generative adversarial networks."""
 
+import numbers
 from functools import partial
 
 import keras
@@ -88,6 +89,8 @@ class GAN(PhasedModel):
         super().__init__(seed=seed, **kwargs)
         code_shape, image_shape = network_shapes("generator", generator)
         space = LatentSpace([Normal(code_shape[0])]) if space is None else space
+        if not isinstance(space, LatentSpace):
+            raise ValueError(f"`space` must be a `LatentSpace`. Received: {space}")
         if code_shape != (space.dim,):
             raise ValueError(
                 f"The input of `generator` must have the width of `space`, {space.dim}. "
@@ -104,7 +107,8 @@ class GAN(PhasedModel):
                 '`gradient_penalty` must be None, "r1" or "wgan_gp". '
                 f"Received: gradient_penalty={gradient_penalty!r}"
             )
-        if ema_decay is not None and not 0 <= ema_decay < 1:
+        is_decay = isinstance(ema_decay, numbers.Real) and 0 <= ema_decay < 1
+        if ema_decay is not None and not is_decay:
             raise ValueError(
                 f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
             )
@@ -289,12 +293,13 @@ class GAN(PhasedModel):
     def _check_batches(self, x, batch_size):
         """Raises if a batch cannot be cut, or one that is normalised would hold one image."""
         steps = self.discriminator_steps
+        x = x[0] if isinstance(x, (tuple, list)) and len(x) else x
         if hasattr(x, "dtype"):
             batch_size = batch_size or 32
             sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
         else:
-            sizes = {len(first) for first in [_first_batch(x)] if first is not None}
-        smallest = 2 if has_batch_normalization(self.generator, self.discriminator) else 1
+            sizes = {len(batch) for batch in _some_batches(x)}
+        smallest = 2 if has_batch_normalization(self) else 1
         for size in sizes:
             if size // steps < smallest:
                 raise ValueError(
@@ -329,11 +334,12 @@ def _discriminator_shapes(discriminator):
         raise ValueError(
             f"`discriminator` must be a built Keras model. Received: {discriminator}"
         ) from error
-    if isinstance(outputs, list):
-        if len(outputs) != 2:
+    is_named = isinstance(getattr(discriminator, "output", None), dict)
+    if is_named or isinstance(outputs, list):
+        if is_named or len(outputs) != 2:
             raise ValueError(
                 "`discriminator` must give logits, or [logits, features]. "
-                f"Received: {len(outputs)} outputs of the shapes {outputs}"
+                f"Received: the outputs {discriminator.output}"
             )
         return tuple(image[1:]), tuple(outputs[1][1:])
     return tuple(image[1:]), None
@@ -363,11 +369,12 @@ def _frozen_copy(network):
     return copy
 
 
-def _first_batch(x):
+def _some_batches(x):
+    """The first batch of images, and the last of data that one can index; none of a generator."""
     if isinstance(x, keras.utils.PyDataset):
-        first = x[0]
+        found = [x[i] for i in {0, len(x) - 1}]
     elif hasattr(x, "__iter__") and iter(x) is not x:
-        first = next(iter(x), None)
+        found = [batch for batch, _ in zip(x, range(1), strict=False)]
     else:
-        return None
-    return first[0] if isinstance(first, (tuple, list)) else first
+        found = []
+    return [batch[0] if isinstance(batch, (tuple, list)) else batch for batch in found]

@@ -90,7 +90,11 @@ class InfoGAN(GAN):
             name: check_weight(f"information_weight[{name!r}]", weights[name]) for name in names
         }
         self.q_trained_with = q_trained_with
-        self.feedback = bool(feedback)
+        if not isinstance(feedback, bool):
+            raise ValueError(f"`feedback` must be True or False. Received: feedback={feedback!r}")
+        self.feedback = feedback
+        if not isinstance(q_head, keras.layers.Layer):
+            raise ValueError(f"`q_head` must be a Keras layer or model. Received: q_head={q_head}")
         if not q_head.built:
             q_head.build((None, *self.features_shape))
         self.q_head = q_head
@@ -180,8 +184,10 @@ class InfoGAN(GAN):
         if isinstance(self.q_head, keras.Model):
             features, params = network_shapes("q_head", self.q_head)
         else:
-            features = self.features_shape
-            params = tuple(self.q_head.compute_output_shape((None, *features))[1:])
+            shape = (None, *self.features_shape)
+            shape = (self.q_head.get_build_config() or {}).get("input_shape", shape)
+            features = tuple(shape[1:])
+            params = tuple(self.q_head.compute_output_shape((None, *self.features_shape))[1:])
         same_size = math.prod(features) == math.prod(self.features_shape)
         if not same_size or params != (self.space.num_params,):
             raise ValueError(

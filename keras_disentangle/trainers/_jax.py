@@ -33,11 +33,11 @@ def train_step(model, state, batch):
     batch, values = run(lambda: model.prepare(batch), values)
     sharing = model.sharing_move
     if sharing is None:
-        shared, values = run(lambda: model.share(batch), values)
+        shared, values = run(lambda: model.share_of(batch), values)
     else:
         places, before = places_of(sharing), values
         shared, pull, values = jax.vjp(
-            lambda moved: run(lambda: model.share(batch), replaced(before, places, moved)),
+            lambda moved: run(lambda: model.share_of(batch), replaced(before, places, moved)),
             [before[place] for place in places],
             has_aux=True,
         )
@@ -62,21 +62,27 @@ def train_step(model, state, batch):
         moved, slot_values = optimizer.stateless_apply(slot_values, grads, moved)
         values = replaced(values, places, moved)
         optimizer_values[first : first + len(slot_values)] = slot_values
-    logs, values = run(lambda: (model.finish(batch, shared), model.get_metrics_result())[1], values)
+    logs, values = run(lambda: (model.finish(batch, shared[0]), model.get_metrics_result())[1], values)
     ends = sizes[0], sizes[0] + sizes[1]
     return logs, (values[: ends[0]], values[ends[0] : ends[1]], optimizer_values, values[ends[1] :])
 
 
-def input_gradient(fn, x, variables):
+def input_gradient(model, fn, x):
+    variables = model.variables
     before = [variable.value for variable in variables]
 
     def total(x):
-        with keras.StatelessScope(list(zip(variables, before, strict=True))) as scope:
+        with keras.StatelessScope(list(zip(variables, before, strict=True)), True) as scope:
             outputs = fn(x)
+            added = [layer._get_own_losses() for layer in layers]
         after = [scope.get_current_value(variable) for variable in variables]
-        return outputs[0].sum(), (outputs, after)
+        return outputs[0].sum(), (outputs, after, added)
 
-    gradient, (outputs, after) = jax.grad(total, has_aux=True)(x)
+    layers = model._flatten_layers()
+    gradient, (outputs, after, added) = jax.grad(total, has_aux=True)(x)
+    for layer, losses in zip(layers, added, strict=True):
+        if losses:
+            layer.add_loss(losses)
     for variable, old, new in zip(variables, before, after, strict=True):
         if new is not old:
             variable.assign(new)

@@ -9,11 +9,11 @@ def train_step(model, batch):
     batch = model.prepare(batch)
     through = tf.GradientTape()
     with through:
-        shared = model.share(batch)
+        shared = model.share_of(batch)
     constant = tree.map_structure(tf.stop_gradient, shared)
     for move in model.moves:
         optimizer, sharing = model.optimizer[move.phase.slot], move is model.sharing_move
-        # Going on with the tape of `share` is what lets the gradient flow through it.
+        # Going on with the tape of `share_of` is what lets the gradient flow through it.
         tape = through if sharing else tf.GradientTape()
         with tape:
             loss = model.loss_of(move.phase, batch, shared if sharing else constant)
@@ -23,11 +23,11 @@ def train_step(model, batch):
         zero = tf.UnconnectedGradients.ZERO
         grads = tape.gradient(loss, move.variables, unconnected_gradients=zero)
         optimizer.apply(grads, move.variables)
-    model.finish(batch, constant)
+    model.finish(batch, constant[0])
     return model.get_metrics_result()
 
 
-def input_gradient(fn, x, variables):
+def input_gradient(model, fn, x):
     with tf.GradientTape() as tape:
         tape.watch(x)
         outputs = fn(x)

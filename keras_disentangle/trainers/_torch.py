@@ -6,7 +6,7 @@ from keras import tree
 
 def train_step(model, batch):
     batch = model.prepare(batch)
-    shared = model.share(batch)
+    shared = model.share_of(batch)
     constant = tree.map_structure(torch.Tensor.detach, shared)
     for move in model.moves:
         optimizer, sharing = model.optimizer[move.phase.slot], move is model.sharing_move
@@ -21,11 +21,11 @@ def train_step(model, batch):
         with torch.no_grad():
             optimizer.apply(grads, move.variables)
     with torch.no_grad():
-        model.finish(batch, constant)
+        model.finish(batch, constant[0])
     return model.get_metrics_result()
 
 
-def input_gradient(fn, x, variables):
+def input_gradient(model, fn, x):
     x = x.detach().requires_grad_()
     outputs = fn(x)
     (gradient,) = torch.autograd.grad(outputs[0].sum(), x, create_graph=True)

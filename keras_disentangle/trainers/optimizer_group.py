@@ -10,8 +10,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
     slots, one after another. `learning_rate` is that of the first slot; setting it scales the other
-    slots' by the same factor, so that learning-rate callbacks keep their ratios. A slot's own is
-    `group["generator"].learning_rate`.
+    slots' by the same factor, so that learning-rate callbacks keep their ratios; it cannot be set
+    where a slot has a schedule. A slot's own is `group["generator"].learning_rate`.
 
     Args:
         slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
@@ -64,7 +64,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             )
         for slot, moved in variables.items():
             optimizer = self.slots[slot]
-            optimizer.build(moved)
+            if not optimizer.built:
+                optimizer.build(moved)
             known = optimizer._trainable_variables
             if [id(v) for v in known] != [id(v) for v in moved]:
                 raise ValueError(
@@ -102,6 +103,13 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value):
+        for slot, optimizer in self.slots.items():
+            rate = _inner(optimizer)._learning_rate
+            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+                raise ValueError(
+                    "`learning_rate` cannot be set: the optimizer of the slot "
+                    f"{slot!r} has a schedule of its own. Received: learning_rate={value!r}"
+                )
         rates = [_rate(optimizer) for optimizer in self.slots.values()]
         if rates[0]:
             self._ratios = [rate / rates[0] for rate in rates]
@@ -113,7 +121,13 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list):
         for optimizer in self.slots.values():
-            optimizer.finalize_variable_values(optimizer._trainable_variables)
+            moved = optimizer._trainable_variables
+            optimizer.finalize_variable_values(moved)
+            if _inner(optimizer).use_ema:
+                # On JAX a weight would share the buffer of its average, which the next `fit`
+                # cannot donate twice.
+                for variable in moved:
+                    variable.assign(ops.copy(variable))
 
     # Keras saves the slots as the parts of this object that they are.
 
@@ -134,6 +148,11 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             for slot, optimizer in config["slots"].items()
         }
         return cls(slots, config["name"])
+
+
+def _inner(optimizer):
+    """The optimizer itself, where a `LossScaleOptimizer` wraps it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _rate(optimizer):

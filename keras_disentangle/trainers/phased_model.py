@@ -105,7 +105,7 @@ class PhasedModel(keras.Model):
 
         The gradient can be differentiated again, with respect to the model's variables.
         """
-        return _backend.input_gradient(fn, x, self.variables)
+        return _backend.input_gradient(self, fn, x)
 
     # Training
 
@@ -119,19 +119,12 @@ class PhasedModel(keras.Model):
             **optimizers: `<slot>_optimizer` for each slot of `phases`: an optimizer or its name.
 
         Raises:
-            ValueError: if one is missing or none has that name, a phase moves nothing, or the
-                networks compute in float16 and an optimizer is not a
+            ValueError: if one is missing or none has that name, a phase moves nothing or phases do
+                not fit each other, or the networks compute in float16 and an optimizer is not a
                 `keras.optimizers.LossScaleOptimizer`.
         """
         phases = self.phases()
-        slots = {}
-        for phase in phases:
-            if not phase.variables:
-                raise ValueError(
-                    f"Every phase must move at least one variable. Received: {phase.slot!r}, whose "
-                    "networks have no trainable variables"
-                )
-            slots.setdefault(phase.slot, phase.variables)
+        slots = _slots(phases)
         expected = {f"{slot}_optimizer": slot for slot in slots}
         if set(optimizers) != set(expected):
             raise ValueError(
@@ -155,13 +148,27 @@ class PhasedModel(keras.Model):
         """The move whose gradient also flows through what `share` gives, or None."""
         return next((move for move in self.moves if move.phase.differentiates_shared), None)
 
-    def loss_of(self, phase, batch, shared):
-        """A phase's loss with what its networks add themselves: regularisers, `add_loss`."""
+    def share_of(self, batch):
+        """What `share` gives, and what the networks of the sharing phase add by it: `add_loss`."""
         self._clear_losses()
+        shared, move = self.share(batch), self.sharing_move
+        networks = () if move is None else move.phase.networks
+        layers = [layer for network in networks for layer in network._flatten_layers()]
+        return shared, [loss for layer in layers for loss in layer._get_own_losses()]
+
+    def loss_of(self, phase, batch, shared):
+        """A phase's loss with what its networks add themselves: regularisers, `add_loss`.
+
+        `shared` is what `share_of` gives.
+        """
+        self._clear_losses()
+        shared, added = shared
         loss = phase.loss(batch, shared)
+        added = list(added) if phase.differentiates_shared else []
         for network in phase.networks:
-            for extra in network.losses:
-                loss = loss + ops.cast(ops.sum(extra), loss.dtype)
+            added += network.losses
+        for extra in added:
+            loss = loss + ops.cast(ops.sum(extra), loss.dtype)
         return loss
 
     def train_step(self, *args):
@@ -175,8 +182,12 @@ class PhasedModel(keras.Model):
         Raises:
             ValueError: as above, or if `validation_data` is given: there is no loss to validate.
         """
-        for name in ("validation_data", "validation_split"):
-            if kwargs.get(name):
+        given = {
+            "validation_data": kwargs.get("validation_data") is not None,
+            "validation_split": bool(kwargs.get("validation_split")),
+        }
+        for name, is_given in given.items():
+            if is_given:
                 raise ValueError(
                     f"`{name}` must be left out: alternating training has no validation loss. "
                     "Measure samples or codes in a callback instead"
@@ -258,3 +269,33 @@ class PhasedModel(keras.Model):
             **{name: keras.optimizers.deserialize(value) for name, value in optimizers.items()},
             **settings,
         )
+
+
+def _slots(phases):
+    """The variables of each slot; raises a ValueError if the phases do not fit each other."""
+    slots, moved = {}, set()
+    for phase in phases:
+        variables = phase.variables
+        ids = {id(variable) for variable in variables}
+        if not ids:
+            raise ValueError(
+                f"Every phase must move at least one variable. Received: {phase.slot!r}, whose "
+                "networks have no trainable variables"
+            )
+        if ids != {id(variable) for variable in slots.setdefault(phase.slot, variables)}:
+            raise ValueError(
+                "Phases of one slot must move the same variables. "
+                f"Received: others for the slot {phase.slot!r}"
+            )
+        if phase.differentiates_shared and ids & moved:
+            raise ValueError(
+                "A phase with `differentiates_shared` must be the first to move its variables. "
+                f"Received: {phase.slot!r}, after another phase that moves them"
+            )
+        moved |= ids
+    sharing = [phase.slot for phase in phases if phase.differentiates_shared]
+    if len(sharing) > 1:
+        raise ValueError(
+            f"One phase at most may have `differentiates_shared`. Received: {sharing}"
+        )
+    return slots

@@ -19,7 +19,7 @@ class FiniteMean(keras.metrics.Mean):
     def __init__(self, name, step):
         super().__init__(name=name)
         self._step = step
-        # 0 for none, otherwise the step + 1: what `reset_state` writes is 0.
+        # 0 for none, otherwise the step + 1.
         self.not_finite = self.add_variable(
             shape=(),
             initializer="zeros",
@@ -29,11 +29,23 @@ class FiniteMean(keras.metrics.Mean):
         )
 
     def update_state(self, values, sample_weight=None):
-        values = ops.stop_gradient(values)
+        values = ops.stop_gradient(ops.convert_to_tensor(values))
         super().update_state(values, sample_weight)
         is_bad = ops.logical_not(ops.all(ops.isfinite(values)))
         known, step = ops.convert_to_tensor(self.not_finite), ops.cast(self._step(), "int32")
         self.not_finite.assign(ops.where((known == 0) & is_bad, step + 1, known))
+
+    def reset_state(self):
+        super().reset_state()
+        self.not_finite.assign(0)
+
+    def first_bad(self):
+        """The first step that was not finite on any replica, plus 1; 0 if there is none."""
+        value = self.not_finite.value
+        # Each replica of TensorFlow keeps its own.
+        is_mirrored = keras.backend.backend() == "tensorflow" and hasattr(value, "values")
+        found = [read(part) for part in (value.values if is_mirrored else [value])]
+        return min((step for step in found if step), default=0)
 
 
 class PresentValue(keras.metrics.Mean):
@@ -48,7 +60,7 @@ class PresentValue(keras.metrics.Mean):
 def check_finite(model):
     """Raises a ValueError naming the terms that first were not finite, and the training step."""
     steps = {
-        metric.name: read(metric.not_finite)
+        metric.name: metric.first_bad()
         for metric in model.metrics
         if isinstance(metric, FiniteMean)
     }
@@ -75,6 +87,10 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not _finite(logs):
             self._model.stop_training = True
+
+    def on_test_begin(self, logs=None):
+        # The validation of an epoch begins by resetting the metrics.
+        check_finite(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         if not _finite(logs):

@@ -1,0 +1,82 @@
+"""The variables that make up a training run, and what tells whose they are."""
+
+import itertools
+import re
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def state_variables(model):
+    """The variables of a model and of its optimizer, each of them once."""
+    optimizer = model.optimizer
+    if optimizer is not None and not optimizer.built and model.trainable_variables:
+        optimizer.build(model.trainable_variables)
+    found = [*model.variables, *getattr(optimizer, "variables", ())]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def jax_train_state(model):
+    """What the train function hands on from step to step on JAX."""
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    return tuple([variable.value for variable in group] for group in groups)
+
+
+def counter(model):
+    """The variable that counts the training steps."""
+    return model.step if hasattr(model, "step") else model.optimizer.iterations
+
+
+def as_array(value):
+    """A variable or a tensor as a NumPy array, also where replicas mirror it."""
+    return ops.convert_to_numpy(ops.convert_to_tensor(value))
+
+
+def as_tuple(value):
+    """Lists in lists, as JSON gives them, to tuples in tuples."""
+    return tuple(map(as_tuple, value)) if isinstance(value, list) else value
+
+
+def signatures(variables):
+    """Path, shape and dtype of each."""
+    return [
+        f"{variable.path} {tuple(variable.shape)} {keras.backend.standardize_dtype(variable.dtype)}"
+        for variable in variables
+    ]
+
+
+def check_same(received, expected, file):
+    """Raises a ValueError that names the first variable which is not that of the backup `file`."""
+    for i, (a, b) in enumerate(itertools.zip_longest(expected, received)):
+        if _kind(a) != _kind(b):
+            raise ValueError(
+                f"The model, its optimizer and its metrics must be those of the backup {file}, "
+                f"whose variable {i} is {a}. Received: {b} (a model that is not built has none)"
+            )
+
+
+def _kind(signature):
+    """What two models that one script makes share: Keras numbers the layers on from model to
+    model, and the scope in which an optimizer is built depends on when that is.
+    """
+    return signature and re.sub(r"_\d+(?=[_ ])", "", signature.rpartition("/")[-1])
+
+
+def check_finite(values, what):
+    """Raises a ValueError unless all of the pairs (name, number or array) are finite."""
+    bad = [name for name, value in values if not _is_finite(value)]
+    if bad:
+        raise ValueError(f"The {what} must be finite. Received: non-finite {', '.join(bad)}")
+
+
+def _is_finite(value):
+    try:
+        return np.isfinite(value).all()
+    except TypeError:  # A callback may log what is no number.
+        return True

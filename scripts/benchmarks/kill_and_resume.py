@@ -1,0 +1,267 @@
+"""Kills a training at random moments, starts it again, and compares it with one left in peace.
+
+    python scripts/benchmarks/kill_and_resume.py
+    python scripts/benchmarks/kill_and_resume.py --backend jax --model info_gan --kills 50
+
+A small model with random numbers of its own, moving averages and ramps trains on `image_batches`
+with `ExactBackup`. First it runs undisturbed. Then the same script is started again and again and
+killed (SIGKILL) after a time drawn between 0 and what a whole run takes, the start of Python and
+compilation included. A run that gets to its end is compared bit by bit (weights, optimizer, seeds,
+ramps, history), and the next kills are of a new one, in an empty folder. The last one is let run to
+its end, and then started once more, which must change nothing.
+
+Prints a line for each kill: where the run was, and "while saving" if it left a half-written file.
+The exit status is 0 if every run that got to its end was equal, otherwise 1.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+EPOCHS = 50
+STEPS_PER_EPOCH = 40
+SAVE_FREQ = 3  # batches: within epochs, and sometimes at the start of one
+BATCH_SIZE = 16
+IMAGE_SHAPE = (8, 8, 1)
+
+
+# The trained models: each function returns one that is compiled.
+
+
+def build_vae():
+    import keras
+    from keras import layers
+
+    from keras_disentangle.models import VAE
+
+    encoder = [
+        layers.Flatten(),
+        layers.Dense(32),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.Dropout(0.2, seed=2),
+        layers.Dense(6),
+    ]
+    decoder = [layers.Dense(64), layers.Reshape(IMAGE_SHAPE)]
+    model = VAE(
+        keras.Sequential([keras.Input(IMAGE_SHAPE), *encoder]),
+        keras.Sequential([keras.Input((3,)), *decoder]),
+        seed=1,
+    )
+    model.compile(keras.optimizers.Adam(1e-3, use_ema=True, ema_overwrite_frequency=50))
+    return model
+
+
+def build_info_gan():
+    import keras
+    from keras import layers
+
+    from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
+    from keras_disentangle.layers import QHead
+    from keras_disentangle.models import InfoGAN
+
+    space = LatentSpace([Normal(4), Categorical(3), Uniform(1)])
+    generator = [
+        layers.Dense(32, use_bias=False),
+        layers.BatchNormalization(momentum=0.9),
+        layers.ReLU(),
+        layers.Dense(64, "sigmoid"),
+        layers.Reshape(IMAGE_SHAPE),
+    ]
+    image = keras.Input(IMAGE_SHAPE)
+    features = layers.Dense(32, "tanh")(layers.Flatten()(image))
+    model = InfoGAN(
+        generator=keras.Sequential([keras.Input((space.dim,)), *generator]),
+        discriminator=keras.Model(image, [layers.Dense(1)(features), features]),
+        q_head=QHead(space, hidden=16),
+        space=space,
+        ema_decay=0.9,
+        seed=1,
+    )
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5),
+    )
+    return model
+
+
+# Name of the model to its builder and to the ramp that moves while it trains.
+MODELS = {
+    "vae": (build_vae, "beta"),
+    "info_gan": (build_info_gan, "information_weight_categorical"),
+}
+
+
+def work(name, folder):
+    """What is killed: trains, and writes the numbers that come of it to `folder`/result.npz."""
+    say = (folder / "progress.txt").open("w", buffering=1)
+    say.write("importing\n")
+    import keras
+    import numpy as np
+
+    from keras_disentangle.callbacks import ExactBackup, RampWeight
+    from keras_disentangle.datasets import image_batches
+
+    class Announce(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            say.write(f"epoch {self.epoch}, batch {batch}\n")
+
+    say.write("building\n")
+    build, ramp = MODELS[name]
+    keras.utils.set_random_seed(0)
+    images = np.random.default_rng(0).random((320, *IMAGE_SHAPE), dtype="float32")
+    data = image_batches(images, BATCH_SIZE, seed=0, steps_per_epoch=STEPS_PER_EPOCH)
+    model = build()
+    say.write("compiling\n")
+    callbacks = [
+        RampWeight(ramp, 2.0, steps=EPOCHS * STEPS_PER_EPOCH // 2),
+        ExactBackup(folder / "backups", SAVE_FREQ, data=data),
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.98 * rate),
+        Announce(),
+    ]
+    history = model.fit(data, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    numbers = {f"history/{key}": values for key, values in history.history.items()}
+    numbers["history/epoch"] = history.epoch
+    for i, variable in enumerate([*model.variables, *model.optimizer.variables]):
+        numbers[f"{i:03d}/{variable.path}"] = keras.ops.convert_to_numpy(variable)
+    for key, value in model.ramps.items():
+        numbers[f"ramp/{key}"] = keras.ops.convert_to_numpy(value(model.step))
+    np.savez(folder / "result.npz", **{k.replace("/", "|"): v for k, v in numbers.items()})
+    say.write("finished\n")
+
+
+def start(settings, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "progress.txt").unlink(missing_ok=True)
+    return subprocess.Popen(
+        [sys.executable, __file__, "--work", str(folder), "--model", settings.model],
+        env={**os.environ, "KERAS_BACKEND": settings.backend},
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "errors.txt").open("w"),
+    )
+
+
+def run_to_the_end(settings, folder):
+    """Seconds that it took."""
+    begin = time.monotonic()
+    check(start(settings, folder).wait(), folder)
+    return time.monotonic() - begin
+
+
+def check(status, folder):
+    if status:
+        sys.exit(f"The run failed by itself:\n{(folder / 'errors.txt').read_text()}")
+
+
+def progress(folder):
+    file = folder / "progress.txt"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return lines[-1] if lines else "starting"
+
+
+def half_written(folder):
+    return set(folder.glob("backups/*.tmp"))
+
+
+def differences(folder, other):
+    """Names of the numbers that are not the same in all their bits."""
+    import numpy as np
+
+    with np.load(folder / "result.npz") as a, np.load(other / "result.npz") as b:
+        different = set(a.files) ^ set(b.files)
+        for name in set(a.files) & set(b.files):
+            x, y = a[name], b[name]
+            if (x.dtype, x.shape, x.tobytes()) != (y.dtype, y.shape, y.tobytes()):
+                different.add(name)
+        return sorted(different), len(a.files)
+
+
+def compare(what, folder, undisturbed):
+    different, total = differences(folder, undisturbed)
+    verdict = f"{total} numbers and arrays equal"
+    if different:
+        verdict = f"{len(different)} of {total} differ: {', '.join(different[:5])} ..."
+    print(f"{what}: {verdict}", flush=True)
+    return not different
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    backends = ("tensorflow", "jax", "torch")
+    add("--backend", choices=backends, default=os.environ.get("KERAS_BACKEND", "tensorflow"))
+    add("--model", choices=MODELS, default="vae", help="what is trained (default: %(default)s)")
+    add("--kills", type=int, default=20, help="how many (default: %(default)s)")
+    add("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
+    add("--work", type=pathlib.Path, help=argparse.SUPPRESS)
+    settings = parser.parse_args()
+    if settings.work:
+        work(settings.model, settings.work)
+        return
+    if settings.kills < 1:
+        parser.error("--kills must be positive")
+
+    rng = random.Random(settings.seed)
+    root = pathlib.Path(tempfile.mkdtemp(prefix="kill_and_resume_"))
+    try:
+        sys.exit(0 if kill_and_resume(settings, root, rng) else 1)
+    finally:
+        shutil.rmtree(root)
+
+
+def kill_and_resume(settings, root, rng):
+    """Whether all the runs that got to their end were equal to the undisturbed one."""
+    undisturbed = root / "undisturbed"
+    seconds = run_to_the_end(settings, undisturbed)
+    print(f"{settings.backend}, {settings.model}: undisturbed in {seconds:.1f} s", flush=True)
+    equal, kills, saving, runs = True, 0, 0, 1
+    folder = root / "run_1"
+    while kills < settings.kills:
+        whole = not folder.exists()
+        moment = rng.uniform(0, seconds)
+        before = half_written(folder)
+        begin = time.monotonic()
+        run = start(settings, folder)
+        try:
+            check(run.wait(moment), folder)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            kills += 1
+            half = bool(half_written(folder) - before)
+            saving += half
+            note = ", while saving" if half else ""
+            print(f"kill {kills:3d}  run {runs}  {moment:5.1f} s  {progress(folder)}{note}")
+            sys.stdout.flush()
+        else:
+            if whole:  # On a machine that has become faster since.
+                seconds = min(seconds, time.monotonic() - begin)
+            equal &= compare(f"run {runs}", folder, undisturbed)
+            runs += 1
+            folder = root / f"run_{runs}"
+    run_to_the_end(settings, folder)
+    equal &= compare(f"run {runs}", folder, undisturbed)
+    (folder / "result.npz").unlink()
+    again = run_to_the_end(settings, folder)
+    equal &= compare(
+        f"run {runs}, started again once finished ({again:.1f} s)", folder, undisturbed
+    )
+    outcome = {"kills": kills, "while saving": saving, "runs": runs, "equal": equal}
+    print(json.dumps(outcome), flush=True)
+    return equal
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Prints, as JSON, the losses of ten steps on as many devices as the argument says.
+
+Under JAX the environment variable JAX_NUM_CPU_DEVICES must give their number too.
+"""
+
+import contextlib
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from tiny_models import (  # noqa: E402
+    IMAGE_SHAPE,
+    IMAGES,
+    StepLogs,
+    adams,
+    assign_by_hand,
+    dense,
+    fit,
+    make_space,
+    numbers,
+)
+
+from keras_disentangle.layers import QHead  # noqa: E402
+from keras_disentangle.models import InfoGAN  # noqa: E402
+
+WASSERSTEIN = {
+    "objective": "wasserstein",
+    "gradient_penalty": "wgan_gp",
+    "discriminator_steps": 2,
+    "ema_decay": 0.75,
+}
+MODELS = {
+    "info_gan": {},
+    "r1": {"gradient_penalty": "r1", "q_trained_with": "generator"},
+    "wgan_gp": WASSERSTEIN,
+}
+# With two discriminator steps, replicas that have half of the batch each cut their halves.
+ACROSS_REPLICAS = np.arange(16).reshape(2, 2, 4).swapaxes(0, 1).ravel()
+
+
+class Poisoned(keras.utils.PyDataset):
+    """Batches of which the third has a NaN among the images of the last replica."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        images = IMAGES.copy()
+        if index == 2:
+            images[12] = np.nan
+        return (images,)
+
+
+def build(**arguments):
+    space = make_space()
+    image = keras.Input(IMAGE_SHAPE)
+    features = keras.layers.Dense(6, "tanh")(keras.layers.Flatten()(image))
+    model = InfoGAN(
+        dense((space.dim,), 64, "sigmoid", reshape=IMAGE_SHAPE),
+        keras.Model(image, [keras.layers.Dense(1, use_bias=False)(features), features]),
+        QHead(space, 4, batch_normalization=False),
+        space,
+        seed=1,
+        **arguments,
+    )
+    assign_by_hand(model)
+    model.compile(**adams(model, 1e-3))
+    return model
+
+
+def strategy(devices):
+    """Where models are made: a scope, under which TensorFlow spreads them over the devices."""
+    if keras.backend.backend() == "jax":
+        assert len(keras.distribution.list_devices()) == devices
+        if devices > 1:
+            keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+    )
+    if devices == 1:
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
+
+
+def main(devices):
+    found = {}
+    with strategy(devices):
+        for name, arguments in MODELS.items():
+            model, logs = build(**arguments), StepLogs()
+            images = IMAGES
+            if keras.backend.backend() == "tensorflow" and devices == 1 and name == "wgan_gp":
+                images = IMAGES[ACROSS_REPLICAS]
+            fit(model, images, epochs=10, compile_with=False, callbacks=[logs])
+            found[name] = {
+                "logs": {term: logs.column(term).tolist() for term in logs.steps[0]},
+                "weights": [value.tolist() for value in numbers(model.weights)],
+            }
+        try:
+            build().fit(Poisoned(workers=0), shuffle=False, verbose=0)
+        except ValueError as error:
+            found["message"] = str(error)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
