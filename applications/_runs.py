@@ -58,3 +58,12 @@ def goes_on(log_dir, settings):
     # As JSON holds them: tuples as lists.
     same = before == json.loads(json.dumps(settings))
     return same and not (log_dir / "results.json").exists()
+
+
+def check_finished(log_dir):
+    """Raises a ValueError if the folder holds an unfinished training that could go on."""
+    if (log_dir / "backup").is_dir() and not (log_dir / "results.json").exists():
+        raise ValueError(
+            "`log_dir` must not hold an unfinished training with other settings; go on with those "
+            f"in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
+        )

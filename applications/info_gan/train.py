@@ -28,8 +28,8 @@ MODELS = ("info_gan", "detached")
 class Recipe:
     """One training: a preset, its data, and how long.
 
-    The weight of the categorical codes goes from `first_weight`, if given, to the preset's within
-    `ramp_steps` training steps.
+    The weight of the categorical codes goes from `first_weight` to `last_weight` within
+    `ramp_steps` training steps; without them it is the preset's.
     """
 
     preset: str
@@ -37,15 +37,16 @@ class Recipe:
     steps: int
     steps_per_epoch: int = 100
     first_weight: float | None = None
+    last_weight: float | None = None
     ramp_steps: int = 0
     classes_every: int = 5
     precision: str = "float32"
 
 
 RECIPES = {
-    # A small weight at first: the categories then settle on what the images fall into by
-    # themselves, where a large one holds on to the first partition that comes along.
-    "mnist": Recipe("mnist", "mnist", 8000, first_weight=0.05, ramp_steps=1500),
+    # With the paper's weight of 1 the categories hold on to the first partition that comes along;
+    # with a small one they can still change to what the images fall into by themselves.
+    "mnist": Recipe("mnist", "mnist", 8000, first_weight=0.05, last_weight=0.2, ramp_steps=4000),
     "svhn": Recipe("svhn", "svhn", 50_000),
     "celeb_a": Recipe("celeb_a", "celeb_a", 50_000),
     **{
@@ -59,13 +60,14 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
 
     That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
     TensorBoard logs. A training that was interrupted goes on where it stopped, bit for bit, if
-    it is started again with the same settings; what any other left there goes.
+    it is started again with the same settings; what a finished one left there goes.
 
     Returns:
         (model, results): the trained model and what went into `results.json`.
 
     Raises:
-        ValueError: if the model, the data or a setting is unknown or out of range.
+        ValueError: if the model, the data or a setting is unknown or out of range, or `log_dir`
+            holds an unfinished training with other settings.
     """
     if model not in MODELS:
         raise ValueError(f"`model` must be one of {MODELS}. Received: model={model!r}")
@@ -90,6 +92,7 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
         "backend": keras.backend.backend(),
     }
     if not _runs.goes_on(log_dir, settings):
+        _runs.check_finished(log_dir)
         _runs.clear(log_dir, "backup")
         _runs.write_json(log_dir / _runs.RUN, settings)
 
@@ -113,6 +116,7 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
         **settings,
         "steps": read(trained.step),
         "seconds": round(clock.seconds, 1),
+        "timed_steps": clock.steps,
         "history": history,
     }
     # First of all the model: what follows may fail or be interrupted.
@@ -165,15 +169,15 @@ def information_curves(results):
 
 
 class _Clock(keras.callbacks.Callback):
-    """Seconds of training; a run that goes on counts only its own."""
-
-    seconds = 0.0
+    """Seconds and steps of this process: of a training that went on, those since then."""
 
     def on_train_begin(self, logs=None):
+        self.steps = read(self.model.step)
         self._begin = time.perf_counter()
 
     def on_train_end(self, logs=None):
         self.seconds = time.perf_counter() - self._begin
+        self.steps = read(self.model.step) - self.steps
 
 
 class _Classes(keras.callbacks.Callback):
@@ -189,12 +193,12 @@ class _Classes(keras.callbacks.Callback):
 
 
 def _ramps(model, recipe):
-    if recipe.first_weight is None:
+    if recipe.last_weight is None:
         return []
     return [
         kd.callbacks.RampWeight(
             f"information_weight_{code.name}",
-            model.information_weight[code.name],
+            recipe.last_weight,
             recipe.ramp_steps,
             recipe.first_weight,
         )
@@ -236,7 +240,8 @@ def main(arguments=None):
         ("--data", str, "a data set's name, or a folder, zip or .npz of images"),
         ("--steps", int, "training steps"),
         ("--first-weight", float, "weight of the categorical codes' bound at the start"),
-        ("--ramp-steps", int, "training steps from --first-weight to the preset's weight"),
+        ("--last-weight", float, "weight of the categorical codes' bound after the ramp"),
+        ("--ramp-steps", int, "training steps from --first-weight to --last-weight"),
         ("--precision", str, "float32 or mixed_bfloat16"),
     ):
         own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
@@ -267,8 +272,8 @@ def main(arguments=None):
 def table(results):
     """The scores of a run as text."""
     lines = [
-        f"{results['model']}: {results['steps']} steps in {results['seconds']:.0f} s "
-        f"({results['backend']}), seed {results['seed']}"
+        f"{results['model']}: {results['steps']} steps ({results['backend']}), seed "
+        f"{results['seed']}; {results['seconds']:.0f} s for {results['timed_steps']} of them"
     ]
     for name, value in results["information"].items():
         lines.append(f"{name:16} L_I {value:7.3f} of H(c) {results['entropy'][name]:6.3f} nats")

@@ -21,7 +21,7 @@ def check_rereadable(x, shuffle):
         )
     # Of a torch DataLoader with shuffle=True.
     sampled = type(getattr(x, "sampler", None)).__name__ == "RandomSampler"
-    if sampled or (shuffle and _is_arrays(x)):
+    if sampled or _is_shuffled(x) or (shuffle and _is_arrays(x)):
         raise ValueError(
             "`data` must come in an order that can be had again. Received: data that the backend's "
             "own generator shuffles; use `keras_disentangle.datasets.image_batches`, or "
@@ -49,3 +49,10 @@ def check_epochs(x, steps):
 
 def _is_arrays(x):
     return any(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
+
+
+def _is_shuffled(x):
+    """Whether a `tf.data.Dataset`, or one that it is made from, was shuffled."""
+    inputs = getattr(x, "_inputs", None)
+    inputs = inputs() if callable(inputs) else ()
+    return "Shuffle" in type(x).__name__ or any(map(_is_shuffled, inputs))

@@ -42,9 +42,10 @@ class ExactBackup(keras.callbacks.Callback):
     is not finite is never saved. One folder is for one call of `fit`.
 
     Where in the list of callbacks it stands does not matter while the model trains. Not kept are
-    what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what callbacks after
-    this one do to the model when training ends. Where an optimizer has `use_ema`, the end of `fit`
-    puts its averages in the weights' place, and more `epochs` set out from these. Where TensorFlow
+    the random generators that belong to Keras and the backends (of a layer that draws without a
+    `SeedGenerator`), what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what
+    callbacks after this one do to the model when training ends. Where an optimizer has `use_ema`,
+    the end of `fit` puts its averages in the weights' place, and more `epochs` set out from these. Where TensorFlow
     trains on several replicas, their sums are kept as one: the history's means of an epoch that was
     resumed in its midst may differ in the last digit, the weights do not.
 
@@ -298,8 +299,7 @@ class ExactBackup(keras.callbacks.Callback):
                 model.check_finite()
             else:
                 check_finite(logs.items(), "logs")
-            trained = ((v.path, array) for v, array in weights if v.trainable)
-            check_finite(trained, "weights")
+            check_finite(((v.path, array) for v, array in weights), "state")
         except ValueError as error:
             good = self._folder.newest
             good = f"the newest backup is {good}" if good else "there is no backup"

@@ -25,6 +25,7 @@ from keras_disentangle.models._networks import (
 from keras_disentangle.models._training_terms import check_images
 from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers import Phase, PhasedModel
+from keras_disentangle.trainers.terms import fit_arguments
 
 IMAGE_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
@@ -35,7 +36,8 @@ class GAN(PhasedModel):
 
     A step moves the discriminator `discriminator_steps` times, then the generator, whose forward
     pass serves both players' (last) moves. With more than one discriminator step, the batch is cut
-    into as many parts, a part for each; the generator then makes images for one part.
+    into as many parts, a part for each (what does not come out even is left out); the generator
+    then makes images for one part.
 
     Images are floats in [0, 1] wherever they go in or come out; for a generator that ends in tanh
     they are mapped to [-1, 1] inside.
@@ -144,6 +146,8 @@ class GAN(PhasedModel):
 
     def prepare(self, x):
         """For each discriminator step: real images, codes, and where between images to look."""
+        if x.shape[0] is not None:
+            self._check_batch_size(x.shape[0])
         n = ops.shape(x)[0] // self.discriminator_steps
         x = self._to_range(ops.cast(x, "float32"))
         parts = []
@@ -215,14 +219,15 @@ class GAN(PhasedModel):
                 mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
         super().finish(batch, shared)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, *args, **kwargs):
         """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
+
+        Of a generator's images only the number in a batch can be checked.
 
         Raises:
             ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
                 outside [0, 1] while the generator's range is known; if batch normalisation would
-                see a batch of one image; if `validation_data` is given; when a term of the
-                objective becomes NaN or infinite.
+                see a batch of one image; as `PhasedModel.fit`.
         """
         bounded = None
         if self.image_range is not None:
@@ -232,9 +237,10 @@ class GAN(PhasedModel):
                 + (f", by its {output_activation(self.generator)}" if self._is_inferred else "")
                 + "; the model maps images from [0, 1] to it itself)"
             )
-        check_images("x", x, self.image_shape, bounded)
-        self._check_batches(x, args[1] if len(args) > 1 else kwargs.get("batch_size"))
-        return super().fit(x, *args, **kwargs)
+        arguments = fit_arguments(*args, **kwargs)
+        check_images("x", arguments.get("x"), self.image_shape, bounded)
+        self._check_batches(arguments["x"], arguments.get("batch_size"))
+        return super().fit(**arguments)
 
     # Use
 
@@ -292,22 +298,25 @@ class GAN(PhasedModel):
 
     def _check_batches(self, x, batch_size):
         """Raises if a batch cannot be cut, or one that is normalised would hold one image."""
-        steps = self.discriminator_steps
         x = x[0] if isinstance(x, (tuple, list)) and len(x) else x
         if hasattr(x, "dtype"):
             batch_size = batch_size or 32
             sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
         else:
             sizes = {len(batch) for batch in _some_batches(x)}
-        smallest = 2 if has_batch_normalization(self) else 1
         for size in sizes:
-            if size // steps < smallest:
-                raise ValueError(
-                    f"`batch_size` must leave at least {smallest} images to each of the "
-                    f"{steps} discriminator steps, also in the last batch of an epoch"
-                    + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
-                    + f". Received: a batch of {size}"
-                )
+            self._check_batch_size(size)
+
+    def _check_batch_size(self, size):
+        steps = self.discriminator_steps
+        smallest = 2 if has_batch_normalization(self) else 1
+        if size // steps < smallest:
+            raise ValueError(
+                f"`batch_size` must leave at least {smallest} images to each of the {steps} "
+                "discriminator steps, also in the last batch of an epoch"
+                + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
+                + f". Received: a batch of {size}"
+            )
 
     # Saving
 

@@ -13,6 +13,7 @@ from keras_disentangle.trainers.terms import (
     FiniteMean,
     PresentValue,
     check_finite,
+    fit_arguments,
     training_callbacks,
 )
 
@@ -153,7 +154,7 @@ class VariationalModel(keras.Model):
             return bernoulli_nll(x, prediction)
         return gaussian_nll(x, prediction, self.log_std)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, *args, **kwargs):
         """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
 
         Raises:
@@ -162,12 +163,14 @@ class VariationalModel(keras.Model):
                 becomes NaN or infinite.
         """
         bounded = "for Bernoulli observations" if self.observation == "bernoulli" else None
-        for name, data in (("x", x), ("validation_data", kwargs.get("validation_data"))):
-            if name == "x" or data is not None:
-                check_images(name, data, self.image_shape, bounded)
-        callbacks = kwargs.pop("callbacks", None)
-        callbacks = training_callbacks(callbacks, x, kwargs.get("shuffle", True))
-        return super().fit(x, *args, callbacks=callbacks, **kwargs)
+        arguments = fit_arguments(*args, **kwargs)
+        x, validation_data = arguments.get("x"), arguments.get("validation_data")
+        check_images("x", x, self.image_shape, bounded)
+        if validation_data is not None:
+            check_images("validation_data", validation_data, self.image_shape, bounded)
+        shuffle = arguments.get("shuffle", True)
+        callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
+        return super().fit(callbacks=callbacks, **arguments)
 
     def check_finite(self):
         """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""

@@ -62,7 +62,9 @@ def train_step(model, state, batch):
         moved, slot_values = optimizer.stateless_apply(slot_values, grads, moved)
         values = replaced(values, places, moved)
         optimizer_values[first : first + len(slot_values)] = slot_values
-    logs, values = run(lambda: (model.finish(batch, shared[0]), model.get_metrics_result())[1], values)
+    logs, values = run(
+        lambda: (model.finish(batch, shared[0]), model.get_metrics_result())[1], values
+    )
     ends = sizes[0], sizes[0] + sizes[1]
     return logs, (values[: ends[0]], values[ends[0] : ends[1]], optimizer_values, values[ends[1] :])
 

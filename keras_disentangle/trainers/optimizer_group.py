@@ -9,9 +9,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     """Named optimizers, each over variables of its own, in the place of `model.optimizer`.
 
     So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
-    slots, one after another. `learning_rate` is that of the first slot; setting it scales the other
-    slots' by the same factor, so that learning-rate callbacks keep their ratios; it cannot be set
-    where a slot has a schedule. A slot's own is `group["generator"].learning_rate`.
+    slots, one after another. `learning_rate` is that of the first slot; setting it gives every slot
+    its share, in the ratios that the slots came with, as learning-rate callbacks want; it cannot be
+    set where a slot has a schedule. A slot's own is `group["generator"].learning_rate`.
 
     Args:
         slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
@@ -110,9 +110,6 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                     "`learning_rate` cannot be set: the optimizer of the slot "
                     f"{slot!r} has a schedule of its own. Received: learning_rate={value!r}"
                 )
-        rates = [_rate(optimizer) for optimizer in self.slots.values()]
-        if rates[0]:
-            self._ratios = [rate / rates[0] for rate in rates]
         for optimizer, ratio in zip(self.slots.values(), self._ratios, strict=True):
             optimizer.learning_rate = value * ratio
 

@@ -9,6 +9,7 @@ from keras_disentangle.trainers.terms import (
     FiniteMean,
     PresentValue,
     check_finite,
+    fit_arguments,
     training_callbacks,
 )
 
@@ -173,29 +174,37 @@ class PhasedModel(keras.Model):
 
     def train_step(self, *args):
         *state, data = args
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            raise ValueError(
+                "The data must hold no `sample_weight`: alternating training weighs all examples "
+                "alike. Received: batches (x, y, sample_weight)"
+            )
         return _backend.train_step(self, *state, x)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, *args, **kwargs):
         """`keras.Model.fit`; stops with a ValueError when a term of the objective is not finite.
 
+        Of the data, only `x` is used.
+
         Raises:
-            ValueError: as above, or if `validation_data` is given: there is no loss to validate.
+            ValueError: as above; if `validation_data` or weights of examples are given, which
+                alternating training has no use for; if networks were frozen or thawed since
+                `compile`.
         """
-        given = {
-            "validation_data": kwargs.get("validation_data") is not None,
-            "validation_split": bool(kwargs.get("validation_split")),
-        }
-        for name, is_given in given.items():
-            if is_given:
+        arguments = fit_arguments(*args, **kwargs)
+        refused = ("validation_data", "validation_split", "sample_weight", "class_weight")
+        for name in refused:
+            if arguments.get(name) is not None and arguments[name] != 0.0:
                 raise ValueError(
-                    f"`{name}` must be left out: alternating training has no validation loss. "
-                    "Measure samples or codes in a callback instead"
+                    f"`{name}` must be left out: alternating training has no validation loss and "
+                    "weighs all examples alike. Measure samples or codes in a callback instead"
                 )
-        callbacks = kwargs.pop("callbacks", None)
-        shuffle = kwargs.get("shuffle", True)
-        callbacks = training_callbacks(callbacks, x, shuffle)
-        return super().fit(x, *args, callbacks=callbacks, **kwargs)
+        if self.compiled:
+            self._check_moves()
+        shuffle = arguments.get("shuffle", True)
+        callbacks = training_callbacks(arguments.pop("callbacks", None), arguments["x"], shuffle)
+        return super().fit(callbacks=callbacks, **arguments)
 
     def evaluate(self, *args, **kwargs):
         raise ValueError(
@@ -211,6 +220,15 @@ class PhasedModel(keras.Model):
     def metrics(self):
         # Keras's own would put a "loss" of 0 in front.
         return list(self.trackers.values())
+
+    def _check_moves(self):
+        now = {slot: [id(v) for v in found] for slot, found in _slots(self.phases()).items()}
+        for move in self.moves:
+            if [id(v) for v in move.variables] != now.get(move.phase.slot):
+                raise ValueError(
+                    "The model must be compiled again after layers were frozen or thawed. "
+                    f"Received: other variables for the slot {move.phase.slot!r} than at `compile`"
+                )
 
     def _check_precision(self, group):
         if not any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
@@ -295,7 +313,5 @@ def _slots(phases):
         moved |= ids
     sharing = [phase.slot for phase in phases if phase.differentiates_shared]
     if len(sharing) > 1:
-        raise ValueError(
-            f"One phase at most may have `differentiates_shared`. Received: {sharing}"
-        )
+        raise ValueError(f"One phase at most may have `differentiates_shared`. Received: {sharing}")
     return slots

@@ -1,8 +1,9 @@
 """The terms of an objective in the logs; what notices when one of them is no number any more."""
 
-import math
+import inspect
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_disentangle.schedules import read
@@ -76,16 +77,21 @@ def check_finite(model):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends a training at the batch whose logs are not finite, with the error of `check_finite`.
+    """Ends a training at the batch at which the objective is not finite, with a ValueError.
 
-    It must stand before callbacks that write files at an epoch's end.
+    It must stand before callbacks that write files at an epoch's end. A metric of the user's that
+    is not finite stops nothing.
     """
 
     # The batches' logs come as they did before: without waiting for the device.
     async_safe = True
 
+    def on_train_begin(self, logs=None):
+        metrics = self.model.metrics
+        self._watched = {m.name for m in metrics if isinstance(m, FiniteMean)} | {"loss"}
+
     def on_train_batch_end(self, batch, logs=None):
-        if not _finite(logs):
+        if self._bad(logs):
             self._model.stop_training = True
 
     def on_test_begin(self, logs=None):
@@ -93,16 +99,22 @@ class StopOnNonFinite(keras.callbacks.Callback):
         check_finite(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not _finite(logs):
+        if bad := self._bad(logs):
             check_finite(self.model)
+            # What the terms leave out of the loss: regularisers of the networks.
+            raise ValueError(
+                "Training was stopped: the objective must stay finite. Received: NaN or infinity "
+                f"in {', '.join(bad)}, with finite terms, by training step {read(self.model.step)}"
+            )
+
+    def _bad(self, logs):
+        return [k for k, v in (logs or {}).items() if k in self._watched and not np.isfinite(v)]
 
 
-def _finite(logs):
-    return all(math.isfinite(value) for value in (logs or {}).values() if _is_scalar(value))
-
-
-def _is_scalar(value):
-    return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
+def fit_arguments(*args, **kwargs):
+    """The arguments of a call of `keras.Model.fit`, as a dict by name."""
+    arguments = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
+    return {name: value for name, value in arguments.items() if name != "self"}
 
 
 def training_callbacks(callbacks, x, shuffle=True):

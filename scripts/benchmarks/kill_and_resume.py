@@ -6,9 +6,10 @@
 A small model with random numbers of its own, moving averages and ramps trains on `image_batches`
 with `ExactBackup`. First it runs undisturbed. Then the same script is started again and again and
 killed (SIGKILL) after a time drawn between 0 and what a whole run takes, the start of Python and
-compilation included. A run that gets to its end is compared bit by bit (weights, optimizer, seeds,
-ramps, history), and the next kills are of a new one, in an empty folder. The last one is let run to
-its end, and then started once more, which must change nothing.
+compilation included; every fourth time, at the next moment after that at which the run saves. A run
+that gets to its end is compared bit by bit (weights, optimizer, seeds, ramps, history), and the
+next kills are of a new one, in an empty folder. The last one is let run to its end, and then
+started once more, which must change nothing.
 
 Prints a line for each kill: where the run was, and "while saving" if it left a half-written file.
 The exit status is 0 if every run that got to its end was equal, otherwise 1.
@@ -173,6 +174,11 @@ def half_written(folder):
     return set(folder.glob("backups/*.tmp"))
 
 
+def wait_for_saving(run, folder, before):
+    while run.poll() is None and not half_written(folder) - before:
+        time.sleep(0.0005)
+
+
 def differences(folder, other):
     """Names of the numbers that are not the same in all their bits."""
     import numpy as np
@@ -237,6 +243,8 @@ def kill_and_resume(settings, root, rng):
         try:
             check(run.wait(moment), folder)
         except subprocess.TimeoutExpired:
+            if kills % 4 == 3:
+                wait_for_saving(run, folder, before)
             run.kill()
             run.wait()
             kills += 1

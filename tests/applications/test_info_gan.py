@@ -52,6 +52,7 @@ def recipe(tmp_path, monkeypatch):
         steps=6,
         steps_per_epoch=2,
         first_weight=0.1,
+        last_weight=1.0,
         ramp_steps=4,
         classes_every=2,
     )
@@ -98,11 +99,14 @@ def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
         )
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, log_dir=tmp_path / "run", verbose=0)
+    with pytest.raises(ValueError, match="unfinished training with other settings"):
+        train.train(recipe, log_dir=tmp_path / "run", seed=1, verbose=0)
     resumed, results = train.train(recipe, log_dir=tmp_path / "run", verbose=0)
+    assert results["timed_steps"] == 2
     assert results["history"] == expected["history"]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    # With other settings it begins anew.
+    # Finished, it makes way for another.
     other, _ = train.train(recipe, log_dir=tmp_path / "run", seed=1, verbose=0)
     assert int(other.step) == 6
     assert any(

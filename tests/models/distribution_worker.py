@@ -34,8 +34,7 @@ WASSERSTEIN = {
     "ema_decay": 0.75,
 }
 MODELS = {
-    "info_gan": {},
-    "r1": {"gradient_penalty": "r1", "q_trained_with": "generator"},
+    "info_gan": {"gradient_penalty": "r1"},
     "wgan_gp": WASSERSTEIN,
 }
 # With two discriminator steps, replicas that have half of the batch each cut their halves.
@@ -53,6 +52,13 @@ class Poisoned(keras.utils.PyDataset):
         if index == 2:
             images[12] = np.nan
         return (images,)
+
+
+def message_of(model):
+    try:
+        model.fit(Poisoned(), shuffle=False, verbose=0)
+    except ValueError as error:
+        return str(error)
 
 
 def build(**arguments):
@@ -103,10 +109,8 @@ def main(devices):
                 "logs": {term: logs.column(term).tolist() for term in logs.steps[0]},
                 "weights": [value.tolist() for value in numbers(model.weights)],
             }
-        try:
-            build().fit(Poisoned(workers=0), shuffle=False, verbose=0)
-        except ValueError as error:
-            found["message"] = str(error)
+            if name == "info_gan":
+                found["message"] = message_of(model)
     print(json.dumps(found))
 
 

@@ -37,7 +37,7 @@ def runs():
     return found
 
 
-@pytest.mark.parametrize("model", ["info_gan", "r1", "wgan_gp"])
+@pytest.mark.parametrize("model", ["info_gan", "wgan_gp"])
 def test_two_devices_equal_one(runs, model):
     one, two = (run[model] for run in runs)
     assert one["logs"].keys() == two["logs"].keys()
@@ -53,4 +53,4 @@ def test_two_devices_equal_one(runs, model):
 def test_the_step_that_is_not_finite_on_one_device_alone(runs):
     for run in runs:
         assert "`discriminator_loss`" in run["message"]
-        assert "at training step 2." in run["message"]
+        assert "at training step 12." in run["message"]

@@ -234,7 +234,9 @@ GENERATORS = {
     ),
     "linear": (lambda: dense((3,), 64, None, IMAGE_SHAPE), None),
     "sigmoid and no more": (
-        lambda: network((3,), layers.Dense(64, "sigmoid"), layers.Dense(64), layers.Reshape((8, 8, 1))),
+        lambda: network(
+            (3,), layers.Dense(64, "sigmoid"), layers.Dense(64), layers.Reshape((8, 8, 1))
+        ),
         None,
     ),
 }

@@ -52,9 +52,7 @@ def players(batch_normalization=False):
 def info_gan(batch_normalization=False, **arguments):
     space = make_space()
     q_head = QHead(space, 4, batch_normalization=batch_normalization)
-    return InfoGAN(
-        **players(batch_normalization), q_head=q_head, space=space, seed=1, **arguments
-    )
+    return InfoGAN(**players(batch_normalization), q_head=q_head, space=space, seed=1, **arguments)
 
 
 def step(model):
@@ -88,9 +86,7 @@ def test_the_bound_and_the_gradient_of_q(tabled_noise, player):
     for name in NAMES:
         bound = ops.convert_to_numpy(expected[name]).mean()
         np.testing.assert_allclose(logs[f"information_{name}"], bound, rtol=1e-4)
-        np.testing.assert_allclose(
-            logs[f"entropy_{name}"], model.space[name].entropy(), rtol=1e-6
-        )
+        np.testing.assert_allclose(logs[f"entropy_{name}"], model.space[name].entropy(), rtol=1e-6)
         assert logs[f"information_weight_{name}"] == factors[name]
     # Of a log-softmax, the slope at the logits is the one-hot code less the probabilities; of a
     # Gaussian's logarithm, at the mean, the deviation over the variance.
@@ -182,8 +178,8 @@ def test_the_information_rises_to_the_entropy():
     space = LatentSpace([Normal(2), Categorical(3)])
     rng = np.random.default_rng(0)
     centres = np.float32([[0.1, 0.1], [0.9, 0.2], [0.5, 0.9]])
-    data = centres[rng.integers(3, size=256)] + 0.03 * rng.normal(size=(256, 2))
-    data = data.astype("float32").reshape(256, 1, 2, 1)
+    data = centres[rng.integers(3, size=1024)] + 0.03 * rng.normal(size=(1024, 2))
+    data = data.astype("float32").reshape(1024, 1, 2, 1)
     image = keras.Input((1, 2, 1))
     features = layers.Dense(16, "tanh")(layers.Flatten()(image))
     model = InfoGAN(
@@ -196,10 +192,10 @@ def test_the_information_rises_to_the_entropy():
     model.compile(
         discriminator_optimizer=Adam(5e-3, beta_1=0.5), generator_optimizer=Adam(5e-3, beta_1=0.5)
     )
-    history = fit(model, data, epochs=40, batch_size=64, compile_with=False)
+    history = fit(model, data, epochs=10, batch_size=64, compile_with=False)
     information, entropy = history["information_categorical"], math.log(3)
-    assert information[0] < 0.1 and max(information) <= entropy
-    assert np.median(information[-10:]) > 0.9 * entropy
+    assert information[0] < 0.3 * entropy and max(information) <= entropy
+    assert np.median(information[-3:]) > 0.9 * entropy
     codes = model.space.sample(60, seed=1)
     classes = ops.convert_to_numpy(model.classify(model.decode(codes)))
     drawn = ops.convert_to_numpy(space.split(codes)["categorical"]).argmax(1)

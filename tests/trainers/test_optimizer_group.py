@@ -202,9 +202,7 @@ def scheduler(start):
 
 def test_reduce_on_plateau(tmp_path):
     model, _ = two_slots()
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        "a", 0.5, patience=1, mode="min", min_delta=1e3
-    )
+    plateau = keras.callbacks.ReduceLROnPlateau("a", 0.5, patience=1, mode="min", min_delta=1e3)
     history = fit(model, DATA, epochs=4, callbacks=[plateau])
     np.testing.assert_allclose(history["learning_rate"], [0.1, 0.1, 0.05, 0.025], rtol=1e-6)
     np.testing.assert_allclose(rates(model.optimizer), [0.0125, 0.0375], rtol=1e-6)

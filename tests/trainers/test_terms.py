@@ -79,9 +79,7 @@ def test_the_first_step_that_is_not_finite(case, tmp_path):
             fit(Poisoned(number), 3)
         assert (file.read_bytes(), (tmp_path / "log.csv").read_text()) == written
         # From the last good state it goes on.
-        for variable, value in zip(
-            [*model.weights, *model.optimizer.variables], good, strict=True
-        ):
+        for variable, value in zip([*model.weights, *model.optimizer.variables], good, strict=True):
             variable.assign(value)
     fit(IMAGES, 1)
     model.check_finite()
