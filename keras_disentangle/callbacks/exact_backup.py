@@ -45,9 +45,9 @@ class ExactBackup(keras.callbacks.Callback):
     the random generators that belong to Keras and the backends (of a layer that draws without a
     `SeedGenerator`), what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what
     callbacks after this one do to the model when training ends. Where an optimizer has `use_ema`,
-    the end of `fit` puts its averages in the weights' place, and more `epochs` set out from these. Where TensorFlow
-    trains on several replicas, their sums are kept as one: the history's means of an epoch that was
-    resumed in its midst may differ in the last digit, the weights do not.
+    the end of `fit` puts its averages in the weights' place, and more `epochs` set out from these.
+    Where TensorFlow trains on several replicas, their sums are kept as one: the history's means of
+    an epoch that was resumed in its midst may differ in the last digit, the weights do not.
 
     Data must be read again from its start, and so must be one of:
 
