@@ -195,7 +195,9 @@ class PhasedModel(keras.Model):
         arguments = fit_arguments(*args, **kwargs)
         refused = ("validation_data", "validation_split", "sample_weight", "class_weight")
         for name in refused:
-            if arguments.get(name) is not None and arguments[name] != 0.0:
+            given = arguments.get(name)
+            # Arrays have no truth value; the default of `validation_split` is 0.
+            if given is not None and not (isinstance(given, (int, float)) and given == 0):
                 raise ValueError(
                     f"`{name}` must be left out: alternating training has no validation loss and "
                     "weighs all examples alike. Measure samples or codes in a callback instead"

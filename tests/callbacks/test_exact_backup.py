@@ -486,7 +486,7 @@ def test_what_is_not_finite_is_not_saved(save_freq, tmp_path, finished):
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     # Before they have reached the loss.
-    with pytest.raises(ValueError, match="weights must be finite. Received: non-finite .*kernel"):
+    with pytest.raises(ValueError, match="state must be finite. Received: non-finite .*kernel"):
         train(tmp_path, before=[Poison(1)], save_freq="epoch")
     assert files(tmp_path) == []
 
@@ -600,7 +600,7 @@ def test_a_run_that_is_killed(tmp_path):
         errors = run.communicate()[1]
         assert run.returncode == -signal.SIGKILL, errors
     for run in (start(tmp_path / "run", tmp_path / "result.npz"), undisturbed):
-        output, errors = run.communicate(timeout=120)
+        output, errors = run.communicate(timeout=300)
         assert run.returncode == 0, errors
     with np.load(tmp_path / "result.npz") as a, np.load(tmp_path / "expected.npz") as b:
         assert a.files == b.files

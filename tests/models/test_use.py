@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import IMAGES, MODELS, dense_ladder, fit
+from tiny_models import IMAGES, MODELS, VAES, dense_ladder, fit
 
 from keras_disentangle.models import ProgressiveLadderVAE
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", VAES)
 def test_shapes(name):
-    model = MODELS[name].build()
+    model = VAES[name].build()
     d = model.latent_dim
     assert sum(model.rung_sizes) == d
     mean, log_var = model.encode(IMAGES[:5])

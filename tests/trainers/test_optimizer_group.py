@@ -152,13 +152,14 @@ def test_the_learning_rate_is_the_first_slots_and_scales_the_others():
     assert float(ops.convert_to_numpy(group.learning_rate)) == pytest.approx(0.1)
     group.learning_rate = 0.2
     np.testing.assert_allclose(rates(group), [0.2, 0.8, 0.1], rtol=1e-6)
-    group["b"].learning_rate = 0.2  # Its user's wish is kept.
+    group["b"].learning_rate = 0.2  # until the group is told again
+    np.testing.assert_allclose(rates(group), [0.2, 0.2, 0.1], rtol=1e-6)
     group.learning_rate = 0.1
-    np.testing.assert_allclose(rates(group), [0.1, 0.1, 0.05], rtol=1e-6)
+    np.testing.assert_allclose(rates(group), [0.1, 0.4, 0.05], rtol=1e-6)
     group.learning_rate = 0.0  # The ratios outlive a warm-up from 0.
     assert rates(group) == [0, 0, 0]
     group.learning_rate = 1.0
-    np.testing.assert_allclose(rates(group), [1.0, 1.0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(rates(group), [1.0, 4.0, 0.5], rtol=1e-6)
     same = keras.optimizers.deserialize(keras.optimizers.serialize(group))
     assert isinstance(same, OptimizerGroup) and rates(same) == rates(group)
     assert same.get_config() == group.get_config()

@@ -423,12 +423,29 @@ def test_dropout_goes_on_where_it_stood(tmp_path):
         {"validation_data": IMAGES},
         {"validation_data": (IMAGES, None)},
         {"validation_split": 0.5},
+        {"sample_weight": np.ones(8)},
+        {"class_weight": {0: 1.0}},
     ],
 )
-def test_there_is_nothing_to_validate(given):
+def test_there_is_nothing_to_validate_or_to_weigh(given):
     model = compiled(info_gan())
     with pytest.raises(ValueError, match=f"`{next(iter(given))}` must be left out"):
         train(model, **given)
+    # By position too.
+    with pytest.raises(ValueError, match="`validation_split` must be left out"):
+        model.fit(IMAGES, None, 4, 1, 0, None, 0.5)
     with pytest.raises(ValueError, match="InfoGAN has no loss to evaluate"):
         model.evaluate(IMAGES)
     assert int(model.step) == 0
+
+
+def test_layers_that_were_frozen_since_compile():
+    model = compiled(info_gan())
+    layer = model.discriminator.layers[2]
+    layer.trainable = False
+    with pytest.raises(ValueError, match="compiled again .* slot 'discriminator'"):
+        train(model)
+    still = numbers(layer.weights)
+    train(compiled(model))
+    for old, new in zip(still, numbers(layer.weights), strict=True):
+        np.testing.assert_array_equal(old, new)

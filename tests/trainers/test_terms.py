@@ -93,6 +93,16 @@ def test_an_infinite_term_is_named():
         model.fit(IMAGES, batch_size=16, epochs=3, verbose=0)
 
 
+def test_a_loss_that_is_infinite_with_finite_terms():
+    model = vae()
+    kernel = model.decoder.layers[-2].kernel
+    kernel.regularizer = keras.regularizers.L2(1e38)
+    kernel.assign(np.full(kernel.shape, 10, "float32"))
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="infinity in loss, with finite terms, by training step 1"):
+        model.fit(IMAGES, batch_size=16, epochs=3, verbose=0)
+
+
 def test_finite_mean():
     step = keras.Variable(3, dtype="int32", trainable=False)
     metric = FiniteMean("term", lambda: step)
