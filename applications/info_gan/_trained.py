@@ -22,7 +22,7 @@ def parser(command, description):
     shipped = kd.applications.available_weights().get("InfoGAN", [])
     result.add_argument(
         "--weights",
-        default="mnist",
+        required=True,
         help=f"shipped weights ({', '.join(shipped)}) or a .keras file",
     )
     return result

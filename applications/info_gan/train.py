@@ -2,7 +2,7 @@
 
     python scripts/train.py info_gan --recipe mnist --data-dir DATA
 
-The card in this folder has the figures, the time and the hardware.
+No training by these recipes has been brought to its end yet, so there are no figures here.
 """
 
 import argparse
