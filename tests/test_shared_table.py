@@ -6,7 +6,8 @@ import pytest
 from keras import layers, ops
 from tiny_models import MODELS, fit, numbers, weights
 
-from keras_disentangle.layers import FadeIn, GaussianSampling, UpConv2D
+from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
+from keras_disentangle.layers import FadeIn, GaussianSampling, QHead, UpConv2D
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 
 
@@ -97,10 +98,14 @@ def _sample(x):
     return GaussianSampling(seed=3)(mean, log_var)
 
 
+Q_SPACE = LatentSpace([Normal(4), Categorical(3), Uniform(2)])
+
 LAYERS = {
     "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
     "fade_in_over_old": (lambda x: _fade(x, old=True), (6, 4, 4, 3)),
     "gaussian_sampling": (_sample, (6, 3)),
+    "q_head": (lambda x: QHead(Q_SPACE, hidden=5)(x), (6, 3 + 2 * 2)),
+    "q_head_of_one_layer": (lambda x: QHead(Q_SPACE, hidden=None)(x), (6, 3 + 2 * 2)),
     "up_conv_stride_1": (lambda x: UpConv2D(3, 3)(x), (6, 4, 4, 3)),
     "up_conv_stride_2": (lambda x: UpConv2D(3, 4, strides=2)(x), (6, 8, 8, 3)),
     "up_conv_stride_2_by_1": (lambda x: UpConv2D(3, (4, 3), strides=(2, 1))(x), (6, 8, 4, 3)),

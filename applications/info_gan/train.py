@@ -11,15 +11,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.info_gan import _trained, traverse
+from keras_disentangle.applications.info_gan.compare import information_curves
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.info_gan.presets import PRESETS
 
 import keras_disentangle as kd
 from keras_disentangle.schedules import read
-from keras_disentangle.visualization import save_png, training_curves
+from keras_disentangle.visualization import save_png
 
 MODELS = ("info_gan", "detached")
 
@@ -144,28 +144,6 @@ def build_model(name, recipe, seed=0):
         return InfoGAN(recipe.preset, feedback=name == "info_gan", seed=seed)
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def information_curves(results):
-    """Figure 1: the bound of the first informative code against training steps, a line a run.
-
-    Args:
-        results: dict from label to what `results.json` holds.
-
-    Returns:
-        uint8 picture (H, W, 3).
-    """
-    lines, reference = {}, {}
-    for label, result in results.items():
-        code, entropy = next(iter(result["entropy"].items()))
-        values = result["history"][f"information_{code}"]
-        # The mean of an epoch stands at its middle.
-        steps = result["settings"]["steps_per_epoch"] * (np.arange(len(values)) + 0.5)
-        lines[label] = (steps, values)
-        reference["$H(c)$"] = entropy
-    return training_curves(
-        lines, reference=reference, x_label="training steps", y_label="$L_I$ in nats"
-    )
 
 
 class _Clock(keras.callbacks.Callback):

@@ -49,7 +49,8 @@ class GAN(PhasedModel):
         space: the `LatentSpace`; by default normal noise of the generator's input width.
         objective: `"non_saturating"`, `"saturating"`, `"hinge"` or `"wasserstein"`.
         gradient_penalty: `None`, `"r1"` (at real images) or `"wgan_gp"` (between real and
-            generated ones).
+            generated ones). Both look at the gradient of each image by itself, which batch
+            normalisation in the discriminator mixes: use another one there.
         penalty_weight: weight of the gradient penalty, >= 0: the ramp `penalty_weight`.
         discriminator_steps: moves of the discriminator in a step, >= 1.
         ema_decay: `None`, or in [0, 1): the decay a step of the running mean of the generator's

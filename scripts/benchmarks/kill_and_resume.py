@@ -1,7 +1,7 @@
 """Kills a training at random moments, starts it again, and compares it with one left in peace.
 
     python scripts/benchmarks/kill_and_resume.py
-    python scripts/benchmarks/kill_and_resume.py --backend jax --model info_gan --kills 50
+    python scripts/benchmarks/kill_and_resume.py --backend jax --model vae --kills 50
 
 A small model with random numbers of its own, moving averages and ramps trains on `image_batches`
 with `ExactBackup`. First it runs undisturbed. Then the same script is started again and again and
@@ -208,7 +208,7 @@ def main():
     add = parser.add_argument
     backends = ("tensorflow", "jax", "torch")
     add("--backend", choices=backends, default=os.environ.get("KERAS_BACKEND", "tensorflow"))
-    add("--model", choices=MODELS, default="vae", help="what is trained (default: %(default)s)")
+    add("--model", choices=MODELS, default="info_gan", help="what is trained (default: %(default)s)")
     add("--kills", type=int, default=20, help="how many (default: %(default)s)")
     add("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     add("--work", type=pathlib.Path, help=argparse.SUPPRESS)

@@ -12,6 +12,7 @@ import pytest
 from keras import layers, ops
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.info_gan import (
+    compare,
     evaluate,
     info_gan,
     networks,
@@ -143,6 +144,34 @@ def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
         )
     with pytest.raises(ValueError, match="`preset` must be 'tiny'"):
         kd.applications.InfoGAN("mnist", weights="tiny")
+
+
+def test_a_comparison(recipe, tmp_path, capsys):
+    bounds = {}
+    for name in train.MODELS:
+        _, results = train.train(recipe, name, tmp_path / name, verbose=0)
+        bounds[name] = results["history"]["information_categorical"]
+    runs, out = [str(tmp_path / name) for name in train.MODELS], tmp_path / "curves.png"
+    compare.main([*runs, "--within", "4", "--out", str(out)])
+    assert out.exists()
+    lines = capsys.readouterr().out.splitlines()
+    for name in train.MODELS:
+        (line,) = [line.split() for line in lines if line.startswith(name)]
+        # Two of the three epochs end within four steps.
+        expected = [name, name, 0, 6, np.log(3), max(bounds[name][:2]), max(bounds[name])]
+        assert line[:4] == [str(value) for value in expected[:4]]
+        np.testing.assert_allclose(np.float64(line[4:7]), expected[4:], atol=1e-4)
+        assert line[7].endswith("%")
+
+    with pytest.raises(ValueError, match="`runs` must be folders of finished .*FileNotFound"):
+        compare.main([str(tmp_path / "nothing"), "--out", str(out)])
+    (tmp_path / "results.json").write_text('{"entropy": {}}')
+    with pytest.raises(ValueError, match="`runs` must be folders of finished"):
+        compare.main([str(tmp_path), "--out", str(out)])
+    with pytest.raises(ValueError, match="`runs` must have different names"):
+        compare.main([*runs, runs[0], "--out", str(out)])
+    with pytest.raises(ValueError, match="`within` must be positive"):
+        compare.main([*runs, "--within", "0", "--out", str(out)])
 
 
 def test_settings():

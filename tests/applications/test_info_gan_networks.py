@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.info_gan.networks import NETWORKS, mnist_networks
 from keras_disentangle.applications.info_gan.presets import PRESETS
 
@@ -216,6 +217,22 @@ def test_a_batch_runs_through(name, training):
     assert params.shape == (3, built["space"].num_params)
     for x in (logits, features, params):
         assert np.isfinite(ops.convert_to_numpy(x)).all()
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_training_step_moves_every_weight(name):
+    preset = PRESETS[PRESET_OF.get(name, name)]
+    model = InfoGAN(PRESET_OF.get(name, name), seed=0)
+    model.compile(**preset.optimizers())
+    before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
+    images = np.random.default_rng(0).random((4, *preset.image_shape), "float32")
+    logs = model.train_on_batch(images, return_dict=True)
+    assert {f"information_{code}" for code in preset.information_weight()} <= set(logs)
+    assert np.isfinite([float(value) for value in logs.values()]).all()
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        new = ops.convert_to_numpy(variable)
+        assert np.isfinite(new).all() and (new != old).any(), variable.path
+    assert int(model.step) == 1
 
 
 @pytest.mark.parametrize("name", ["mnist", "svhn"])
