@@ -208,7 +208,9 @@ def main():
     add = parser.add_argument
     backends = ("tensorflow", "jax", "torch")
     add("--backend", choices=backends, default=os.environ.get("KERAS_BACKEND", "tensorflow"))
-    add("--model", choices=MODELS, default="info_gan", help="what is trained (default: %(default)s)")
+    add(
+        "--model", choices=MODELS, default="info_gan", help="what is trained (default: %(default)s)"
+    )
     add("--kills", type=int, default=20, help="how many (default: %(default)s)")
     add("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     add("--work", type=pathlib.Path, help=argparse.SUPPRESS)
