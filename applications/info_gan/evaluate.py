@@ -39,6 +39,7 @@ def main(arguments=None):
         scores["classification"] = {
             "images": len(images),
             "error": result["error"],
+            "information": result["information"],
             "assignment": {str(k): int(v) for k, v in result["assignment"].items()},
         }
         _print_classes(result["categories"], labels, result)
@@ -62,4 +63,7 @@ def _print_classes(categories, labels, result):
         counts = [np.sum((categories == category) & (labels == label)) for label in classes]
         label = result["assignment"].get(int(category), "-")
         print(f"{category:4} {label!s:>4} " + "".join(f"{count:7}" for count in counts))
-    print(f"\n{len(labels)} images, error {100 * result['error']:.2f}%")
+    print(
+        f"\n{len(labels)} images, error {100 * result['error']:.2f}%, "
+        f"information of image and category {result['information']:.3f} nats"
+    )

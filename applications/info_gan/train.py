@@ -124,7 +124,8 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
     results["information"] = _trained.information(trained, 10_000, seed=0)
     results["entropy"] = trained.space.entropy()
     if labelled is not None:
-        results["error"] = _trained.classification(trained, *labelled)["error"]
+        result = _trained.classification(trained, *labelled)
+        results["error"], results["real_information"] = result["error"], result["information"]
     traverse.draw(trained, log_dir / "pictures")
     save_png(log_dir / "pictures" / "information.png", information_curves({model: results}))
     _runs.write_json(log_dir / "results.json", results)
@@ -159,7 +160,8 @@ class _Clock(keras.callbacks.Callback):
 
 
 class _Classes(keras.callbacks.Callback):
-    """Adds `error`, that of the categories as a classifier of labelled images, to the logs."""
+    """Adds what the categories make of labelled images to the logs: `error`, as a classifier, and
+    `real_information` between image and category, which needs no labels."""
 
     def __init__(self, images, labels, every):
         super().__init__()
@@ -167,7 +169,8 @@ class _Classes(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            logs["error"] = _trained.classification(self.model, self.images, self.labels)["error"]
+            result = _trained.classification(self.model, self.images, self.labels)
+            logs["error"], logs["real_information"] = result["error"], result["information"]
 
 
 def _ramps(model, recipe):
@@ -257,4 +260,5 @@ def table(results):
         lines.append(f"{name:16} L_I {value:7.3f} of H(c) {results['entropy'][name]:6.3f} nats")
     if "error" in results:
         lines.append(f"error of the categories as classes  {100 * results['error']:.2f}%")
+        lines.append(f"their information on real images  {results['real_information']:.3f} nats")
     return "\n".join(lines)

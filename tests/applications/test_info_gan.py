@@ -69,6 +69,8 @@ def test_a_recipe(name, recipe, tmp_path):
     np.testing.assert_allclose(weights, [0.1 + 0.9 / 4, 0.1 + 0.9 * 3 / 4, 1.0], rtol=1e-5)
     assert len(results["history"]["error"]) == 1 and 0 <= results["error"] <= 2 / 3
     assert results["information"].keys() == {"categorical", "continuous"}
+    assert 0 <= results["real_information"] <= np.log(3)
+    assert len(results["history"]["real_information"]) == 1
     assert name in train.table(results) and "L_I" in train.table(results)
     written = {path.name for path in (log_dir / "pictures").iterdir()}
     assert {"categorical.png", "continuous_1.png", "continuous_2.png", "information.png"} <= written
