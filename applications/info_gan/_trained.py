@@ -24,7 +24,7 @@ def parser(command, description):
     shipped = kd.applications.available_weights().get("InfoGAN", [])
     result.add_argument(
         "--weights",
-        required=True,
+        default="mnist",
         help=f"shipped weights ({', '.join(shipped)}) or a .keras file",
     )
     return result

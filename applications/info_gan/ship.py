@@ -28,7 +28,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     trained = _trained.load(options.model)
     weight = {
-        name: float(trained.ramps[f"information_weight_{name}"](trained.step))
+        name: round(float(trained.ramps[f"information_weight_{name}"](trained.step)), 6)
         for name in trained.information_weight
     }
     settings = {"preset": options.preset, "information_weight": weight}
@@ -42,8 +42,10 @@ def main(arguments=None):
     images, labels = kd.datasets.load_images(
         options.data, split="test", data_dir=options.data_dir, image_shape=shipped.image_shape
     )
+    result = _trained.classification(shipped, images, labels)
     scores = {
-        "error": _trained.classification(shipped, images, labels)["error"],
+        "error": result["error"],
+        "real_information": result["information"],
         "information": _trained.information(shipped, 10_000, seed=0),
     }
     _weights.record_scores(FOLDER, "InfoGAN", options.name, scores)

@@ -2,7 +2,9 @@
 
     python scripts/train.py info_gan --recipe mnist --data-dir DATA
 
-No training by these recipes has been brought to its end yet, so there are no figures here.
+With `--precision mixed_bfloat16 --seed 1`, one CPU core and TensorFlow: 5,000 steps in about 17
+minutes; L_I 2.27 of 2.30 nats after 2,000 steps, at the end 4.57% of the test digits in a wrong
+category (10.2% with seed 0). The card in this folder has all the figures.
 """
 
 import argparse
@@ -46,7 +48,7 @@ class Recipe:
 RECIPES = {
     # With the paper's weight of 1 the categories hold on to the first partition that comes along;
     # with a small one they can still change to what the images fall into by themselves.
-    "mnist": Recipe("mnist", "mnist", 8000, first_weight=0.05, last_weight=0.2, ramp_steps=4000),
+    "mnist": Recipe("mnist", "mnist", 5000, first_weight=0.05, last_weight=0.1, ramp_steps=2000),
     "svhn": Recipe("svhn", "svhn", 50_000),
     "celeb_a": Recipe("celeb_a", "celeb_a", 50_000),
     **{

@@ -12,6 +12,7 @@ import pytest
 from keras import layers, ops
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.info_gan import (
+    _trained,
     compare,
     evaluate,
     info_gan,
@@ -174,6 +175,16 @@ def test_a_comparison(recipe, tmp_path, capsys):
         compare.main([*runs, runs[0], "--out", str(out)])
     with pytest.raises(ValueError, match="`within` must be positive"):
         compare.main([*runs, "--within", "0", "--out", str(out)])
+
+
+def test_the_shipped_weights_have_their_scores(data_dir):
+    scores = _weights._entry(info_gan.FOLDER, "mnist")["scores"]
+    model = kd.applications.InfoGAN(weights="mnist")
+    digits, labels = kd.datasets.load_images("mnist", split="test", data_dir=data_dir)
+    result = _trained.classification(model, digits, labels)
+    # On another backend a few digits may fall to the other side.
+    assert result["error"] == pytest.approx(scores["error"], abs=5e-4) and result["error"] <= 0.05
+    assert result["information"] == pytest.approx(scores["real_information"], abs=1e-3)
 
 
 def test_settings():
