@@ -1,11 +1,15 @@
 """Pictures of what a model has learned: NumPy arrays in, uint8 images out."""
 
+from keras_disentangle.visualization.activeness_bars import activeness_bars
 from keras_disentangle.visualization.code_traversal import code_traversal
+from keras_disentangle.visualization.components_by_activeness import components_by_activeness
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
+from keras_disentangle.visualization.hessian_grid import hessian_grid
 from keras_disentangle.visualization.image_grid import image_grid
 from keras_disentangle.visualization.information_flow import information_flow
 from keras_disentangle.visualization.latent_traversal import latent_traversal
+from keras_disentangle.visualization.penalty_heatmap import penalty_heatmap
 from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
 from keras_disentangle.visualization.rung_samples import rung_samples
 from keras_disentangle.visualization.save_gif import save_gif
@@ -15,11 +19,15 @@ from keras_disentangle.visualization.traversal_frames import traversal_frames
 
 __all__ = [
     "EventWriter",
+    "activeness_bars",
     "code_traversal",
+    "components_by_activeness",
     "enlarge",
+    "hessian_grid",
     "image_grid",
     "information_flow",
     "latent_traversal",
+    "penalty_heatmap",
     "reconstruction_grid",
     "rung_samples",
     "save_gif",

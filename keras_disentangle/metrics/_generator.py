@@ -1,0 +1,47 @@
+"""What the measures of a generator share: its latent space, and its outputs as checked arrays."""
+
+import numbers
+
+import numpy as np
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.latents import LatentSpace, Normal
+
+
+def as_space(space):
+    """`space` as a `LatentSpace`; an integer stands for that many standard normal dimensions."""
+    if isinstance(space, LatentSpace):
+        return space
+    if isinstance(space, numbers.Integral) and not isinstance(space, bool):
+        return LatentSpace([Normal(check_int("space", space))])
+    raise ValueError(
+        "`space` must be a `LatentSpace` or the number of standard normal dimensions. "
+        f"Received: space={space!r}"
+    )
+
+
+def evaluate(fn, z, name):
+    """What `fn` makes of the codes `z` (n, d), as an array (n, ...) of float32 or float64.
+
+    The measures divide differences by the square of a small step, so that coarser numbers, such as
+    images of 256 levels, would leave nothing but their rounding.
+    """
+    outputs = ops.convert_to_numpy(fn(np.asarray(z, "float32")))
+    if outputs.ndim < 1 or len(outputs) != len(z) or not outputs.size:
+        raise ValueError(
+            f"`{name}` must be of shape ({len(z)}, ...), one output for each of {len(z)} codes. "
+            f"Received: {name}.shape={outputs.shape}"
+        )
+    if outputs.dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"`{name}` must be float32 or float64: rounding hides small differences. "
+            f"Received: {name}.dtype={outputs.dtype}"
+        )
+    finite = np.isfinite(outputs)
+    if not finite.all():
+        raise ValueError(
+            f"`{name}` must be finite. Received: {np.count_nonzero(~finite)} values that are NaN "
+            "or infinite"
+        )
+    return outputs

@@ -1,0 +1,253 @@
+"""The second derivatives of a generator's outputs: whole, in short, and how diagonal they are."""
+
+import itertools
+
+import numpy as np
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.latents._code import check_positive
+from keras_disentangle.metrics._generator import evaluate
+from keras_disentangle.metrics._validation import check_matrix
+
+# The release's guard against division by zero, for outputs on the scale of images.
+_OFFSET = 1e-8
+
+
+def hessian_matrix(fn, z, *, epsilon=0.1, batch_size=64):
+    """All second derivatives of each output of a generator with respect to its code.
+
+    By central differences, as the release does:
+
+        H_ij = [f(z + e_i + e_j) - f(z + e_i - e_j) - f(z - e_i + e_j) + f(z - e_i - e_j)] / 4 eps^2
+
+    with e_i of length eps, so that the diagonal has steps of 2 eps. That takes `2 * d**2 + 1`
+    evaluations of each code, 289 for d = 12. The truncation error is of the order of `eps**2` times
+    fourth derivatives.
+
+    `fn` computes in float32; the differences are taken in float64. What remains is the rounding of
+    codes and outputs, about `1e-7 / eps**2` times the size of the outputs: 1e-5 for images and the
+    default step. Entries below that are noise.
+
+    Args:
+        fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
+            float64. It must be deterministic and treat each code by itself.
+        z: Array `(n, d)`, the codes.
+        epsilon: The step, in the units of the codes; the paper's is 0.1.
+        batch_size: The number of codes given to `fn` at once, >= 4.
+
+    Returns:
+        Float64 array `(n, ..., d, d)`, symmetric: `8 * d**2` bytes for each output. For large
+        outputs see `hessian_diagonality`, `hessian_penalty_map` and `peak_hessians`.
+
+    Raises:
+        ValueError: If `z` is not a finite array of rank 2, `epsilon` is not positive, `batch_size`
+            is too small, or `fn` does not return finite floating-point numbers for each code.
+
+    Example:
+
+    ```python
+    kd.metrics.hessian_matrix(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2)))  # [[[0, 1], [1, 0]]]
+    ```
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, section 4.5 and appendix C.
+    """
+    z, epsilon, batch_size = _check(z, epsilon, batch_size)
+    hessian = None
+    for rows in _blocks(z, batch_size):
+        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+            if hessian is None:
+                hessian = np.empty((len(z), *entry.shape[1:], z.shape[1], z.shape[1]))
+            hessian[rows, ..., i, j] = hessian[rows, ..., j, i] = entry
+    return hessian
+
+
+def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64):
+    """D% and D_R: how far the Hessian of each pixel is from diagonal.
+
+    D% is the share of Hessians whose largest `|H_ij|` is on the diagonal, a tie included; D_R is
+    the mean over Hessians of mean |diagonal| / (mean |off-diagonal| + 1e-8). Both count every
+    element of every output, as the paper's table 2 and the release do: the Hessian of a pixel that
+    never changes is all zero, and enters with D% = 1 and D_R = 0. A pixel whose off-diagonal
+    entries are exactly 0 enters D_R with 1e8 times its diagonal, and then is all that D_R tells:
+    the ratio of the two means over all Hessians, `"pooled_ratio"`, has no such trouble.
+
+    No Hessian is ever held whole: entry after entry enters running sums and maxima. That takes
+    about 20 bytes times `batch_size` times the elements of one output, beside what `fn` takes: 63
+    MB for 128 x 128 x 3 and the default. The evaluations are those of `hessian_matrix`.
+
+    Args:
+        fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
+            float64. It must be deterministic and treat each code by itself.
+        z: Array `(n, d)` with d >= 2, the codes; the paper takes 100. The release normalises them
+            as its generator would do, and the generator then does not.
+        epsilon: The step, in the units of the codes; the paper's is 0.1.
+        min_curvature: Leaves out the Hessians whose largest `|H_ij|` is not above this: 0 leaves
+            out pixels that never change, 1e-4 those that change by rounding alone (see
+            `hessian_matrix`). None, the paper's way, leaves out none.
+        batch_size: The number of codes given to `fn` at once, >= 4.
+
+    Returns:
+        A dict: `"max_on_diagonal"`, D% as a share in [0, 1]; `"diagonal_ratio"`, D_R, at least 0;
+        `"pooled_ratio"`, infinite where nothing is off the diagonal; `"num_hessians"`, how many
+        were counted. A 0 / 0, as where none was, is NaN.
+
+    Raises:
+        ValueError: As `hessian_matrix`; if d = 1, or if `min_curvature` is negative.
+
+    Example:
+
+    ```python
+    fn = lambda z: np.stack([z[:, 0] * z[:, 1], z[:, 0] ** 2], axis=1)
+    kd.metrics.hessian_diagonality(fn, np.ones((1, 2)))  # "max_on_diagonal": 0.5
+    ```
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, section 4.5 and table 2.
+    """
+    z, epsilon, batch_size = _check(z, epsilon, batch_size)
+    dim = z.shape[1]
+    if dim < 2:
+        raise ValueError(
+            f"`z` must have two components or more, else nothing is off the diagonal. "
+            f"Received: z.shape={z.shape}"
+        )
+    if min_curvature is not None and not min_curvature >= 0:
+        raise ValueError(
+            f"`min_curvature` must be None or at least 0. Received: min_curvature={min_curvature!r}"
+        )
+    sizes = {True: dim, False: dim * (dim - 1) // 2}
+    count = on_diagonal = 0
+    ratios, sums = 0.0, {True: 0.0, False: 0.0}
+    for rows in _blocks(z, batch_size):
+        # Of each pixel, on the diagonal (True) and off it (False).
+        largest, mean = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
+        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+            np.abs(entry, out=entry)
+            largest[i == j] = np.maximum(largest[i == j], entry)
+            entry /= sizes[i == j]
+            mean[i == j] += entry
+        counted = np.ones(mean[True].shape, bool)
+        if min_curvature is not None:
+            counted = np.maximum(largest[True], largest[False]) > min_curvature
+        count += np.count_nonzero(counted)
+        on_diagonal += np.count_nonzero(counted & (largest[True] >= largest[False]))
+        ratios += np.sum(mean[True] / (mean[False] + _OFFSET), where=counted)
+        for on in sums:
+            sums[on] += np.sum(mean[on], where=counted)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "max_on_diagonal": float(np.divide(on_diagonal, count)),
+            "diagonal_ratio": float(np.divide(ratios, count)),
+            "pooled_ratio": float(np.divide(sums[True], sums[False])),
+            "num_hessians": int(count),
+        }
+
+
+def hessian_penalty_map(fn, z, *, epsilon=0.1, batch_size=64):
+    """The Hessian penalty of each output by itself, with nothing sampled.
+
+    `2 * sum_{i != j} H_ij**2`, which is what the variance over random directions estimates
+    (theorem 1). Memory and evaluations are those of `hessian_diagonality`, beside the result.
+
+    Args:
+        fn, z, epsilon, batch_size: As for `hessian_matrix`.
+
+    Returns:
+        Float64 array `(n, ...)` of the outputs' shape, at least 0.
+
+    Raises:
+        ValueError: As `hessian_matrix`.
+
+    Example:
+
+    ```python
+    kd.metrics.hessian_penalty_map(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2)))  # [4.0]
+    ```
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, theorem 1 and appendix D.
+    """
+    z, epsilon, batch_size = _check(z, epsilon, batch_size)
+    penalties = []
+    for rows in _blocks(z, batch_size):
+        penalty = 0.0
+        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+            # Each entry stands for its mirror image as well.
+            penalty += 4 * (i != j) * np.square(entry, out=entry)
+        penalties.append(penalty)
+    return np.concatenate(penalties)
+
+
+def peak_hessians(fn, z, *, epsilon=0.1, batch_size=64):
+    """Of each code, the Hessian of the output element with the largest Hessian penalty.
+
+    It evaluates each code twice as often as `hessian_matrix`, in the memory of
+    `hessian_diagonality`.
+
+    Args:
+        fn, z, epsilon, batch_size: As for `hessian_matrix`.
+
+    Returns:
+        hessians: Float64 array `(n, d, d)`.
+        elements: Integer array `(n, r)`, the indices of those elements in an output of rank r:
+            row, column and channel of images.
+
+    Raises:
+        ValueError: As `hessian_matrix`.
+
+    Example:
+
+    ```python
+    fn = lambda z: np.stack([z[:, 0] ** 2, z[:, 0] * z[:, 1]], axis=1)
+    kd.metrics.peak_hessians(fn, np.ones((1, 2)))[1]  # [[1]]
+    ```
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, figures 8 to 12.
+    """
+    penalty = hessian_penalty_map(fn, z, epsilon=epsilon, batch_size=batch_size)
+    peaks = penalty.reshape(len(penalty), -1).argmax(axis=1)
+
+    def outputs_at_peaks(codes):
+        return evaluate(fn, codes, "fn(z)").reshape(len(codes), -1)[:, peaks]
+
+    hessians = hessian_matrix(outputs_at_peaks, z, epsilon=epsilon, batch_size=batch_size)
+    # Of each code, the peak that is its own.
+    hessians = hessians[np.arange(len(peaks)), np.arange(len(peaks))]
+    return hessians, np.stack(np.unravel_index(peaks, penalty.shape[1:]), axis=-1)
+
+
+def _check(z, epsilon, batch_size):
+    z = check_matrix("z", ops.convert_to_numpy(z)).astype(np.float64)
+    return z, check_positive("epsilon", epsilon), check_int("batch_size", batch_size, minimum=4)
+
+
+def _blocks(z, batch_size):
+    """Slices of codes so few that the four points of an entry fit into a batch."""
+    size = batch_size // 4
+    return [slice(i, min(i + size, len(z))) for i in range(0, len(z), size)]
+
+
+def _entries(fn, z, epsilon, batch_size):
+    """Yields `i, j, H_ij` for all i <= j, where `H_ij` is a new float64 array (n, ...)."""
+    dim = z.shape[1]
+    steps = epsilon * np.eye(dim)
+    centre = evaluate(fn, z, "fn(z)")
+    pairs = list(itertools.combinations_with_replacement(range(dim), 2))
+    group_size = max(1, batch_size // (4 * len(z)))
+    for start in range(0, len(pairs), group_size):
+        group, points = pairs[start : start + group_size], []
+        for i, j in group:
+            points += [z + steps[i] + steps[j], z - steps[i] - steps[j]]
+            if i != j:
+                points += [z + steps[i] - steps[j], z - steps[i] + steps[j]]
+        outputs = evaluate(fn, np.concatenate(points), "fn(z)")
+        outputs = iter(outputs.reshape(len(points), *centre.shape))
+        for i, j in group:
+            entry = np.add(next(outputs), next(outputs), dtype=np.float64)
+            for _ in range(2):
+                entry -= centre if i == j else next(outputs)
+            entry /= 4 * epsilon**2
+            yield i, j, entry

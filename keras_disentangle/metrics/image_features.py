@@ -1,0 +1,164 @@
+"""What a network, as a rule one that was trained to classify, makes of images."""
+
+import os
+import sys
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+
+
+class ImageFeatures:
+    """Features of images: the activations of some layers of any Keras network.
+
+    Called with images, it gives a vector for each: each layer averaged over positions, the layers
+    side by side. These are the features of a Frechet distance.
+
+    Args:
+        network: A `keras.Model` of one input (of your own, `keras.applications`, KerasHub,
+            KerasCV), or the name of an architecture in `keras.applications`, such as "VGG16", which
+            is built without its classifier.
+        layers: The layers whose outputs are the features, as names or objects; None for the
+            network's own output.
+        weights: A path to weights, which are loaded into `network`. None leaves a model as it is,
+            and a named architecture with random weights. "imagenet", for a named architecture,
+            downloads the published ones.
+        image_size: Side, or (height, width), that images are resized to, bilinearly and with
+            antialiasing. None: the size of the network's input if that is fixed, else the
+            images' own.
+        preprocess: Callable from images in [0, 1], a float32 array (n, h, w, c), to the input of
+            the network. None: none for a model; for a named architecture, its own.
+        batch_size: The number of images that go through the network at once.
+
+    Attributes:
+        network: A `keras.Model` from prepared images to the list of layers' outputs.
+
+    Raises:
+        ValueError: If `network` is no architecture of `keras.applications`, has no such layer, or
+            if `weights`, `image_size` or `batch_size` is none of these.
+
+    Warns:
+        UserWarning: If a named architecture has random weights. Whether those of a model are
+            random cannot be seen.
+
+    Example:
+
+    ```python
+    inception = kd.metrics.ImageFeatures("InceptionV3", weights="imagenet", image_size=299)
+    kd.metrics.frechet_distance(inception(images), inception(samples))
+    ```
+    """
+
+    def __init__(
+        self,
+        network,
+        layers=None,
+        *,
+        weights=None,
+        image_size=None,
+        preprocess=None,
+        batch_size=64,
+    ):
+        self.batch_size = check_int("batch_size", batch_size)
+        self.preprocess = preprocess
+        named = isinstance(network, str)
+        if not (weights is None or (named and weights == "imagenet") or os.path.isfile(weights)):
+            raise ValueError(
+                "`weights` must be None, the path of a file or, with the name of an architecture, "
+                f"'imagenet'. Received: weights={weights!r}"
+            )
+        if named:
+            network, own_preprocess = _from_applications(network, weights)
+            self.preprocess = own_preprocess if preprocess is None else preprocess
+        elif (
+            not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or ()) != 1
+        ):
+            raise ValueError(
+                "`network` must be a functional or sequential `keras.Model` of one input, or the "
+                f"name of an architecture. Received: network={network!r}"
+            )
+        elif weights is not None:
+            network.load_weights(weights)
+        if layers is None:
+            outputs = network.outputs
+        else:
+            layers = [network.get_layer(x) if isinstance(x, str) else x for x in layers]
+            outputs = [layer.output for layer in layers]
+        self.network = keras.Model(network.inputs[0], list(outputs))
+        *size, self._channels = network.inputs[0].shape[1:]
+        self.image_size = _as_size(image_size) or (None if None in size else tuple(size))
+
+    def __call__(self, images):
+        """Features (n, d) of `images` (n, h, w, c), floats in [0, 1] or uint8, float32."""
+        features = []
+        for start in range(0, len(images), self.batch_size):
+            prepared = self.prepare(images[start : start + self.batch_size])
+            maps = self.network.predict_on_batch(prepared)
+            # Keras takes a single output out of its list.
+            maps = maps if isinstance(maps, list) else [maps]
+            means = [x.mean(axis=tuple(range(1, x.ndim - 1)), dtype=np.float64) for x in maps]
+            features.append(np.concatenate(means, axis=1).astype(np.float32))
+        return np.concatenate(features)
+
+    def prepare(self, images):
+        """The network's input, a float32 array, for `images` in [0, 1] or of uint8.
+
+        Grey images are repeated where the network takes colours.
+        """
+        images = ops.convert_to_numpy(images)
+        if images.ndim != 4 or not images.size:
+            raise ValueError(
+                "`images` must be a non-empty array of shape (n, h, w, c). "
+                f"Received: images.shape={images.shape}"
+            )
+        images = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+        # Written so that NaN fails the comparison too.
+        if not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
+            raise ValueError(
+                "`images` must be uint8 or hold numbers in [0, 1]. "
+                f"Received: numbers from {images.min()} to {images.max()}"
+            )
+        if images.shape[-1] == 1 and self._channels == 3:
+            images = images.repeat(3, axis=-1)
+        if self._channels not in (None, images.shape[-1]):
+            raise ValueError(
+                f"`images` must have {self._channels} channels, as the network. "
+                f"Received: images.shape={images.shape}"
+            )
+        if self.image_size not in (None, images.shape[1:3]):
+            images = ops.image.resize(images, self.image_size, "bilinear", antialias=True)
+        if self.preprocess is not None:
+            images = self.preprocess(ops.convert_to_numpy(images))
+        return ops.convert_to_numpy(images)
+
+
+def _from_applications(name, weights):
+    """A network of `keras.applications` and its preprocessing of images in [0, 1]."""
+    build = getattr(keras.applications, name, None)
+    if not callable(build):
+        raise ValueError(
+            "`network` must be a `keras.Model` or the name of an architecture in "
+            f"`keras.applications`. Received: network={name!r}"
+        )
+    if weights is None:
+        warnings.warn(
+            f"The weights of {name} are random, and so are its features: compare nothing by them "
+            "but values from the same network. Give `weights`.",
+            stacklevel=3,
+        )
+    network = build(include_top=False, weights=weights)
+    preprocess = sys.modules[build.__module__].preprocess_input
+    return network, lambda images: preprocess(255 * images)
+
+
+def _as_size(size):
+    """(height, width), or None."""
+    if size is None:
+        return None
+    sides = size if isinstance(size, (tuple, list)) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"`image_size` must be one or two sides. Received: image_size={size}")
+    return tuple(check_int("image_size", side) for side in sides)

@@ -1,0 +1,127 @@
+import numpy as np
+
+from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
+from keras_disentangle.visualization._labelled_grid import labelled_grid
+from keras_disentangle.visualization._pixels import as_uint8
+from keras_disentangle.visualization.enlarge import enlarge
+
+_MARK = (255, 0, 0)
+
+
+def hessian_grid(
+    hessians,
+    images=None,
+    pixels=None,
+    *,
+    labels=None,
+    limit=None,
+    scale_bar=True,
+    height=64,
+    padding=1,
+):
+    """Draws Hessian matrices as squares of colours, the magnitude of each entry on one scale.
+
+    In the paper's figures a row belongs to a generator, and each Hessian is that of the pixel with
+    the largest Hessian penalty in one image: a generator whose components are independent shows a
+    diagonal.
+
+    Args:
+        hessians: Array (n, d, d) or (rows, n, d, d).
+        images: None, or the images (n, h, w, c) or (rows, n, h, w, c), with c one of 1, 3, of
+            floats in [0, 1] or of uint8; each stands left of its Hessian.
+        pixels: None, or an integer array (n, 2 or more) or (rows, n, 2 or more): the row and the
+            column of the pixel that is framed in red in each image; what follows, as the channel
+            in what `metrics.peak_hessians` gives, is left aside.
+        labels: None, or a text for each row.
+        limit: The magnitude at the upper end of the scale; by default the largest.
+        scale_bar: Whether the scale stands at the right.
+        height: The height in pixels that Hessians and images below it are enlarged to, about.
+        padding: White pixels around each image.
+
+    Returns:
+        uint8 array (H, W, 3).
+
+    Raises:
+        ValueError: If an argument has another shape or range.
+
+    Example:
+
+    >>> hessians, pixels = kd.metrics.peak_hessians(generator, z)
+    >>> picture = hessian_grid(hessians, generator(z), pixels)
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, Figures 8 to 12.
+    """
+    hessians = np.abs(np.asarray(hessians, "float64"))
+    if hessians.ndim == 3:
+        hessians = hessians[None]
+        images, pixels = (None if x is None else np.asarray(x)[None] for x in (images, pixels))
+    if hessians.ndim != 4 or not hessians.size or hessians.shape[2] != hessians.shape[3]:
+        raise ValueError(
+            "`hessians` must be of shape (n, d, d) or (rows, n, d, d). "
+            f"Received: shape {hessians.shape}"
+        )
+    if not np.isfinite(hessians).all():
+        raise ValueError("`hessians` must be finite. Received: NaN or infinite values")
+    rows, number, dim = hessians.shape[:3]
+    if labels is not None and len(labels) != rows:
+        raise ValueError(
+            f"`labels` must be None or {rows} texts, one for each row. Received: labels={labels}"
+        )
+    if pixels is not None and images is None:
+        raise ValueError("`pixels` are drawn in images. Received: images=None")
+    limit = check_limit(limit, hessians)
+    tiles = enlarge(colorize(hessians.reshape(-1, dim, dim), limit), height)
+    if images is not None:
+        images = _as_colours(images, rows, number)
+        factor = enlarge(images[:1], height).shape[1] // images.shape[1]
+        images = enlarge(images, height).copy()
+        if pixels is not None:
+            for image, pixel in zip(images, _check_pixels(pixels, rows, number), strict=True):
+                _frame(image, factor * pixel, factor)
+        tiles = _side_by_side(images, tiles, padding)
+    tiles = tiles.reshape(rows, number, *tiles.shape[1:])
+    picture = labelled_grid(tiles, [rows], labels, padding)
+    return with_scale_bar(picture, limit) if scale_bar else picture
+
+
+def _as_colours(images, rows, number):
+    """Images (rows, number, h, w, c) as uint8 (rows * number, h, w, 3)."""
+    images = np.asarray(images)
+    if images.ndim != 5 or images.shape[:2] != (rows, number) or images.shape[-1] == 4:
+        raise ValueError(
+            "`images` must hold one image (h, w, 3) or (h, w, 1) for each of `hessians`, "
+            f"{rows} rows of {number}. Received: shape {images.shape}"
+        )
+    images = as_uint8(images.reshape(-1, *images.shape[2:]))
+    return np.broadcast_to(images, (*images.shape[:3], 3))
+
+
+def _check_pixels(pixels, rows, number):
+    """Rows and columns (rows * number, 2)."""
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 3 or pixels.shape[:2] != (rows, number) or pixels.shape[2] < 2:
+        raise ValueError(
+            "`pixels` must hold a row and a column for each of `hessians`, "
+            f"{rows} rows of {number}. Received: shape {pixels.shape}"
+        )
+    return pixels[..., :2].reshape(-1, 2)
+
+
+def _frame(image, corner, size):
+    """Draws a red frame into `image`, two pixels off the square of `size` at `corner`."""
+    top, left = np.maximum(corner - 2, 0)
+    bottom, right = np.minimum(corner + size + 1, np.subtract(image.shape[:2], 1))
+    image[[top, bottom], left : right + 1] = _MARK
+    image[top : bottom + 1, [left, right]] = _MARK
+
+
+def _side_by_side(left, right, gap):
+    """Tiles of two kinds (n, h, w, 3) beside each other, the lower ones filled up with white."""
+    height = max(left.shape[1], right.shape[1])
+    left = np.pad(left, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=255)
+    columns = [
+        np.pad(x, ((0, 0), (0, height - x.shape[1]), (0, 0), (0, 0)), constant_values=255)
+        for x in (left, right)
+    ]
+    return np.concatenate(columns, axis=2)
