@@ -1,4 +1,4 @@
-"""Pure functions of tensors; every one returns a value per example."""
+"""Pure functions of tensors: a value per example, or one for the batch where it is a maximum."""
 
 from keras_disentangle.losses.adversarial import (
     OBJECTIVES,
@@ -8,16 +8,21 @@ from keras_disentangle.losses.adversarial import (
     wgan_gp_penalty,
 )
 from keras_disentangle.losses.divergence import gaussian_kl
+from keras_disentangle.losses.hessian_penalty import convert_hessian_weight, hessian_penalty
+from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
 from keras_disentangle.losses.likelihood import bernoulli_nll, gaussian_nll
 
 __all__ = [
     "OBJECTIVES",
+    "HessianPenaltyLoss",
     "bernoulli_nll",
+    "convert_hessian_weight",
     "discriminator_loss",
     "gaussian_kl",
     "gaussian_nll",
     "generator_loss",
+    "hessian_penalty",
     "information_lower_bound",
     "information_per_code",
     "r1_penalty",

@@ -1,0 +1,334 @@
+"""How far the Hessian of a network with respect to its input is from diagonal."""
+
+import math
+
+import keras
+from keras import ops, tree
+
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.losses._second_derivative import second_derivative
+from keras_disentangle.losses._tensors import widen
+
+
+def _max(x):
+    # The gradient of `ops.max` looks for the elements that equal it. XLA may have computed these
+    # once more, rounded otherwise, and find none: NaN. `ops.argmax` alone may pass over a NaN.
+    x = ops.reshape(x, (-1,))
+    largest = x[ops.argmax(x)]
+    return ops.stop_gradient(ops.max(x)) + (largest - ops.stop_gradient(largest))
+
+
+REDUCTIONS = {"max": _max, "mean": ops.mean}
+METHODS = ("finite_difference", "exact")
+
+
+def hessian_penalty(
+    fn,
+    z,
+    *,
+    num_directions=2,
+    epsilon=0.1,
+    reduction="max",
+    method="finite_difference",
+    unbiased=True,
+    one_pass=False,
+    seed=None,
+):
+    r"""The Hessian Penalty of `fn` at `z`: minimising it makes the Hessian diagonal.
+
+    For each element of what `fn` gives, with Hessian $H$ with respect to its example of `z`,
+
+    $$\operatorname{Var}_v(v^T H v) = 2 \sum_{i \neq j} H_{ij}^2$$
+
+    over random vectors $v$ of ones and minus ones, estimated from `num_directions` of them (each
+    example has its own) and reduced over batch and elements to one number. Of several tensors, the
+    numbers are added up. $v^T H v$ is the second difference
+
+    $$[G(z + \epsilon v) - 2 G(z) + G(z - \epsilon v)] / \epsilon^2$$
+
+    whose middle term is the same for all directions and so does not matter to the variance:
+    `fn` is evaluated 2 `num_directions` times, and never at `z` itself. It is differentiable with
+    respect to whatever `fn` uses.
+
+    All evaluations see the variables of Keras as they are, and what they write is forgotten. So
+    dropout drops the same units at all points, moving statistics and seed states stay as they
+    were, and `add_loss` in layers adds nothing. (The seed's own state moves on.) The network
+    must be built. What `fn` uses beyond `z`, other inputs among it, is up to a lambda:
+
+    >>> hessian_penalty(lambda z: generator([z, labels], training=True), z)
+
+    In bfloat16, rounding is as large as the second differences themselves: let the part of the
+    network that is regularised compute in float32.
+
+    Args:
+        fn: function from a tensor like `z` to a float tensor (batch, ...), or to tensors in any
+            structure. Where its gradients matter, a layer among it must be built.
+        z: the point, float tensor (batch, ...), in units of the latent space.
+        num_directions: k, the number of random vectors, at least 2.
+        epsilon: step of the differences, in units of `z`; `method="exact"` has none.
+        reduction: from the penalties of all elements, a tensor like `fn(z)`, to one number: "max",
+            "mean" or a function from tensor to scalar.
+        method: "finite_difference", or "exact" for derivatives by automatic differentiation. The
+            latter is for smooth networks: piecewise linear ones, such as those with (leaky) ReLU
+            alone, have the Hessian 0 almost everywhere. Some operations of TensorFlow and PyTorch
+            have wrong higher derivatives: layer and group normalisation, and batch normalisation
+            in training, with TensorFlow; layer normalisation with PyTorch.
+        unbiased: whether the variance divides by k - 1, or else by k: (k - 1) / k of the former.
+        one_pass: whether to evaluate all 2k points as one batch of 2k times the size (every
+            direction's z + epsilon v, then their opposites). That is right only where examples do
+            not meet, as they do in batch normalisation in training, and draw nothing at random,
+            as in dropout; and what `fn` uses beyond `z` must fit that batch. It may suit a device
+            that small batches leave idle. It takes hardly more memory, for the gradient needs all
+            the evaluations anyway.
+        seed: a `keras.random.SeedGenerator`, an integer (which gives the same directions at each
+            call), or `None` for Keras's global generator, which JAX cannot compile. In a model,
+            the generator must be an attribute of it.
+
+    Returns:
+        Scalar tensor, float32 or wider.
+
+    Raises:
+        ValueError: if an argument is out of range; `z` or what `fn` gives is not of floats, or has
+            no or another batch axis; `fn` is a layer that is not built; `reduction` gives no
+            scalar.
+
+    Example:
+
+    >>> hessian_penalty(lambda z: z[:, 0] * z[:, 1], np.ones((8, 2)), num_directions=100)   # ~ 4
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4 and 5.
+    """
+    found = penalties(
+        fn,
+        z,
+        num_directions=num_directions,
+        epsilon=epsilon,
+        reduction=reduction,
+        method=method,
+        unbiased=unbiased,
+        one_pass=one_pass,
+        seed=seed,
+    )
+    return sum(tree.flatten(found))
+
+
+def convert_hessian_weight(
+    weight,
+    *,
+    epsilon=0.1,
+    new_epsilon=None,
+    num_directions=2,
+    new_num_directions=None,
+    unbiased=True,
+    new_unbiased=None,
+    power=4,
+):
+    r"""The weight that gives a Hessian Penalty computed otherwise the effect of `weight`.
+
+    $$\lambda' = \lambda \left(\frac{\epsilon'}{\epsilon}\right)^p \frac{f}{f'}$$
+
+    with f = 1 for the unbiased variance and (k - 1) / k for the one that divides by k.
+
+    The form of the variance is converted exactly: at equal directions the penalties differ by that
+    factor. So the paper's 0.1, which goes with a variance over two directions that divides by 2,
+    is 0.05 here. Another number of directions is allowed for in expectation, with the reduction
+    "mean"; with "max", the largest of better estimates is also a smaller number.
+
+    How much the step matters is up to the network: its penalty is taken to go as
+    $\epsilon^{-p}$. That holds with
+
+    - p = 0 for a smooth network and a small step: the differences have converged;
+    - p = 1 with "mean" and 2 with "max" for a piecewise linear network, as with (leaky) ReLU, and
+      a small step: all the curvature is in kinks, and the smaller the step, the fewer of them it
+      meets and the sharper they look;
+    - p = 4, the authors' rule and the extreme, where the numerator of the differences depends on
+      the step no more: the step is so large that bounded outputs cannot go further, or so small
+      that the numerator is rounding.
+
+    An untrained generator with leaky ReLU and pixel normalisation had, between steps of 0.05 and
+    0.1, p = 1.1 with "mean" and 1.8 with "max"; above 0.2, 1.7 and 2.5.
+
+    Args:
+        weight: λ, a number >= 0.
+        epsilon: step of the differences, in units of z.
+        new_epsilon, new_num_directions, new_unbiased: what comes in place of the arguments of
+            these names; by default nothing changes.
+        num_directions: k.
+        unbiased: whether the variance divides by k - 1, or else by k.
+        power: p, a number >= 0.
+
+    Returns:
+        λ', a float.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> convert_hessian_weight(0.1, unbiased=False, new_unbiased=True)
+    0.05
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), appendix A.1, and the authors' advice on
+    epsilon beside their code.
+    """
+    weight, power = check_weight("weight", weight), check_weight("power", power)
+    new_epsilon = epsilon if new_epsilon is None else new_epsilon
+    new_num_directions = num_directions if new_num_directions is None else new_num_directions
+    new_unbiased = unbiased if new_unbiased is None else new_unbiased
+    _check_step("epsilon", epsilon)
+    _check_step("new_epsilon", new_epsilon)
+    check_int("num_directions", num_directions, minimum=2)
+    check_int("new_num_directions", new_num_directions, minimum=2)
+    factor = 1 if unbiased else (num_directions - 1) / num_directions
+    new_factor = 1 if new_unbiased else (new_num_directions - 1) / new_num_directions
+    return weight * (new_epsilon / epsilon) ** power * factor / new_factor
+
+
+# For HessianPenaltyLoss as well
+
+
+def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_pass, seed=None):
+    """Raises a ValueError if a keyword of `hessian_penalty` is out of range."""
+    check_int("num_directions", num_directions, minimum=2)
+    _check_step("epsilon", epsilon)
+    if not callable(reduction) and reduction not in tuple(REDUCTIONS):
+        raise ValueError(
+            f"`reduction` must be one of {tuple(REDUCTIONS)} or a function. "
+            f"Received: reduction={reduction!r}"
+        )
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    if one_pass and method == "exact":
+        raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
+
+
+def penalties(fn, z, *, num_directions, seed, **settings):
+    """As `hessian_penalty`, but each tensor's penalty, in the structure that `fn` gives."""
+    check_settings(num_directions=num_directions, **settings)
+    if isinstance(fn, keras.Layer) and not fn.built:
+        # Its variables would be made, and then used as if they were constants.
+        raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")
+    z = ops.convert_to_tensor(z)
+    if not keras.backend.is_float_dtype(z.dtype) or not len(z.shape):
+        raise ValueError(
+            "`z` must be a float tensor (batch, ...). "
+            f"Received: z.shape={tuple(z.shape)}, z.dtype={_dtype(z)}"
+        )
+    z = widen(z)
+    return penalties_along(fn, z, rademacher(z, num_directions, seed), **settings)
+
+
+def rademacher(z, num_directions, seed):
+    """Tensors like `z` of ones and minus ones, each as likely."""
+    bits = keras.random.randint((num_directions, *ops.shape(z)), 0, 2, seed=seed)
+    signs = 2 * ops.cast(bits, z.dtype) - 1
+    return [signs[i] for i in range(num_directions)]
+
+
+def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
+    """As `penalties`, along given directions, a list of tensors like `z`."""
+    evaluation, structure, k = _Evaluation(fn), None, len(directions)
+
+    def evaluate(z):
+        nonlocal structure
+        outputs = evaluation(z)
+        structure = tree.map_structure(lambda _: 0, outputs)
+        return _floats(outputs, z)
+
+    scale = 1 / (k - 1 if unbiased else k)
+    if method == "exact":
+        curvatures = [second_derivative(evaluate, z, v) for v in directions]
+    else:
+        points = [z + sign * epsilon * v for sign in (1, -1) for v in directions]
+        if one_pass:
+            batch = evaluate(ops.concatenate(points, axis=0))
+            values = zip(*[ops.split(y, 2 * k, axis=0) for y in batch], strict=True)
+        else:
+            values = map(evaluate, points)
+        values = list(values)
+        # Without the middle term, and without dividing by epsilon^2 each.
+        curvatures = [
+            [a + b for a, b in zip(*pair, strict=True)]
+            for pair in zip(values[:k], values[k:], strict=True)
+        ]
+        scale /= epsilon**4
+
+    reduce = REDUCTIONS[reduction] if isinstance(reduction, str) else reduction
+    found = []
+    for ks in zip(*curvatures, strict=True):
+        mean = _sum(ks) / k
+        penalty = ops.convert_to_tensor(reduce(scale * _sum([ops.square(c - mean) for c in ks])))
+        if len(penalty.shape):
+            raise ValueError(
+                "`reduction` must give a scalar. "
+                f"Received: reduction={reduction!r}, which gives the shape {tuple(penalty.shape)}"
+            )
+        found.append(penalty)
+    return tree.pack_sequence_as(structure, found)
+
+
+class _Evaluation(keras.layers.Layer):
+    """`fn`, with the variables as they are and no trace left.
+
+    A layer, because a layer that is called from outside of any other forgets what it has added to
+    the losses before.
+    """
+
+    def __init__(self, fn):
+        super().__init__(dtype="float32", autocast=False, name="hessian_penalty")
+        # Keras must not take what `fn` is for a part of this layer.
+        self._fn = lambda z: fn(z)
+        self.built = True
+
+    def call(self, z):
+        with _Unwritten():
+            return self._fn(z)
+
+
+class _Unwritten(keras.StatelessScope):
+    """Where variables have the values that they have outside, and what is written is forgotten."""
+
+    def __enter__(self):
+        super().__enter__()
+        if self.original_scope is not None:
+            # With JAX, a train step's scope holds the values that it differentiates.
+            self.state_mapping.update(self.original_scope.state_mapping)
+        return self
+
+
+def _floats(outputs, z):
+    """The tensors that `fn` gives as a list, in float32 or wider."""
+    found = []
+    for path, y in tree.flatten_with_path(outputs):
+        name = "fn(z)" + "".join(f"[{key!r}]" for key in path)
+        y = y if y is None else ops.convert_to_tensor(y)
+        if y is None or not keras.backend.is_float_dtype(y.dtype):
+            came = f"={y}" if y is None else f".dtype={_dtype(y)}"
+            raise ValueError(f"`fn` must give tensors of floats. Received: {name}{came}")
+        sizes = {size for size in (*z.shape[:1], *y.shape[:1]) if size is not None}
+        if not len(y.shape) or len(sizes) > 1:
+            raise ValueError(
+                "`fn` must give tensors (batch, ...) of the same batch as `z`. "
+                f"Received: {name}.shape={tuple(y.shape)}, z.shape={tuple(z.shape)}"
+            )
+        found.append(widen(y))
+    if not found:
+        raise ValueError(f"`fn` must give at least one tensor. Received: fn(z)={outputs}")
+    return found
+
+
+def _sum(tensors):
+    return sum(tensors[1:], tensors[0])
+
+
+def _dtype(x):
+    return keras.backend.standardize_dtype(x.dtype)
+
+
+def _check_step(name, value):
+    try:
+        is_step = 0 < float(value) < math.inf
+    except (TypeError, ValueError):
+        is_step = False
+    if not is_step:
+        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")

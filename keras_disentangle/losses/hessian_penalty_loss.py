@@ -1,0 +1,224 @@
+"""The Hessian Penalty of chosen layers of a Keras model."""
+
+import warnings
+
+import keras
+from keras import ops, tree
+
+from keras_disentangle.losses._second_derivative import check_differentiable
+from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
+
+
+class HessianPenaltyLoss:
+    """The Hessian Penalty of a model's layers with respect to one of its inputs.
+
+    Holds a network from the model's inputs to the activations of these layers, which shares the
+    model's layers and computes nothing beyond the deepest of them.
+
+    Which layers? The authors regularise many at once, deep ones among them, each right after its
+    normalisation. The penalty of what leaves a linear layer can also be lowered by shrinking that
+    layer's weights, which disentangles nothing; so regularise what comes after the next
+    normalisation instead. Only an output of the model itself, whose scale other losses hold, may
+    be linear.
+
+    Args:
+        model: functional or `Sequential` model, built; or, with `outputs=None`, any other model.
+        outputs: layers of `model`, or their names, whose activations are regularised; by default
+            what `model` gives. A layer that is used several times counts with all that it gives.
+            The layers inside a model that is itself a layer of `model` are out of reach.
+        argument: the input to differentiate with respect to: its index or its name.
+        **settings: keywords of `hessian_penalty`, with its defaults.
+
+    Raises:
+        ValueError: if a layer is not one of the model's or does not depend on that input; the
+            model has no such input, or no graph although `outputs` are given; a setting is out of
+            range.
+
+    Example:
+
+    >>> penalty = HessianPenaltyLoss(generator, ["norm_1", "norm_2"], seed=self.seed_generator)
+    >>> loss = adversarial_loss + weight * penalty(z)
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7, appendix A.3.
+    """
+
+    def __init__(self, model, outputs=None, argument=0, **settings):
+        self.settings = {**hessian_penalty.__kwdefaults__, **settings}
+        check_settings(**self.settings)
+        self.model = model
+        # Only what consists of a graph of layers has them.
+        self._inputs = getattr(model, "inputs", None)
+        if self._inputs is None:
+            if outputs is not None:
+                raise ValueError(
+                    "`outputs` must be None unless `model` is a functional model, or a built "
+                    f"`Sequential` one. Received: outputs={outputs}, model={model}"
+                )
+            self._index, self._network = argument, model
+            return
+        names = [x.name for x in self._inputs]
+        self._index = names.index(argument) if argument in names else argument
+        if self._index not in range(len(names)):
+            raise ValueError(
+                f"`argument` must be the index or the name of one of the inputs {names}. "
+                f"Received: argument={argument!r}"
+            )
+        activations = self._activations(outputs)
+        self._names = list(activations)
+        # From a list to a dict of lists, whatever structures the model itself has.
+        self._network = keras.Model(self._inputs, activations, name=f"{model.name}_activations")
+
+    def __call__(self, inputs, **kwargs):
+        """The penalty, summed over the layers.
+
+        Args:
+            inputs: the tensor, or all the inputs, as the model takes them.
+            **kwargs: more arguments of the model's call, such as `training` (Keras's default is
+                False here, in `fit` as well) and `mask`.
+
+        Returns:
+            Scalar tensor, float32 or wider.
+
+        Raises:
+            ValueError: if the inputs are not what the model takes, or the one to differentiate is
+                not a float tensor; the model is not built; its layers do not suit
+                `method="exact"` or `one_pass`.
+        """
+        return sum(self.per_output(inputs, **kwargs).values())
+
+    def per_output(self, inputs, **kwargs):
+        """The terms of that sum: a dict from the layers' names to scalar tensors.
+
+        A model without a graph has no such names: there it is the place of each output in what
+        the model gives, "0" or "1/image", or for a single one the model's own name.
+        """
+        self._check_layers(kwargs.get("training"))
+        flat = self._flat(inputs)
+        copies = 2 * self.settings["num_directions"] if self.settings["one_pass"] else 1
+
+        def repeat(x):
+            return x if x is None else ops.concatenate([x] * copies, axis=0)
+
+        if "mask" in kwargs:
+            kwargs["mask"] = tree.map_structure(repeat, kwargs["mask"])
+        z, flat[self._index] = flat[self._index], None
+        flat = [repeat(x) for x in flat]
+
+        def activations(z):
+            values = [z if i == self._index else x for i, x in enumerate(flat)]
+            if self._inputs is None:
+                values = tree.pack_sequence_as(inputs, values)
+            return self._network(values, **kwargs)
+
+        found = penalties(activations, z, **self.settings)
+        if self._inputs is not None:
+            return {name: sum(found[name]) for name in self._names}
+        places = tree.flatten_with_path(found)
+        return {"/".join(map(str, path)) or self.model.name: value for path, value in places}
+
+    def _flat(self, inputs):
+        """The model's inputs as a list."""
+        if self._inputs is None:
+            flat = tree.flatten(inputs)
+            if self._index not in range(len(flat)):
+                raise ValueError(
+                    f"`argument` must be the index of one of the {len(flat)} inputs. "
+                    f"Received: argument={self._index!r}"
+                )
+            return flat
+        names = [x.name for x in self._inputs]
+        given = inputs
+        if isinstance(inputs, dict):
+            # More than the model's inputs may be in it.
+            keys = None if isinstance(self.model, keras.Sequential) else self.model.input
+            if isinstance(keys, dict):
+                given = {key: inputs.get(key) for key in keys}
+            else:
+                given = [inputs.get(name) for name in names]
+        flat = tree.flatten(given)
+        if len(flat) != len(names) or flat[self._index] is None:
+            raise ValueError(
+                f"`inputs` must be the model's inputs {names}. Received: inputs={inputs}"
+            )
+        return flat
+
+    def _activations(self, outputs):
+        """Dict from the names of the layers to the lists of the tensors that they give."""
+        graph = _nodes_behind(self.model.outputs)
+        activations = {}
+        if outputs is None:
+            for x in self.model.outputs:
+                activations.setdefault(x._keras_history.operation, []).append(x)
+        else:
+            outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+            for output in outputs:
+                nodes = [n for n in graph if output in (n.operation, n.operation.name)]
+                if not nodes or nodes[0].is_input:
+                    raise ValueError(self._not_found(output))
+                activations[nodes[0].operation] = [x for n in nodes for x in n.output_tensors]
+            if not activations:
+                raise ValueError(f"`outputs` must name at least one layer. Received: {outputs}")
+        z = self._inputs[self._index]
+        for layer, tensors in activations.items():
+            if not any(x is z for n in _nodes_behind(tensors) for x in n.output_tensors):
+                raise ValueError(
+                    f"`outputs` must be layers that depend on the input {z.name!r}. "
+                    f"Received: {layer.name!r}, which does not"
+                )
+        ends = {id(x) for x in self.model.outputs}
+        linear = [
+            layer.name
+            for layer, tensors in activations.items()
+            if getattr(layer, "activation", None) is keras.activations.linear
+            and not ends.issuperset(map(id, tensors))
+        ]
+        if linear:
+            warnings.warn(
+                f"The layers {linear} are linear: what leaves them can be made to have a small "
+                "Hessian Penalty by shrinking their weights, without disentangling anything. "
+                "Regularise what comes after the next normalisation instead",
+                stacklevel=3,
+            )
+        return {layer.name: tensors for layer, tensors in activations.items()}
+
+    def _not_found(self, output):
+        name = getattr(output, "name", output)
+        message = "`outputs` must be layers of the model, or their names. "
+        if any(name == layer.name for layer in self.model._flatten_layers()[1:]):
+            if not any(name == layer.name for layer in self.model.layers):
+                message += (
+                    "A layer inside another model has to be given with that model as `model`. "
+                )
+        return f"{message}Received: {output!r}, not one of {[x.name for x in self.model.layers]}"
+
+    def _check_layers(self, training):
+        """Raises a ValueError where the layers would make the penalty wrong."""
+        if not self._network.built:
+            raise ValueError(f"`model` must be built. Received: model={self.model}")
+        layers = self._network._flatten_layers()
+        if self.settings["method"] == "exact":
+            check_differentiable(layers, training)
+        if not (self.settings["one_pass"] and training):
+            return
+        # From the parts to the whole, to name the part.
+        for layer in reversed(layers):
+            # The state of a seed is a variable, but not a weight.
+            draws = len(layer.variables) > len(layer.weights)
+            if draws or isinstance(layer, keras.layers.BatchNormalization):
+                raise ValueError(
+                    "`one_pass` must be False in training where layers draw at random or use "
+                    "statistics of the batch, which would differ between the points. "
+                    f"Received: the layer {layer.name!r}"
+                )
+
+
+def _nodes_behind(tensors):
+    """The nodes of the graph that some tensors come from."""
+    found, todo = {}, list(tensors)
+    while todo:
+        layer, index, _ = todo.pop()._keras_history
+        node = layer._inbound_nodes[index]
+        if id(node) not in found:
+            found[id(node)] = node
+            todo += node.input_tensors
+    return list(found.values())
