@@ -7,7 +7,16 @@ from keras import layers, ops
 from tiny_models import MODELS, fit, numbers, weights
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
-from keras_disentangle.layers import FadeIn, GaussianSampling, QHead, UpConv2D
+from keras_disentangle.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    FadeIn,
+    GaussianSampling,
+    MinibatchStd,
+    PixelNormalization,
+    QHead,
+    UpConv2D,
+)
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 
 
@@ -101,9 +110,13 @@ def _sample(x):
 Q_SPACE = LatentSpace([Normal(4), Categorical(3), Uniform(2)])
 
 LAYERS = {
+    "equalized_conv": (lambda x: EqualizedConv2D(3, 3)(x), (6, 4, 4, 3)),
+    "equalized_dense": (lambda x: EqualizedDense(3)(layers.Flatten()(x)), (6, 3)),
     "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
     "fade_in_over_old": (lambda x: _fade(x, old=True), (6, 4, 4, 3)),
     "gaussian_sampling": (_sample, (6, 3)),
+    "minibatch_std": (lambda x: MinibatchStd(2)(layers.Dense(2)(x)), (6, 4, 4, 3)),
+    "pixel_normalization": (lambda x: PixelNormalization()(layers.Dense(3)(x)), (6, 4, 4, 3)),
     "q_head": (lambda x: QHead(Q_SPACE, hidden=5)(x), (6, 3 + 2 * 2)),
     "q_head_of_one_layer": (lambda x: QHead(Q_SPACE, hidden=None)(x), (6, 3 + 2 * 2)),
     "up_conv_stride_1": (lambda x: UpConv2D(3, 3)(x), (6, 4, 4, 3)),

@@ -1,19 +1,27 @@
 """Models that train within a test, and the table of models that the common tests run over."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import layers, ops
+from keras_disentangle.applications.progressive_gan.networks import (
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    q_network,
+)
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
-from keras_disentangle.layers import QHead, UpConv2D
+from keras_disentangle.layers import EqualizedConv2D, EqualizedDense, QHead, UpConv2D
 from keras_disentangle.models import (
     GAN,
     VAE,
     InfoGAN,
     LadderVAE,
+    ProgressiveGAN,
+    ProgressiveInfoGAN,
     ProgressiveLadderVAE,
     TeacherStudentVAE,
 )
@@ -98,6 +106,12 @@ def dense_ladder(rung_sizes=(3, 2, 4), widths=(6, 5, 4)):
     }
 
 
+def _hessian_ladder():
+    model = LadderVAE(**conv_ladder(), hessian_penalty={"reduction": "mean"}, seed=1)
+    model.ramps["hessian_weight"].set(2.0, 2.0, 0, 0)
+    return model
+
+
 def trained_teacher():
     """A VAE that has seen a few batches, compiled as a user's would be."""
     teacher = VAE(**flat_networks(2), seed=5)
@@ -161,6 +175,59 @@ def _ramped_info_gan():
     return model
 
 
+def progressive_networks(width=3, resolution=8, channels=4):
+    """Players with stages of 4×4 pixels and up, of equal width: fewer shapes to compile for."""
+    stages = {"resolution": resolution, "image_channels": 1, "max_channels": channels}
+    return {
+        "generator": ProgressiveGenerator(width, **stages),
+        "discriminator": ProgressiveDiscriminator(**stages),
+    }
+
+
+def _hessian_gan():
+    networks = player_networks(3)
+    generator = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(5, "tanh", name="first"),
+            keras.layers.Dense(math.prod(IMAGE_SHAPE), "sigmoid", name="last"),
+            keras.layers.Reshape(IMAGE_SHAPE),
+        ]
+    )
+    settings = {"outputs": ["first", "last"], "epsilon": 0.5}
+    model = GAN(generator, networks["discriminator"], hessian_penalty=settings, seed=1)
+    model.ramps["hessian_weight"].set(0.0, 0.5, 0, 4)
+    return model
+
+
+def _growing_gan():
+    """All layers are in use only while the last fade in.
+
+    Without much drift a Wasserstein loss cancels the bias of the logits: see `player_networks`.
+    """
+    model = ProgressiveGAN(
+        **progressive_networks(),
+        drift_weight=0.5,
+        ema_half_life=20,
+        hessian_penalty={"num_layers": 3, "unbiased": False},
+        seed=1,
+    )
+    model.ramps["hessian_weight"].set(0.05, 0.05, 0, 0)
+    model.ramps["fade"].set(0.25, 1.0, 0, 40)
+    return model
+
+
+def _growing_info_gan():
+    space = LatentSpace([Normal(2, informative=True, posterior_std=1.0), Normal(3)])
+    networks = progressive_networks(space.dim)
+    networks["q_head"] = q_network(networks["discriminator"], space.num_params)
+    model = ProgressiveInfoGAN(
+        **networks, space=space, drift_weight=0.5, ema_half_life=None, seed=1
+    )
+    model.ramps["fade"].set(0.25, 1.0, 0, 40)
+    return model
+
+
 def vae_outputs(model):
     """What tells two models apart: all that they give without a draw."""
     return [*model.encode(IMAGES), model.reconstruct(IMAGES)]
@@ -170,8 +237,12 @@ def gan_outputs(model):
     return [model.sample(5, seed=0), model.predict(model.space.sample(3, seed=1), verbose=0)]
 
 
+def encoder_outputs(model):
+    return [*gan_outputs(model), *model.encode(IMAGES).values()]
+
+
 def info_gan_outputs(model):
-    return [*gan_outputs(model), *model.encode(IMAGES).values(), model.classify(IMAGES)]
+    return [*encoder_outputs(model), model.classify(IMAGES)]
 
 
 @dataclass(frozen=True)
@@ -182,6 +253,8 @@ class ModelRow:
     terms: tuple
     outputs: Callable = vae_outputs
 
+
+HESSIAN = ("hessian_penalty", "hessian_weight")
 
 # A new model class joins here with a row.
 VAES = {
@@ -197,6 +270,9 @@ VAES = {
         lambda: LadderVAE(**conv_ladder(), seed=1),
         ("loss", "reconstruction", "kl_2", "kl_1", "beta"),
     ),
+    "ladder_vae_hessian": ModelRow(
+        _hessian_ladder, ("loss", "reconstruction", "kl_2", "kl_1", "beta", *HESSIAN)
+    ),
     "progressive_ladder_vae": ModelRow(
         _mid_fade, ("loss", "reconstruction", "kl_2", "kl_1", "beta", "alpha_1")
     ),
@@ -208,6 +284,7 @@ VAES = {
 
 PLAYERS = ("discriminator_loss", "generator_loss", "discriminator_accuracy")
 PENALTY = ("gradient_penalty", "penalty_weight")
+GROWTH = ("drift", "stage", "fade")
 CODES = tuple(
     f"{term}_{code.name}"
     for term in ("information", "entropy", "information_weight")
@@ -251,6 +328,34 @@ GANS = {
         (*PLAYERS, *CODES),
         info_gan_outputs,
     ),
+    "gan_hessian": ModelRow(
+        _hessian_gan, (*PLAYERS, *HESSIAN, "hessian_penalty_first", "hessian_penalty_last"), gan_outputs
+    ),
+    "progressive_gan": ModelRow(
+        _growing_gan,
+        (
+            *PLAYERS[:2],
+            *PENALTY,
+            *GROWTH,
+            *HESSIAN,
+            "hessian_penalty_dense_4x4",
+            "hessian_penalty_conv_4x4",
+            "hessian_penalty_conv0_8x8",
+        ),
+        gan_outputs,
+    ),
+    "progressive_info_gan": ModelRow(
+        _growing_info_gan,
+        (
+            *PLAYERS[:2],
+            *PENALTY,
+            *GROWTH,
+            "information_normal_1",
+            "entropy_normal_1",
+            "information_weight_normal_1",
+        ),
+        encoder_outputs,
+    ),
 }
 
 MODELS = {**VAES, **GANS}
@@ -262,6 +367,11 @@ def assign_by_hand(model, seed=0):
     for variable in model.weights:
         if variable.name in ("kernel", "bias"):
             variable.assign(0.3 * rng.standard_normal(variable.shape))
+    for layer in model._flatten_layers():
+        if isinstance(layer, (EqualizedConv2D, EqualizedDense)):
+            # These scale their kernels themselves. Next to the biases they must be large enough for
+            # units to be on for some images and off for others: see `player_networks`.
+            layer.kernel.assign(ops.convert_to_tensor(layer.kernel) * 4.0)
 
 
 def noise_table(width):
@@ -286,8 +396,8 @@ def tabled_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
 
 
 def tabled_randint(shape, minval, maxval, dtype="int32", seed=None):
-    """`keras.random.randint` likewise, of shape (n,)."""
-    table = np.random.default_rng(0).integers(minval, maxval, 64)
+    """`keras.random.randint` likewise, of shape (n, ...)."""
+    table = np.random.default_rng(0).integers(minval, maxval, (64, *shape[1:]))
     return ops.cast(table, dtype)[: shape[0]]
 
 

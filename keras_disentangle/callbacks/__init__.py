@@ -5,6 +5,7 @@ from keras_disentangle.callbacks.factor_metrics import FactorMetrics
 from keras_disentangle.callbacks.information_flow import InformationFlow
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
 from keras_disentangle.callbacks.progressive_fade_in import ProgressiveFadeIn
+from keras_disentangle.callbacks.progressive_growth import ProgressiveGrowth
 from keras_disentangle.callbacks.ramp_weight import RampWeight
 from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
 
@@ -14,6 +15,7 @@ __all__ = [
     "InformationFlow",
     "LatentTraversal",
     "ProgressiveFadeIn",
+    "ProgressiveGrowth",
     "RampWeight",
     "TensorBoardScalars",
 ]

@@ -1,8 +1,21 @@
 """Layers that a generative model is built from."""
 
+from keras_disentangle.layers.equalized_conv2d import EqualizedConv2D
+from keras_disentangle.layers.equalized_dense import EqualizedDense
 from keras_disentangle.layers.fade_in import FadeIn
 from keras_disentangle.layers.gaussian_sampling import GaussianSampling
+from keras_disentangle.layers.minibatch_std import MinibatchStd
+from keras_disentangle.layers.pixel_normalization import PixelNormalization
 from keras_disentangle.layers.q_head import QHead
 from keras_disentangle.layers.up_conv2d import UpConv2D
 
-__all__ = ["FadeIn", "GaussianSampling", "QHead", "UpConv2D"]
+__all__ = [
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "FadeIn",
+    "GaussianSampling",
+    "MinibatchStd",
+    "PixelNormalization",
+    "QHead",
+    "UpConv2D",
+]

@@ -202,8 +202,11 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
         raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
 
 
-def penalties(fn, z, *, num_directions, seed, **settings):
-    """As `hessian_penalty`, but each tensor's penalty, in the structure that `fn` gives."""
+def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
+    """As `hessian_penalty`, but each tensor's penalty, in the structure that `fn` gives.
+
+    `directions` (batch, k, ...) of ones and minus ones may be given, in place of random ones.
+    """
     check_settings(num_directions=num_directions, **settings)
     if isinstance(fn, keras.Layer) and not fn.built:
         # Its variables would be made, and then used as if they were constants.
@@ -215,14 +218,17 @@ def penalties(fn, z, *, num_directions, seed, **settings):
             f"Received: z.shape={tuple(z.shape)}, z.dtype={_dtype(z)}"
         )
     z = widen(z)
-    return penalties_along(fn, z, rademacher(z, num_directions, seed), **settings)
+    if directions is None:
+        directions = rademacher(ops.shape(z), num_directions, seed)
+    directions = ops.cast(directions, z.dtype)
+    return penalties_along(fn, z, [directions[:, i] for i in range(num_directions)], **settings)
 
 
-def rademacher(z, num_directions, seed):
-    """Tensors like `z` of ones and minus ones, each as likely."""
-    bits = keras.random.randint((num_directions, *ops.shape(z)), 0, 2, seed=seed)
-    signs = 2 * ops.cast(bits, z.dtype) - 1
-    return [signs[i] for i in range(num_directions)]
+def rademacher(shape, num_directions, seed):
+    """Ones and minus ones, each as likely, (batch, num_directions, ...) for `shape` (batch, ...)."""
+    batch, *rest = shape
+    bits = keras.random.randint((batch, num_directions, *rest), 0, 2, seed=seed)
+    return 2 * ops.cast(bits, "float32") - 1
 
 
 def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
@@ -253,11 +259,18 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         ]
         scale /= epsilon**4
 
-    reduce = REDUCTIONS[reduction] if isinstance(reduction, str) else reduction
+    if isinstance(reduction, str):
+        # A factor can wait until one number is left.
+        def reduce(x):
+            return scale * REDUCTIONS[reduction](x)
+    else:
+
+        def reduce(x):
+            return reduction(scale * x)
+
     found = []
     for ks in zip(*curvatures, strict=True):
-        mean = _sum(ks) / k
-        penalty = ops.convert_to_tensor(reduce(scale * _sum([ops.square(c - mean) for c in ks])))
+        penalty = ops.convert_to_tensor(reduce(_squares_about_mean(ks)))
         if len(penalty.shape):
             raise ValueError(
                 "`reduction` must give a scalar. "
@@ -315,6 +328,14 @@ def _floats(outputs, z):
     if not found:
         raise ValueError(f"`fn` must give at least one tensor. Received: fn(z)={outputs}")
     return found
+
+
+def _squares_about_mean(tensors):
+    """The sum of the squared differences from the tensors' mean."""
+    if len(tensors) == 2:  # In fewer passes over the memory.
+        return 0.5 * ops.square(tensors[0] - tensors[1])
+    mean = _sum(tensors) / len(tensors)
+    return _sum([ops.square(x - mean) for x in tensors])
 
 
 def _sum(tensors):

@@ -68,11 +68,18 @@ class HessianPenaltyLoss:
         # From a list to a dict of lists, whatever structures the model itself has.
         self._network = keras.Model(self._inputs, activations, name=f"{model.name}_activations")
 
-    def __call__(self, inputs, **kwargs):
+    @property
+    def layers(self):
+        """The names of the layers, if the model has a graph."""
+        return self._names
+
+    def __call__(self, inputs, directions=None, **kwargs):
         """The penalty, summed over the layers.
 
         Args:
             inputs: the tensor, or all the inputs, as the model takes them.
+            directions: ones and minus ones (batch, num_directions, ...), the random vectors for an
+                input (batch, ...); by default they are drawn.
             **kwargs: more arguments of the model's call, such as `training` (Keras's default is
                 False here, in `fit` as well) and `mask`.
 
@@ -84,9 +91,9 @@ class HessianPenaltyLoss:
                 not a float tensor; the model is not built; its layers do not suit
                 `method="exact"` or `one_pass`.
         """
-        return sum(self.per_output(inputs, **kwargs).values())
+        return sum(self.per_output(inputs, directions, **kwargs).values())
 
-    def per_output(self, inputs, **kwargs):
+    def per_output(self, inputs, directions=None, **kwargs):
         """The terms of that sum: a dict from the layers' names to scalar tensors.
 
         A model without a graph has no such names: there it is the place of each output in what
@@ -110,7 +117,7 @@ class HessianPenaltyLoss:
                 values = tree.pack_sequence_as(inputs, values)
             return self._network(values, **kwargs)
 
-        found = penalties(activations, z, **self.settings)
+        found = penalties(activations, z, directions=directions, **self.settings)
         if self._inputs is not None:
             return {name: sum(found[name]) for name in self._names}
         places = tree.flatten_with_path(found)

@@ -3,6 +3,8 @@
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.ladder_vae import LadderVAE
+from keras_disentangle.models.progressive_gan import ProgressiveGAN
+from keras_disentangle.models.progressive_info_gan import ProgressiveInfoGAN
 from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 from keras_disentangle.models.vae import VAE
@@ -13,6 +15,8 @@ __all__ = [
     "VAE",
     "InfoGAN",
     "LadderVAE",
+    "ProgressiveGAN",
+    "ProgressiveInfoGAN",
     "ProgressiveLadderVAE",
     "TeacherStudentVAE",
     "VariationalModel",

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.losses import HessianPenaltyLoss
 from keras_disentangle.losses.adversarial import (
     OBJECTIVES,
     discriminator_loss,
@@ -15,6 +16,8 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
+from keras_disentangle.losses.hessian_penalty import rademacher
+from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
 from keras_disentangle.models._networks import (
     check_shape,
     has_batch_normalization,
@@ -58,6 +61,10 @@ class GAN(PhasedModel):
         image_range: (low, high) of what the generator gives; `None` for data that are no images
             in [0, 1], used as they are; `"auto"` tells from the generator's last activation:
             sigmoid, tanh, otherwise `None`.
+        hessian_penalty: `None`, or a dict of keywords of `kd.losses.HessianPenaltyLoss` (`outputs`
+            by name; `{}` for its defaults): the penalty of the generator's layers at the codes
+            joins the generator's objective, weighted by the ramp `hessian_weight`, which begins at
+            0. It is evaluated as the generator trains: `training=True`.
         seed: integer seed of the codes, or `None`.
 
     Raises:
@@ -86,6 +93,7 @@ class GAN(PhasedModel):
         discriminator_steps=1,
         ema_decay=None,
         image_range="auto",
+        hessian_penalty=None,
         seed=None,
         **kwargs,
     ):
@@ -134,6 +142,10 @@ class GAN(PhasedModel):
         if gradient_penalty is not None:
             self.add_terms("gradient_penalty")
             self.add_ramp("penalty_weight", Ramp(penalty_weight, name="penalty_weight"))
+        self.hessian_penalty = hessian_penalty
+        if hessian_penalty is not None:
+            self.add_terms(*term_names(self._prepare_hessian(hessian_penalty)))
+            self.add_ramp(WEIGHT, Ramp(0.0, name=WEIGHT))
         self.built = True
 
     # Training
@@ -157,16 +169,18 @@ class GAN(PhasedModel):
             if self.gradient_penalty == "wgan_gp":
                 part["mix"] = self.draw(self._draw_mix, n)
             parts.append(part)
+        if self.hessian_penalty is not None:
+            parts[-1]["directions"] = self.draw(self._draw_directions, n)
         return parts
 
     def share(self, batch):
         """The images of the last discriminator step, which are the generator's too."""
-        return self.generator(batch[-1]["codes"], training=True)
+        return self.generate(batch[-1]["codes"])
 
     def discriminator_objective(self, index, batch, fake):
         part, is_last = batch[index], index == self.discriminator_steps - 1
         if not is_last:
-            fake = ops.stop_gradient(self.generator(part["codes"], training=True))
+            fake = ops.stop_gradient(self.generate(part["codes"]))
         if self.gradient_penalty == "r1":
             (logits, _), gradients = self.input_gradient(self.discriminate, part["real"])
         else:
@@ -186,13 +200,33 @@ class GAN(PhasedModel):
             value = penalty(gradients)
             self.track("gradient_penalty", value)
             loss = loss + self.ramps["penalty_weight"](self.step) * value
-        return ops.mean(loss) + self.code_objective("discriminator", features, part["codes"])
+        loss = ops.mean(loss) + self.logits_objective(logits)
+        return loss + self.code_objective("discriminator", features, part["codes"])
 
     def generator_objective(self, batch, fake):
         logits, features = self.discriminate(fake)
         loss = generator_loss(self.objective, logits)
         self.track("generator_loss", loss)
-        return ops.mean(loss) + self.code_objective("generator", features, batch[-1]["codes"])
+        loss = ops.mean(loss) + self.code_objective("generator", features, batch[-1]["codes"])
+        if self.hessian_penalty is None:
+            return loss
+        found = self.hessian_penalties(batch[-1]["codes"], batch[-1]["directions"])
+        for name, value in terms(found).items():
+            self.track(name, value)
+        return loss + self.ramps[WEIGHT](self.step) * sum(found.values())
+
+    def hessian_penalties(self, z, directions):
+        """The Hessian Penalty of the generator's layers: a dict from their names to scalars.
+
+        Args:
+            z: codes (batch, space.dim).
+            directions: ones and minus ones (batch, num_directions, space.dim).
+        """
+        return self._hessian_loss.per_output(z, directions, training=True)
+
+    def logits_objective(self, logits):
+        """What a subclass adds for the logits of real images to the discriminator's objective."""
+        return 0.0
 
     def code_objective(self, player, features, codes):
         """What a subclass adds for generated images to the objective of a player: a scalar.
@@ -204,18 +238,27 @@ class GAN(PhasedModel):
         """
         return 0.0
 
+    def generate(self, z, training=True, generator=None):
+        """Codes to images in the generator's range, by `generator` if it is not the trained one."""
+        return (self.generator if generator is None else generator)(z, training=training)
+
     def discriminate(self, x, training=True):
         """Images in the generator's range to (logits, features), features `None` without any."""
         outputs = self.discriminator(x, training=training)
         logits, features = outputs if isinstance(outputs, (list, tuple)) else (outputs, None)
         return ops.cast(logits, "float32"), features
 
+    def decay_of(self, batch):
+        """The decay of the running mean in the step on `batch`, which `prepare` has made."""
+        return self.ema_decay
+
     def finish(self, batch, shared):
         if self.ema_generator is not None:
+            decay = self.decay_of(batch)
             pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
             for mean, weight in pairs:
                 # Moving statistics are running means already.
-                keep = self.ema_decay if weight.trainable else 0.0
+                keep = decay if weight.trainable else 0.0
                 value = ops.cast(weight, mean.dtype)
                 mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
         super().finish(batch, shared)
@@ -247,8 +290,8 @@ class GAN(PhasedModel):
 
     def call(self, z, training=False):
         """Codes (batch, space.dim) to images in [0, 1], (batch, h, w, c)."""
-        generator = self.generator if self.ema_generator is None else self.ema_generator
-        return self._from_range(ops.cast(generator(z, training=training), "float32"))
+        images = self.generate(z, training=training, generator=self.ema_generator)
+        return self._from_range(ops.cast(images, "float32"))
 
     def decode(self, z):
         """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
@@ -277,6 +320,17 @@ class GAN(PhasedModel):
     def _draw_codes(self, n):
         return self.space.sample(n, seed=self.seed_generator)
 
+    def _prepare_hessian(self, settings):
+        """Checks the settings of the Hessian Penalty; returns the names of the layers."""
+        settings = checked_settings(settings, "outputs")
+        self._num_directions = settings["num_directions"]
+        self._hessian_loss = HessianPenaltyLoss(self.generator, **settings)
+        return self._hessian_loss.layers
+
+    def _draw_directions(self, n):
+        shape = (n, self.latent_dim)
+        return rademacher(shape, self._num_directions, self.seed_generator)
+
     def _draw_mix(self, n):
         shape = (n, *[1] * len(self.image_shape))
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
@@ -298,7 +352,8 @@ class GAN(PhasedModel):
         return IMAGE_RANGES.get(output_activation(self.generator)) == self.image_range
 
     def _check_batches(self, x, batch_size):
-        """Raises if a batch cannot be cut, or one that is normalised would hold one image."""
+        """The sizes of the batches that can be looked at; raises if one is too small to be cut, or
+        if it would be normalised and holds one image."""
         x = x[0] if isinstance(x, (tuple, list)) and len(x) else x
         if hasattr(x, "dtype"):
             batch_size = batch_size or 32
@@ -307,6 +362,7 @@ class GAN(PhasedModel):
             sizes = {len(batch) for batch in _some_batches(x)}
         for size in sizes:
             self._check_batch_size(size)
+        return sizes
 
     def _check_batch_size(self, size):
         steps = self.discriminator_steps
@@ -333,6 +389,7 @@ class GAN(PhasedModel):
             "discriminator_steps": self.discriminator_steps,
             "ema_decay": self.ema_decay,
             "image_range": self.image_range,
+            "hessian_penalty": self.hessian_penalty,
         }
 
 

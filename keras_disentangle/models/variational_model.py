@@ -6,7 +6,8 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import GaussianSampling
-from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
+from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
+from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._training_terms import BatchMean, check_images
 from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers.terms import (
@@ -38,13 +39,26 @@ class VariationalModel(keras.Model):
         observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]) or
             `"gaussian"` (it gives means, with one learned `log_std` for all pixels).
         seed: integer seed of the latent noise, or `None`.
+        hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` (`{}` for its
+            defaults): the penalty of what is generated (logits or means) at the sampled codes joins
+            the objective, weighted by the ramp `hessian_weight`, which begins at 0.
 
     Raises:
-        ValueError: if `beta` is negative or `observation` is neither of the two.
+        ValueError: if `beta` is negative, `observation` is neither of the two, or
+            `hessian_penalty` has an unknown key or one that is out of range.
     """
 
     def __init__(
-        self, *, rung_sizes, rung_names=None, image_shape, beta, observation, seed=None, **kwargs
+        self,
+        *,
+        rung_sizes,
+        rung_names=None,
+        image_shape,
+        beta,
+        observation,
+        seed=None,
+        hessian_penalty=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         if observation not in ("bernoulli", "gaussian"):
@@ -82,6 +96,11 @@ class VariationalModel(keras.Model):
             name: FiniteMean(name, lambda: self.step) for name in ("reconstruction", *kl_names)
         }
         self.kl_names = kl_names
+        self.hessian_penalty = hessian_penalty
+        if hessian_penalty is not None:
+            self._hessian_settings = checked_settings(hessian_penalty)
+            self.add_ramp(WEIGHT, 0.0)
+            self.term_trackers[TERM] = FiniteMean(TERM, lambda: self.step)
 
     def add_ramp(self, name, value):
         """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
@@ -110,6 +129,15 @@ class VariationalModel(keras.Model):
         """
         return {}
 
+    def _hessian_term(self, codes, training):
+        """The Hessian Penalty of `generate` at `codes` (batch, latent_dim), a scalar."""
+        return hessian_penalty(
+            lambda z: self.generate(self.split(z), training=training),
+            ops.stop_gradient(ops.cast(codes, "float32")),
+            seed=self.sampling.seed_generator,
+            **self._hessian_settings,
+        )
+
     # The objective
 
     def call(self, x, training=False):
@@ -133,6 +161,11 @@ class VariationalModel(keras.Model):
         terms = {"reconstruction": (1.0, reconstruction)}
         terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
         terms.update(self.penalties(x, y_pred))
+        if self.hessian_penalty is not None:
+            value = self._hessian_term(y_pred["code"], training)
+            # Of each example's objective it is an equal part.
+            value = value * ops.ones_like(reconstruction)
+            terms[TERM] = (self.ramps[WEIGHT](self.step), value)
         loss = 0.0
         for name, (weight, value) in terms.items():
             loss = loss + weight * value
@@ -238,6 +271,7 @@ class VariationalModel(keras.Model):
             "beta": self.beta,
             "observation": self.observation,
             "seed": self.seed,
+            "hessian_penalty": self.hessian_penalty,
         }
 
     @classmethod

@@ -92,6 +92,26 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             start += size
         raise ValueError(f"`slot` must be one of {sorted(self.slots)}. Received: slot={slot!r}")
 
+    def reset(self, slot=None):
+        """Gives a slot, or each of them, the state of an optimizer that has made no step yet.
+
+        Momenta and the count of steps go, with which a learning-rate schedule begins anew; the
+        learning rate that was set stays.
+
+        Raises:
+            ValueError: if there is no such slot, or the slots were not built.
+        """
+        if slot is not None and slot not in self.slots:
+            raise ValueError(f"`slot` must be one of {sorted(self.slots)}. Received: slot={slot!r}")
+        if not self.built:
+            raise ValueError("An `OptimizerGroup` must be built before it is reset: `build_slots`.")
+        for optimizer in self.slots.values() if slot is None else [self.slots[slot]]:
+            optimizer = _inner(optimizer)
+            new = type(optimizer).from_config(optimizer.get_config())
+            new.build(optimizer._trainable_variables)
+            for variable, value in zip(optimizer.variables, new.variables, strict=True):
+                variable.assign(value)
+
     @property
     def iterations(self):
         """Updates that the last slot has made."""

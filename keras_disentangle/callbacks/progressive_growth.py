@@ -1,0 +1,136 @@
+"""Lets a progressive GAN grow, stage by stage."""
+
+import keras
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.schedules import read
+
+
+class ProgressiveGrowth(keras.callbacks.Callback):
+    """Takes a `ProgressiveGAN` through its stages while it trains.
+
+    The first stage, of 4×4 pixels, lasts `images_per_stage` images. Each further one begins by
+    fading in during `images_per_fade` images and then lasts `images_per_stage` more; the last goes
+    on for as long as training does. Images are counted as steps times the batch size, rounded up to
+    whole steps; growth happens at that very step, also within an epoch. If the model already holds
+    this schedule (a resumed or a finished run), it goes on; with any other, growth begins anew in
+    the first stage.
+
+    Args:
+        images_per_fade: images of a fade-in, >= 0 (600,000 in the paper); 0 switches it off.
+        images_per_stage: images of each stage when it has faded in, >= 1.
+        reset_optimizer: whether the optimizers start afresh at the start and at the end of each
+            fade, as in the authors' release. Without it, Adam takes too large first steps with new
+            layers, for it no longer corrects its moments' bias.
+
+    Raises:
+        ValueError: when made, if an argument is out of range; when training begins, if the model
+            has no stages, the batch size cannot be told (a generator), the stages are longer than
+            the training, or a backup was restored that is of another schedule.
+
+    Example:
+
+    >>> growth = ProgressiveGrowth(images_per_fade=600_000, images_per_stage=600_000)
+    >>> model.fit(images, batch_size=32, epochs=700, callbacks=[growth])
+
+    Reference: Karras et al., 2018 (progressive GANs), section 2 and appendix A.1.
+    """
+
+    def __init__(self, images_per_fade=600_000, images_per_stage=600_000, reset_optimizer=True):
+        super().__init__()
+        self.images_per_fade = check_int("images_per_fade", images_per_fade, minimum=0)
+        self.images_per_stage = check_int("images_per_stage", images_per_stage)
+        if not isinstance(reset_optimizer, bool):
+            raise ValueError(
+                "`reset_optimizer` must be True or False. "
+                f"Received: reset_optimizer={reset_optimizer!r}"
+            )
+        self.reset_optimizer = reset_optimizer
+        self._events = None
+
+    def on_train_begin(self, logs=None):
+        model = self.model
+        if not hasattr(model, "set_stage"):
+            raise ValueError(
+                "`ProgressiveGrowth` needs a model that has stages, a `ProgressiveGAN`. "
+                f"Received: {model}"
+            )
+        if model.images_per_step is None:
+            raise ValueError(
+                "`x` must be data whose batches can be looked at: images are counted by the batch "
+                "size. Received: a generator"
+            )
+        model.follow_stage()
+        self._fade_steps = -(-self.images_per_fade // model.images_per_step)
+        self._stage_steps = -(-self.images_per_stage // model.images_per_step)
+        self._events = None
+        if self._first_step() is None:
+            self._check_training_length(0, read(model.step))
+            model.set_stage(0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # A backup may have been restored since training began, and set back the count of steps to
+        # where its epoch began.
+        model = self.model
+        step = self._epoch_step = read(model.step)
+        if self._events is not None:
+            return
+        model.follow_stage()
+        first_step = self._first_step()
+        if first_step is None:
+            raise ValueError(
+                "`images_per_fade` and `images_per_stage` must be those of the run that the backup "
+                f"is of. Received: images_per_fade={self.images_per_fade}, images_per_stage="
+                f"{self.images_per_stage}"
+            )
+        self._check_training_length(epoch, first_step)
+        # What was due when the last call of the train function began is done.
+        done = step - model.steps_per_execution
+        self._events = []
+        for stage in range(1, model.num_stages):
+            start = first_step + self._start(stage)
+            if stage > model.stage:
+                self._events.append((start, stage))
+            if start + self._fade_steps > done and self._fade_steps:
+                self._events.append((start + self._fade_steps, None))
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # What `ExactBackup` restores is restored by now, or will be over what happens here.
+        while self._events and self._events[0][0] <= self._epoch_step + batch:
+            step, stage = self._events.pop(0)
+            model = self.model  # On JAX this fetches the state, and lets one write to it.
+            if stage is not None:
+                model.set_stage(stage, self._fade_steps, step)
+            if self.reset_optimizer:
+                model.optimizer.reset()
+
+    def _start(self, stage):
+        """Steps from the first stage's beginning to that of another."""
+        return stage * self._stage_steps + max(stage - 1, 0) * self._fade_steps
+
+    def _first_step(self):
+        """The step at which growth began by this schedule, None if the model is in another."""
+        model = self.model
+        fade, step = model.ramps["fade"], read(model.step)
+        if not fade.holds(1.0, self._fade_steps if model.stage else 0, 0.0):
+            return None
+        first_step = read(fade.first_step) - self._start(model.stage)
+        is_last = model.stage == model.num_stages - 1
+        next_start = first_step + self._start(model.stage + 1)
+        is_late = not is_last and step - next_start >= model.steps_per_execution
+        return None if first_step < 0 or is_late else first_step
+
+    def _check_training_length(self, epoch, first_step):
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        if not (steps and epochs):
+            return
+        end = read(self.model.step) + steps * (epochs - epoch)
+        last = first_step + self._start(self.model.num_stages)
+        if last > end:
+            raise ValueError(
+                "`images_per_fade` and `images_per_stage` must let all stages end within the "
+                f"training, at step {end}. Received: images_per_fade={self.images_per_fade}, "
+                f"images_per_stage={self.images_per_stage}, with which the last of the "
+                f"{self.model.num_stages} stages ends at step {last} ({self.model.images_per_step} "
+                "images a step)"
+            )

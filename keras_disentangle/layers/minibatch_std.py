@@ -1,0 +1,61 @@
+"""Shows a discriminator how much the images of a batch vary."""
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.losses._tensors import widen
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class MinibatchStd(keras.layers.Layer):
+    """Appends one feature map: the standard deviation of the features over a group of images.
+
+    The batch is cut into groups of `group_size` neighbours. In each group the (biased) standard
+    deviation over its images is averaged over pixels and channels, and all pixels of all its images
+    get this one number. A batch that does not come out even is one group.
+
+    Args:
+        group_size: images in a group, >= 1.
+
+    Call arguments:
+        x: tensor (batch, h, w, channels).
+
+    Raises:
+        ValueError: if `group_size` is not a positive integer.
+
+    Example:
+
+    >>> MinibatchStd()(np.zeros((8, 4, 4, 512))).shape
+    (8, 4, 4, 513)
+
+    Reference: Karras et al., 2018 (progressive GANs), section 3.
+    """
+
+    def __init__(self, group_size=4, **kwargs):
+        super().__init__(**kwargs)
+        self.group_size = check_int("group_size", group_size)
+        self.built = True
+
+    def call(self, x):
+        _, h, w, channels = x.shape
+        n = ops.shape(x)[0]
+        if isinstance(n, int):
+            size = n if n % self.group_size else self.group_size
+        else:
+            size = ops.where(n % self.group_size == 0, self.group_size, n)
+        groups = ops.reshape(x, (-1, size, h, w, channels))
+        # Squares of differences and their sum over many pixels: too much for half precision.
+        wide = widen(groups)
+        variance = ops.mean(ops.square(wide - ops.mean(wide, axis=1, keepdims=True)), axis=1)
+        # The derivative of a square root at 0 is infinite.
+        std = ops.mean(ops.sqrt(variance + 1e-8), axis=(1, 2, 3))
+        std = ops.cast(ops.reshape(std, (-1, 1, 1, 1, 1)), x.dtype)
+        groups = ops.concatenate([groups, ops.zeros_like(groups[..., :1]) + std], axis=-1)
+        return ops.reshape(groups, (-1, h, w, channels + 1))
+
+    def compute_output_shape(self, x_shape):
+        return (*x_shape[:-1], x_shape[-1] + 1)
+
+    def get_config(self):
+        return {**super().get_config(), "group_size": self.group_size}

@@ -1,0 +1,49 @@
+"""Normalises the feature vector of every pixel."""
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_weight
+from keras_disentangle.losses._tensors import widen
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class PixelNormalization(keras.layers.Layer):
+    r"""Scales the feature vector of each pixel, or a latent vector, to a mean square of 1.
+
+    $$y = x / \sqrt{\tfrac1C \sum_c x_c^2 + \epsilon}$$
+
+    There is nothing to learn. Under mixed precision too it is computed in float32: epsilon would
+    vanish.
+
+    Args:
+        epsilon: what keeps a vector of zeros at zero, >= 0.
+
+    Call arguments:
+        x: tensor (..., channels).
+
+    Raises:
+        ValueError: if `epsilon` is negative.
+
+    Example:
+
+    >>> PixelNormalization()(np.array([[3.0, 4.0]]))   # [[3, 4]] / sqrt(12.5)
+
+    Reference: Karras et al., 2018 (progressive GANs), section 4.2.
+    """
+
+    def __init__(self, epsilon=1e-8, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = check_weight("epsilon", epsilon)
+        self.built = True
+
+    def call(self, x):
+        wide = widen(x)
+        mean_square = ops.mean(ops.square(wide), axis=-1, keepdims=True)
+        return ops.cast(wide * ops.rsqrt(mean_square + self.epsilon), x.dtype)
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_disentangle.layers import MinibatchStd
+
+
+def appended(x, group_size):
+    """The layer's last channel, after a look at the others."""
+    y = ops.convert_to_numpy(MinibatchStd(group_size)(x))
+    assert y.shape == (*x.shape[:-1], x.shape[-1] + 1)
+    np.testing.assert_array_equal(y[..., :-1], x)
+    return y[..., -1]
+
+
+@pytest.mark.parametrize(
+    "n, group_size, groups",
+    [
+        (8, 4, [slice(0, 4), slice(4, 8)]),
+        (6, 2, [slice(0, 2), slice(2, 4), slice(4, 6)]),
+        (4, 1, [slice(i, i + 1) for i in range(4)]),
+        # What does not come out even is one group.
+        (6, 4, [slice(0, 6)]),
+        (3, 4, [slice(0, 3)]),
+        (1, 4, [slice(0, 1)]),
+    ],
+)
+def test_against_numpy(n, group_size, groups):
+    x = np.random.default_rng(0).normal(2.0, 3.0, size=(n, 2, 3, 5)).astype("float32")
+    extra = appended(x, group_size)
+    for group in groups:
+        std = np.sqrt(x[group].var(axis=0) + 1e-8).mean()
+        np.testing.assert_allclose(extra[group], std, rtol=1e-5)
+
+
+def test_equal_images_do_not_vary():
+    x = np.repeat(np.random.default_rng(0).normal(size=(1, 2, 2, 3)), 4, axis=0).astype("float32")
+    np.testing.assert_allclose(appended(x, 4), 1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("group_size", [0, 2.5, "four"])
+def test_bad_arguments_are_named(group_size):
+    with pytest.raises(ValueError, match="`group_size` must be an integer >= 1. Received: group_s"):
+        MinibatchStd(group_size)
