@@ -329,7 +329,9 @@ GANS = {
         info_gan_outputs,
     ),
     "gan_hessian": ModelRow(
-        _hessian_gan, (*PLAYERS, *HESSIAN, "hessian_penalty_first", "hessian_penalty_last"), gan_outputs
+        _hessian_gan,
+        (*PLAYERS, *HESSIAN, "hessian_penalty_first", "hessian_penalty_last"),
+        gan_outputs,
     ),
     "progressive_gan": ModelRow(
         _growing_gan,

@@ -225,7 +225,7 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
 
 
 def rademacher(shape, num_directions, seed):
-    """Ones and minus ones, each as likely, (batch, num_directions, ...) for `shape` (batch, ...)."""
+    """Ones and minus ones, each as likely: (batch, k, ...) for a `shape` of (batch, ...)."""
     batch, *rest = shape
     bits = keras.random.randint((batch, num_directions, *rest), 0, 2, seed=seed)
     return 2 * ops.cast(bits, "float32") - 1

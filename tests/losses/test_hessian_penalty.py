@@ -306,9 +306,7 @@ def test_what_tensorflow_cannot_differentiate_is_no_zero():
 def test_directions():
     z = np.ones((50, 7, 3), "float32")
     seed = keras.random.SeedGenerator(0)
-    first, second = (
-        ops.convert_to_numpy(MODULE.rademacher(z.shape, 4, seed)) for _ in range(2)
-    )
+    first, second = (ops.convert_to_numpy(MODULE.rademacher(z.shape, 4, seed)) for _ in range(2))
     assert first.shape == (50, 4, 7, 3) and first.dtype == "float32"
     for signs in (first, second):
         assert set(np.unique(signs)) == {-1, 1}
