@@ -21,7 +21,9 @@ def train_step(model, batch):
             loss = optimizer.scale_loss(loss / replicas)
         # Zeros, as JAX has them, so that Adam's momentum moves unused variables alike.
         zero = tf.UnconnectedGradients.ZERO
-        grads = tape.gradient(loss, move.variables, unconnected_gradients=zero)
+        # TensorFlow makes no zeros for Keras's variables, whose dtype is a word.
+        values = [variable.value for variable in move.variables]
+        grads = tape.gradient(loss, values, unconnected_gradients=zero)
         optimizer.apply(grads, move.variables)
     model.finish(batch, constant[0])
     return model.get_metrics_result()
