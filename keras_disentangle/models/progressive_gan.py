@@ -32,7 +32,8 @@ class ProgressiveGAN(GAN):
     with P pooling 2 × 2 pixels and U repeating them. Until the callback `ProgressiveGrowth` or
     `set_stage` says otherwise, the model is in its last stage, faded in: an ordinary GAN, as one
     wants it for fine-tuning. The stage and the ramp are saved with the weights. Every stage is
-    compiled once; the weights of layers that are not in use do not move.
+    compiled once; the weights of layers that are not in use do not move, unless an optimizer decays
+    them, or moves by momenta that it keeps after a fade.
 
     To the objective of the discriminator comes the drift term, which keeps its outputs for real
     images near 0: `drift_weight` times the mean of D(x)². It is logged as `drift`, without its

@@ -32,7 +32,8 @@ class Counted(ProgressiveGAN):
 
 
 def gan(resolution=16, cls=ProgressiveGAN, **compile_with):
-    model = cls(**progressive_networks(resolution=resolution), seed=1)
+    networks = progressive_networks(resolution=resolution)
+    model = cls(**networks, gradient_penalty=None, seed=1)  # which is slow to compile
     adams = {f"{slot}_optimizer": Adam(1e-3) for slot in ("generator", "discriminator")}
     model.compile(**adams, **compile_with)
     return model
@@ -149,12 +150,12 @@ def test_without_a_fade_and_without_a_fresh_start():
 # Going on
 
 
-# Before growth, and where the fade ends.
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_a_saved_run_goes_on(epochs, tmp_path):
+def test_a_saved_run_goes_on(tmp_path):
+    """From where the fade has just ended: what is due there is done."""
+
     class StopAfter(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            self.model.stop_training = epoch + 1 == epochs
+            self.model.stop_training = epoch == 1
 
     def growth():
         return ProgressiveGrowth(images_per_fade=8, images_per_stage=16)
@@ -164,7 +165,7 @@ def test_a_saved_run_goes_on(epochs, tmp_path):
     first_logs = train(gan(resolution=8), growth(), StopAfter(), first)
     first_logs.model.save(tmp_path / "model.keras")
     model, rest = keras.models.load_model(tmp_path / "model.keras"), AtSteps(iterations)
-    rest_logs = train(model, growth(), rest, initial_epoch=epochs)
+    rest_logs = train(model, growth(), rest, initial_epoch=2)
     assert first.found + rest.found == whole.found
     for name in SCHEDULE:
         resumed = [*first_logs.column(name), *rest_logs.column(name)]
@@ -208,11 +209,9 @@ def state(model):
     "save_freq, step, first",
     [
         ("epoch", 5, "growth"),
-        # Made where the stage begins, in the midst of its fade, and where that ends.
+        # Made where the stage begins, and in the midst of its fade.
         (2, 3, "growth"),
-        (2, 3, "backup"),
         (3, 4, "backup"),
-        (4, 5, "backup"),
     ],
 )
 def test_a_backup_across_growth_is_exact(whole_run, save_freq, step, first, tmp_path):
