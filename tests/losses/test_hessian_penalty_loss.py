@@ -341,7 +341,7 @@ WRONG = {
     ],
 )
 def test_layers_with_wrong_second_derivatives_are_refused(name, layer, training):
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(4), layer()])
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(16), layer()])
     settings = {"reduction": "mean", "seed": 0}
     exact = HessianPenaltyLoss(model, method="exact", **settings)
     if name in WRONG[BACKEND]:
