@@ -45,10 +45,10 @@ _SRGB = np.rint(
 ).astype(np.uint8)
 
 
-def project(points, image_size):
+def project(points, image_size, half_width=HALF_WIDTH):
     """Where points (..., 3) appear: (..., 2), column and row in pixels from the top left corner."""
     x, y, z = np.moveaxis(points - CAMERA, -1, 0)
-    half = HALF_WIDTH * (y * np.cos(PITCH) - z * np.sin(PITCH))
+    half = half_width * (y * np.cos(PITCH) - z * np.sin(PITCH))
     up = y * np.sin(PITCH) + z * np.cos(PITCH)
     return np.stack([1 + x / half, 1 - up / half], axis=-1) * (image_size / 2)
 
@@ -64,14 +64,16 @@ class RayCaster:
     Args:
         image_size: height and width in pixels.
         material: one of `MATERIALS`.
+        zoom: how many times as large as in CLEVR things appear.
     """
 
-    def __init__(self, image_size, material):
+    def __init__(self, image_size, material, zoom=1.0):
         self._size = image_size
+        self._half_width = HALF_WIDTH / zoom
         self._light = {"metal": _reflected, "rubber": _scattered}[material]
         self._part = max(1, 2**16 // image_size**2)
         middle = np.full((1, 2), 0.5, np.float32)
-        u, v = _screen(np.zeros((1, 2)), (image_size, image_size), middle, image_size)
+        u, v = self._screen(np.zeros((1, 2)), (image_size, image_size), middle)
         dx, dy, dz = _rays(u[0, 0], v[0, 0])
         length = -CAMERA[2] / dz
         self._floor = (CAMERA[0] + length * dx, CAMERA[1] + length * dy)
@@ -128,7 +130,7 @@ class RayCaster:
     def _add(self, out, rows, kind, colour, radius, position):
         """Draws solids of one shape into some rows of images (n, 3, h, w)."""
         first, shape = self._window(kind, radius, position)
-        rays = _rays(*_screen(first, shape, _OFFSETS, self._size))
+        rays = _rays(*self._screen(first, shape, _OFFSETS))
         radius = radius[:, None, None, None]
         base = (*position.T[:, :, None, None, None], 0)
         origin = tuple(at - b for at, b in zip(CAMERA, base, strict=True))
@@ -153,22 +155,22 @@ class RayCaster:
         corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (0, 1)])
         boxes = corners * np.stack([radius, radius, height(kind, radius)], axis=-1)[:, None]
         boxes[..., :2] += position[:, None]
-        places = project(boxes, self._size)
+        places = project(boxes, self._size, self._half_width)
         first = np.floor(places.min(axis=1)).astype(int)
         extent = (np.ceil(places.max(axis=1)).astype(int) - first).max(axis=0)
         extent = np.minimum(extent, self._size)
         return np.clip(first, 0, self._size - extent), tuple(extent[::-1])
 
-
-def _screen(first, shape, offsets, image_size):
-    """Samples' positions, right (n, samples, 1, columns) and up (n, samples, rows, 1), in rays."""
-    step, half = np.float32(2 * HALF_WIDTH / image_size), np.float32(HALF_WIDTH)
-    column, row = (
-        first[:, axis, None, None] + np.arange(shape[1 - axis]) + offsets[:, axis, None]
-        for axis in (0, 1)
-    )
-    u, v = column.astype(np.float32) * step - half, half - row.astype(np.float32) * step
-    return u[:, :, None, :], v[:, :, :, None]
+    def _screen(self, first, shape, offsets):
+        """Samples' positions, right (n, samples, 1, columns), up (n, samples, rows, 1), in rays."""
+        half = np.float32(self._half_width)
+        step = np.float32(2 * self._half_width / self._size)
+        column, row = (
+            first[:, axis, None, None] + np.arange(shape[1 - axis]) + offsets[:, axis, None]
+            for axis in (0, 1)
+        )
+        u, v = column.astype(np.float32) * step - half, half - row.astype(np.float32) * step
+        return u[:, :, None, :], v[:, :, :, None]
 
 
 def _rays(u, v):

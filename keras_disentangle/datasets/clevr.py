@@ -1,3 +1,5 @@
+import numbers
+
 import numpy as np
 
 from keras_disentangle._arguments import check_int
@@ -47,10 +49,12 @@ class Clevr(FactorDataset):
         image_size: height and width in pixels, at least 8.
         material: "metal", as in the paper's pictures, or "rubber", which is matt.
         positions: number of values of each `x` and `y`; by default 32, and 10,000 for "1fov".
+        zoom: how many times as large as in CLEVR things appear, from 1 to 2, so that small images
+            show something; positions then keep to the part of the floor that is seen.
 
     Raises:
         ValueError: if the variant or the material is none of these, or a number is no integer or
-            too small.
+            out of range.
 
     Example:
         ```python
@@ -76,7 +80,7 @@ class Clevr(FactorDataset):
     }
     SHAPES = SHAPES
 
-    def __init__(self, variant="simple", image_size=64, material="metal", positions=None):
+    def __init__(self, variant="simple", image_size=64, material="metal", positions=None, zoom=1.0):
         for name, value, known in (
             ("variant", variant, tuple(_VARIANTS)),
             ("material", material, MATERIALS),
@@ -87,6 +91,8 @@ class Clevr(FactorDataset):
         if positions is None:
             positions = 10_000 if variant == "1fov" else 32
         positions = check_int("positions", positions, minimum=2)
+        if not (isinstance(zoom, numbers.Real) and 1 <= zoom <= 2):
+            raise ValueError(f"`zoom` must be a number from 1 to 2. Received: zoom={zoom!r}")
         solids = _VARIANTS[variant]
         sizes = {"color": len(self.COLORS), "shape": len(SHAPES), "size": len(_RADII)}
         super().__init__(
@@ -99,11 +105,12 @@ class Clevr(FactorDataset):
             (size, size, 3),
         )
         self._names = solids[0]
-        ends = [(-_X, _X)] if len(solids) == 1 else [(-_X, -_GAP), (_GAP, _X)]
+        x, y = _X / zoom, _Y / zoom
+        ends = [(-x, x)] if len(solids) == 1 else [(-x, -_GAP), (_GAP, x)]
         self._x = np.linspace(*np.transpose(ends), positions, axis=1, dtype=np.float32)
-        along = [0.0] if variant == "1fov" else np.linspace(-_Y, _Y, positions)
+        along = [0.0] if variant == "1fov" else np.linspace(-y, y, positions)
         self._y = np.array(along, np.float32)
-        self._caster = RayCaster(size, material)
+        self._caster = RayCaster(size, material, zoom)
 
     def images(self, index):
         index = self._checked_index(index)

@@ -147,6 +147,14 @@ def test_one_factor_moves_smoothly():
     assert np.abs(np.diff(near.astype(int), axis=0)).max() <= 20
 
 
+def test_zoom_shows_the_middle():
+    whole, middle = Clevr("simple", 64, positions=5), Clevr("simple", 32, positions=3, zoom=2)
+    factors = middle.factors(np.arange(0, len(middle), 5))
+    expected = whole.images(whole.index(factors + [0, 0, 1, 1]))[:, 16:48, 16:48]
+    found = middle.images(middle.index(factors))
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
 @pytest.mark.parametrize("material", MATERIALS)
 def test_colours(material):
     data = Clevr("simple", material=material)
@@ -280,6 +288,8 @@ def test_batches():
         ({"image_size": 64.0}, "image_size.*64.0"),
         ({"positions": 1}, "positions.*1"),
         ({"positions": "many"}, "positions.*many"),
+        ({"zoom": 0.5}, "zoom.*0.5"),
+        ({"zoom": "near"}, "zoom.*near"),
     ],
 )
 def test_bad_arguments(options, message):
