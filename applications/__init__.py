@@ -2,6 +2,7 @@
 
 from keras_disentangle.applications._weights import available_weights
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
+from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
-__all__ = ["InfoGAN", "ProVLAE", "available_weights"]
+__all__ = ["InfoGAN", "ProVLAE", "ProgressiveGAN", "available_weights"]

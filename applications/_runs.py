@@ -3,8 +3,11 @@
 import json
 import os
 import shutil
+import time
 
 import keras
+
+from keras_disentangle.schedules import read
 
 RUN = "run.json"
 
@@ -67,3 +70,15 @@ def check_finished(log_dir):
             "`log_dir` must not hold an unfinished training with other settings; go on with those "
             f"in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
         )
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds and steps of this process: of a training that went on, those since then."""
+
+    def on_train_begin(self, logs=None):
+        self.steps = read(self.model.step)
+        self._begin = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        self.seconds = time.perf_counter() - self._begin
+        self.steps = read(self.model.step) - self.steps

@@ -8,7 +8,6 @@ category (10.2% with seed 0). The card in this folder has all the figures.
 """
 
 import argparse
-import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -105,7 +104,7 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
         images, preset.batch_size, seed, steps_per_epoch=recipe.steps_per_epoch
     )
     epochs = recipe.steps // recipe.steps_per_epoch
-    clock = _Clock()
+    clock = _runs.Clock()
     callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock, *_ramps(trained, recipe)]
     if labelled is not None:
         callbacks.append(_Classes(*labelled, recipe.classes_every))
@@ -147,18 +146,6 @@ def build_model(name, recipe, seed=0):
         return InfoGAN(recipe.preset, feedback=name == "info_gan", seed=seed)
     finally:
         keras.config.set_dtype_policy(before)
-
-
-class _Clock(keras.callbacks.Callback):
-    """Seconds and steps of this process: of a training that went on, those since then."""
-
-    def on_train_begin(self, logs=None):
-        self.steps = read(self.model.step)
-        self._begin = time.perf_counter()
-
-    def on_train_end(self, logs=None):
-        self.seconds = time.perf_counter() - self._begin
-        self.steps = read(self.model.step) - self.steps
 
 
 class _Classes(keras.callbacks.Callback):

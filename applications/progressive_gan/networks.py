@@ -53,6 +53,8 @@ class ProgressiveGenerator(keras.Model):
         z: tensor (batch, latent_dim).
         stage: integer from 0 to `num_stages` - 1; the last by default.
         alpha: scalar; below 1 the image of the stage before, enlarged, is blended in.
+        normalize: whether `z` is normalised, to a mean square of 1, before anything else. The
+            authors measure Hessians and activeness at codes that are normalised already.
 
     Raises:
         ValueError: if an argument is out of range, or leaves a stage without feature maps.
@@ -108,16 +110,16 @@ class ProgressiveGenerator(keras.Model):
         self.fade_in = FadeIn(name="fade_in", dtype="float32")
         self.built = True
 
-    def call(self, z, stage=None, alpha=1.0, training=False):
+    def call(self, z, stage=None, alpha=1.0, training=False, normalize=True):
         stage = _checked_stage(stage, self.num_stages)
-        features = [tensor for _, tensor, _ in self.activations(z, stage)]
+        features = [x for _, x, _ in self.activations(z, stage, normalize=normalize)]
         image = self.to_rgb[stage](features[-1])
         if stage == 0 or _is_one(alpha):
             return image
         old = upsample(self.to_rgb[stage - 1](features[-3]))
         return self.fade_in(image, alpha=alpha, old=old)
 
-    def activations(self, z, stage=None, num_layers=None):
+    def activations(self, z, stage=None, num_layers=None, normalize=True):
         """The hidden layers' outputs, right after their pixel normalisation, from the first up.
 
         These are what the Hessian penalty regularises: the authors count the dense layer and the
@@ -127,6 +129,7 @@ class ProgressiveGenerator(keras.Model):
             z: tensor (batch, latent_dim).
             stage: the stage up to which layers are there; the last by default.
             num_layers: of how many layers, >= 1; none beyond them is computed. All by default.
+            normalize: whether `z` is still to be normalised.
 
         Returns:
             List of (name, tensor (batch, h, w, channels), the layer's own stage).
@@ -134,7 +137,7 @@ class ProgressiveGenerator(keras.Model):
         number = 2 * (_checked_stage(stage, self.num_stages) + 1)
         if num_layers is not None:
             number = min(number, check_int("num_layers", num_layers))
-        found, x = [], self.normalization(z)
+        found, x = [], self.normalization(z) if normalize else z
         for i, layer in enumerate(self.hidden[:number]):
             if i == 0:
                 x = ops.reshape(layer(x), (-1, SMALLEST, SMALLEST, self.bias.shape[0]))

@@ -1,0 +1,144 @@
+"""Progressive GANs, ready-made."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from keras import ops
+from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications.progressive_gan.networks import q_network
+from keras_disentangle.applications.progressive_gan.presets import PRESETS
+
+from keras_disentangle import models
+from keras_disentangle._arguments import check_int
+from keras_disentangle.latents import LatentSpace, Normal
+
+FOLDER = Path(__file__).parent
+DEFAULTS = {"preset": "paper", "latent_dim": None, "informative": 0}
+
+
+def ProgressiveGAN(
+    preset=None,
+    weights=None,
+    latent_dim=None,
+    informative=None,
+    hessian_penalty=None,
+    seed=None,
+):
+    """A `kd.models.ProgressiveGAN` with the networks of the Hessian penalty's experiments.
+
+    With weights, it is ready to be fine-tuned: generator, discriminator and the running mean of the
+    generator are the trained ones.
+
+    Args:
+        preset: a name in `kd.applications.progressive_gan.presets.PRESETS`: `"paper"` (the
+            default, 128×128) or `"small"` (32×32, for CPUs).
+        weights: `None` (random), a name from `available_weights()["ProgressiveGAN"]`, which brings
+            its own settings along, or the path of a `.weights.h5` or `.keras` file.
+        latent_dim: width of the latent space; by default the preset's, 12.
+        informative: number of the first latent components that a second head of the discriminator
+            reads off the images: with 1 or more, the model is the paper's InfoGAN baseline, a
+            `kd.models.ProgressiveInfoGAN`. 0 by default.
+        hessian_penalty: `None`, or a dict of settings, as for `kd.models.ProgressiveGAN` (`{}`
+            for its defaults); the ramp `hessian_weight` begins at 0.
+        seed: integer seed of the codes, or `None`. For the initial weights, use
+            `keras.utils.set_random_seed`.
+
+    Returns:
+        An uncompiled model; `PRESETS[preset].optimizers()` is what the paper compiles it with.
+
+    Raises:
+        ValueError: if the preset or the weights are unknown, the weights damaged or of another
+            architecture, a setting contradicts them, or a setting is out of range.
+
+    Example:
+
+    >>> model = kd.applications.ProgressiveGAN(weights="clevr_1fov", hessian_penalty={})
+    >>> model.compile(**PRESETS["small"].optimizers())
+    >>> ramp = kd.callbacks.RampWeight("hessian_weight", 1e-3, steps=10_000)
+    >>> model.fit(images, batch_size=16, epochs=50, callbacks=[ramp])
+
+    References: Peebles et al., 2020 (The Hessian Penalty); Karras et al., 2018 (progressive GANs).
+    """
+    given = {"preset": preset, "latent_dim": latent_dim, "informative": informative}
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = {**DEFAULTS, **given}
+    if weights is not None and not is_path(weights):
+        shipped = {**DEFAULTS, **shipped_settings(FOLDER, weights)}
+        for name, value in given.items():
+            if value != shipped[name]:
+                raise ValueError(
+                    f"`{name}` must be {shipped[name]!r} for the weights {weights!r}. "
+                    f"Received: {name}={value!r}"
+                )
+        settings = shipped
+    if settings["preset"] not in PRESETS:
+        raise ValueError(
+            f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
+        )
+    if weights is None:
+        return _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
+    # A file need not hold a ramp of the penalty's weight.
+    trained = _build(**settings, hessian_penalty=None, seed=seed)
+    noise = ops.convert_to_numpy(trained.seed_generator.state)
+    load_weights(trained, FOLDER, weights)
+    if hessian_penalty is None:
+        if seed is not None:  # goes before the state that the file holds
+            trained.seed_generator.state.assign(noise)
+        return trained
+    model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
+    copy_networks(trained, model)
+    return model
+
+
+def copy_networks(trained, model):
+    """Gives `model` the weights of all networks of a trained one, and nothing else of it.
+
+    Raises:
+        ValueError: if they have not the same networks.
+    """
+    parts = ("generator", "discriminator", "ema_generator", "q_head")
+    found = [[part for part in parts if getattr(m, part, None)] for m in (trained, model)]
+    shapes = [
+        [weight.shape for part in found[0] for weight in getattr(m, part, m).weights]
+        for m in (trained, model)
+    ]
+    if found[0] != found[1] or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The trained model must have networks like those of {model.name}: {found[1]}, of "
+            f"equal sizes. Received: {trained.name}, with {found[0]}"
+        )
+    for part in found[0]:
+        getattr(model, part).set_weights(getattr(trained, part).get_weights())
+
+
+def _build(preset, latent_dim, informative, hessian_penalty, seed):
+    preset = PRESETS[preset]
+    if latent_dim is not None:
+        preset = replace(preset, latent_dim=check_int("latent_dim", latent_dim))
+    arguments = {
+        **preset.networks(),
+        "objective": preset.objective,
+        "gradient_penalty": preset.gradient_penalty,
+        "hessian_penalty": hessian_penalty,
+        "seed": seed,
+    }
+    informative, dim = check_int("informative", informative, minimum=0), preset.latent_dim
+    if not informative:
+        return models.ProgressiveGAN(**arguments, name="progressive_gan")
+    if informative > dim:
+        raise ValueError(
+            f"`informative` must be at most `latent_dim`, {dim}. Received: "
+            f"informative={informative}"
+        )
+    codes = [Normal(informative, informative=True, posterior_std=1.0, name="informative")]
+    if informative < dim:
+        codes.append(Normal(dim - informative, name="noise"))
+    space = LatentSpace(codes)
+    return models.ProgressiveInfoGAN(
+        **arguments,
+        q_head=q_network(arguments["discriminator"], space.num_params),
+        space=space,
+        # The authors' mean squared error, with their weight of 1.
+        information_weight=2 / informative,
+        name="progressive_info_gan",
+    )
