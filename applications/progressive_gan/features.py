@@ -144,7 +144,8 @@ def main(arguments=None):
     network, scores = train(options.image_size, options.zoom, options.steps, seed=options.seed)
     path = Path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _runs.save_model(keras.Model(network.inputs, network.outputs), path)
+    # Without the optimizer.
+    _runs.save_model(keras.Model(network.input, network.output), path)
     print(f"held-out images: {scores}; written to {path}")
 
 

@@ -233,6 +233,8 @@ class ExactBackup(keras.callbacks.Callback):
         check_same(signatures(variables), expected, self._folder.newest)
         for variable, array in zip(variables, arrays, strict=False):
             variable.assign(array.copy())
+        # What a compiled step does may depend on a variable: a growing GAN's stage.
+        getattr(self.model, "follow_stage", lambda: None)()
 
     def _resume_history(self, state):
         # Only now: when training begins, Keras's own `History` empties its list of epochs.

@@ -39,7 +39,8 @@ class RampWeight(keras.callbacks.Callback):
         ramps = getattr(self.model, "ramps", {})
         if self.name not in ramps:
             raise ValueError(
-                f"`name` must be one of the model's ramps, {sorted(ramps)}. "
+                f"`name` must be one of the model's ramps, {sorted(ramps)} (`hessian_weight` among "
+                "them if the model was made with `hessian_penalty={}`). "
                 f"Received: name={self.name!r}"
             )
         ramp = ramps[self.name]

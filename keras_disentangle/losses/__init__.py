@@ -7,8 +7,9 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
+from keras_disentangle.losses.convert_hessian_weight import convert_hessian_weight
 from keras_disentangle.losses.divergence import gaussian_kl
-from keras_disentangle.losses.hessian_penalty import convert_hessian_weight, hessian_penalty
+from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
 from keras_disentangle.losses.likelihood import bernoulli_nll, gaussian_nll

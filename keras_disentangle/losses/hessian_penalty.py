@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops, tree
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_int
 from keras_disentangle.losses._second_derivative import second_derivative
 from keras_disentangle.losses._tensors import widen
 
@@ -56,6 +56,10 @@ def hessian_penalty(
     must be built. What `fn` uses beyond `z`, other inputs among it, is up to a lambda:
 
     >>> hessian_penalty(lambda z: generator([z, labels], training=True), z)
+
+    An output that does not depend on `z` has the penalty 0. Whether the layers behind `fn` suit
+    `method="exact"` and `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows
+    them, refuses those that do not.
 
     In bfloat16, rounding is as large as the second differences themselves: let the part of the
     network that is regularised compute in float32.
@@ -112,85 +116,13 @@ def hessian_penalty(
     return sum(tree.flatten(found))
 
 
-def convert_hessian_weight(
-    weight,
-    *,
-    epsilon=0.1,
-    new_epsilon=None,
-    num_directions=2,
-    new_num_directions=None,
-    unbiased=True,
-    new_unbiased=None,
-    power=4,
-):
-    r"""The weight that gives a Hessian Penalty computed otherwise the effect of `weight`.
-
-    $$\lambda' = \lambda \left(\frac{\epsilon'}{\epsilon}\right)^p \frac{f}{f'}$$
-
-    with f = 1 for the unbiased variance and (k - 1) / k for the one that divides by k.
-
-    The form of the variance is converted exactly: at equal directions the penalties differ by that
-    factor. So the paper's 0.1, which goes with a variance over two directions that divides by 2,
-    is 0.05 here. Another number of directions is allowed for in expectation, with the reduction
-    "mean"; with "max", the largest of better estimates is also a smaller number.
-
-    How much the step matters is up to the network: its penalty is taken to go as
-    $\epsilon^{-p}$. That holds with
-
-    - p = 0 for a smooth network and a small step: the differences have converged;
-    - p = 1 with "mean" and 2 with "max" for a piecewise linear network, as with (leaky) ReLU, and
-      a small step: all the curvature is in kinks, and the smaller the step, the fewer of them it
-      meets and the sharper they look;
-    - p = 4, the authors' rule and the extreme, where the numerator of the differences depends on
-      the step no more: the step is so large that bounded outputs cannot go further, or so small
-      that the numerator is rounding.
-
-    An untrained generator with leaky ReLU and pixel normalisation had, between steps of 0.05 and
-    0.1, p = 1.1 with "mean" and 1.8 with "max"; above 0.2, 1.7 and 2.5.
-
-    Args:
-        weight: λ, a number >= 0.
-        epsilon: step of the differences, in units of z.
-        new_epsilon, new_num_directions, new_unbiased: what comes in place of the arguments of
-            these names; by default nothing changes.
-        num_directions: k.
-        unbiased: whether the variance divides by k - 1, or else by k.
-        power: p, a number >= 0.
-
-    Returns:
-        λ', a float.
-
-    Raises:
-        ValueError: if an argument is out of range.
-
-    Example:
-
-    >>> convert_hessian_weight(0.1, unbiased=False, new_unbiased=True)
-    0.05
-
-    Reference: Peebles et al., 2020 (The Hessian Penalty), appendix A.1, and the authors' advice on
-    epsilon beside their code.
-    """
-    weight, power = check_weight("weight", weight), check_weight("power", power)
-    new_epsilon = epsilon if new_epsilon is None else new_epsilon
-    new_num_directions = num_directions if new_num_directions is None else new_num_directions
-    new_unbiased = unbiased if new_unbiased is None else new_unbiased
-    _check_step("epsilon", epsilon)
-    _check_step("new_epsilon", new_epsilon)
-    check_int("num_directions", num_directions, minimum=2)
-    check_int("new_num_directions", new_num_directions, minimum=2)
-    factor = 1 if unbiased else (num_directions - 1) / num_directions
-    new_factor = 1 if new_unbiased else (new_num_directions - 1) / new_num_directions
-    return weight * (new_epsilon / epsilon) ** power * factor / new_factor
-
-
-# For HessianPenaltyLoss as well
+# For the other files as well
 
 
 def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_pass, seed=None):
     """Raises a ValueError if a keyword of `hessian_penalty` is out of range."""
     check_int("num_directions", num_directions, minimum=2)
-    _check_step("epsilon", epsilon)
+    check_step("epsilon", epsilon)
     if not callable(reduction) and reduction not in tuple(REDUCTIONS):
         raise ValueError(
             f"`reduction` must be one of {tuple(REDUCTIONS)} or a function. "
@@ -202,10 +134,22 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
         raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
 
 
+def check_step(name, value):
+    """Raises a ValueError if a step of the differences is not a finite number > 0."""
+    try:
+        # `float` takes numbers that are written as strings too.
+        is_step = not isinstance(value, str) and 0 < float(value) < math.inf
+    except (TypeError, ValueError):
+        is_step = False
+    if not is_step:
+        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")
+
+
 def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     """As `hessian_penalty`, but each tensor's penalty, in the structure that `fn` gives.
 
-    `directions` (batch, k, ...) of ones and minus ones may be given, in place of random ones.
+    `directions` (batch, k, ...) of ones and minus ones may be given, in place of random ones; a
+    ValueError is raised if they have another shape.
     """
     check_settings(num_directions=num_directions, **settings)
     if isinstance(fn, keras.Layer) and not fn.built:
@@ -221,6 +165,14 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     if directions is None:
         directions = rademacher(ops.shape(z), num_directions, seed)
     directions = ops.cast(directions, z.dtype)
+    expected, shape = (z.shape[0], num_directions, *z.shape[1:]), tuple(directions.shape)
+    if len(shape) != len(expected) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(shape, expected, strict=True)
+    ):
+        raise ValueError(
+            "`directions` must have the shape (batch, num_directions, ...) that goes with `z`, "
+            f"{expected}. Received: directions.shape={shape}"
+        )
     return penalties_along(fn, z, [directions[:, i] for i in range(num_directions)], **settings)
 
 
@@ -344,12 +296,3 @@ def _sum(tensors):
 
 def _dtype(x):
     return keras.backend.standardize_dtype(x.dtype)
-
-
-def _check_step(name, value):
-    try:
-        is_step = 0 < float(value) < math.inf
-    except (TypeError, ValueError):
-        is_step = False
-    if not is_step:
-        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")

@@ -8,6 +8,20 @@ from keras import ops, tree
 from keras_disentangle.losses._second_derivative import check_differentiable
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
 
+# What leaves these is linear in what enters them, at a scale that they cannot change.
+_LINEAR_WITHOUT_WEIGHTS = tuple(
+    getattr(keras.layers, f"{kind}{rank}D")
+    for kind in ("AveragePooling", "Cropping", "GlobalAveragePooling", "UpSampling", "ZeroPadding")
+    for rank in (1, 2, 3)
+) + (
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.Identity,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.Reshape,
+)
+
 
 class HessianPenaltyLoss:
     """The Hessian Penalty of a model's layers with respect to one of its inputs.
@@ -70,8 +84,8 @@ class HessianPenaltyLoss:
 
     @property
     def layers(self):
-        """The names of the layers, if the model has a graph."""
-        return self._names
+        """The names of the layers: a list, empty for a model without a graph."""
+        return [] if self._inputs is None else self._names
 
     def __call__(self, inputs, directions=None, **kwargs):
         """The penalty, summed over the layers.
@@ -81,25 +95,35 @@ class HessianPenaltyLoss:
             directions: ones and minus ones (batch, num_directions, ...), the random vectors for an
                 input (batch, ...); by default they are drawn.
             **kwargs: more arguments of the model's call, such as `training` (Keras's default is
-                False here, in `fit` as well) and `mask`.
+                False here, in `fit` as well) and `mask`. With `one_pass`, `inputs` and `mask` are
+                repeated for the points, but other tensors among these arguments are not: they
+                have to fit a batch of 2 `num_directions` times the size.
 
         Returns:
             Scalar tensor, float32 or wider.
 
         Raises:
             ValueError: if the inputs are not what the model takes, or the one to differentiate is
-                not a float tensor; the model is not built; its layers do not suit
-                `method="exact"` or `one_pass`.
+                not a float tensor; the directions have another shape; the model is not built; its
+                layers do not suit `method="exact"` or `one_pass`.
         """
         return sum(self.per_output(inputs, directions, **kwargs).values())
 
     def per_output(self, inputs, directions=None, **kwargs):
         """The terms of that sum: a dict from the layers' names to scalar tensors.
 
-        A model without a graph has no such names: there it is the place of each output in what
-        the model gives, "0" or "1/image", or for a single one the model's own name.
+        So it tells at which layer a penalty is large, or not finite. A model without a graph has
+        no such names: there it is the place of each output in what the model gives, "0" or
+        "1/image", or "" for a single one.
         """
-        self._check_layers(kwargs.get("training"))
+        if not self._network.built:
+            raise ValueError(f"`model` must be built. Received: model={self.model}")
+        check_layers(
+            self._network._flatten_layers(),
+            method=self.settings["method"],
+            one_pass=self.settings["one_pass"],
+            training=kwargs.get("training"),
+        )
         flat = self._flat(inputs)
         copies = 2 * self.settings["num_directions"] if self.settings["one_pass"] else 1
 
@@ -121,7 +145,7 @@ class HessianPenaltyLoss:
         if self._inputs is not None:
             return {name: sum(found[name]) for name in self._names}
         places = tree.flatten_with_path(found)
-        return {"/".join(map(str, path)) or self.model.name: value for path, value in places}
+        return {"/".join(map(str, path)): value for path, value in places}
 
     def _flat(self, inputs):
         """The model's inputs as a list."""
@@ -172,18 +196,19 @@ class HessianPenaltyLoss:
                     f"`outputs` must be layers that depend on the input {z.name!r}. "
                     f"Received: {layer.name!r}, which does not"
                 )
-        ends = {id(x) for x in self.model.outputs}
+        ends = {id(x) for end in self.model.outputs for x in _same_scale(end)}
         linear = [
             layer.name
             for layer, tensors in activations.items()
-            if getattr(layer, "activation", None) is keras.activations.linear
-            and not ends.issuperset(map(id, tensors))
+            if not ends.issuperset(map(id, tensors))
+            and any(_is_linear(x) for tensor in tensors for x in _same_scale(tensor))
         ]
         if linear:
             warnings.warn(
-                f"The layers {linear} are linear: what leaves them can be made to have a small "
-                "Hessian Penalty by shrinking their weights, without disentangling anything. "
-                "Regularise what comes after the next normalisation instead",
+                f"The layers {linear} are linear, or come right after a linear layer: what leaves "
+                "them can be made to have a small Hessian Penalty by shrinking weights, without "
+                "disentangling anything. The authors' advice: \"apply the Hessian Penalty after "
+                'normalization layers" (Peebles et al., 2020)',
                 stacklevel=3,
             )
         return {layer.name: tensors for layer, tensors in activations.items()}
@@ -198,25 +223,30 @@ class HessianPenaltyLoss:
                 )
         return f"{message}Received: {output!r}, not one of {[x.name for x in self.model.layers]}"
 
-    def _check_layers(self, training):
-        """Raises a ValueError where the layers would make the penalty wrong."""
-        if not self._network.built:
-            raise ValueError(f"`model` must be built. Received: model={self.model}")
-        layers = self._network._flatten_layers()
-        if self.settings["method"] == "exact":
-            check_differentiable(layers, training)
-        if not (self.settings["one_pass"] and training):
-            return
-        # From the parts to the whole, to name the part.
-        for layer in reversed(layers):
-            # The state of a seed is a variable, but not a weight.
-            draws = len(layer.variables) > len(layer.weights)
-            if draws or isinstance(layer, keras.layers.BatchNormalization):
-                raise ValueError(
-                    "`one_pass` must be False in training where layers draw at random or use "
-                    "statistics of the batch, which would differ between the points. "
-                    f"Received: the layer {layer.name!r}"
-                )
+
+def check_layers(layers, *, method, one_pass, training):
+    """Raises a ValueError where layers would make the penalty wrong.
+
+    Args:
+        layers: list of all layers of a network, parts of parts too, each after what it is a part
+            of (Keras's `_flatten_layers()`).
+        method, one_pass: as for `hessian_penalty`.
+        training: whether the network is called as in training.
+    """
+    if method == "exact":
+        check_differentiable(layers, training)
+    if not (one_pass and training):
+        return
+    # From the parts to the whole, to name the part.
+    for layer in reversed(layers):
+        # The state of a seed is a variable, but not a weight.
+        draws = len(layer.variables) > len(layer.weights)
+        if draws or isinstance(layer, keras.layers.BatchNormalization):
+            raise ValueError(
+                "`one_pass` must be False in training where layers draw at random or use "
+                "statistics of the batch, which would differ between the points. "
+                f"Received: the layer {layer.name!r}"
+            )
 
 
 def _nodes_behind(tensors):
@@ -229,3 +259,18 @@ def _nodes_behind(tensors):
             found[id(node)] = node
             todo += node.input_tensors
     return list(found.values())
+
+
+def _same_scale(tensor):
+    """A tensor of the graph, and those behind it whose scale it has, by linear layers alone."""
+    layer, index, _ = tensor._keras_history
+    found = [tensor]
+    if isinstance(layer, _LINEAR_WITHOUT_WEIGHTS):
+        for x in layer._inbound_nodes[index].input_tensors:
+            found += _same_scale(x)
+    return found
+
+
+def _is_linear(tensor):
+    layer, _, _ = tensor._keras_history
+    return getattr(layer, "activation", None) is keras.activations.linear

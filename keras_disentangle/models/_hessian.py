@@ -1,5 +1,7 @@
 """The Hessian Penalty as a term of a model's objective: the argument `hessian_penalty`."""
 
+from keras import tree
+
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty
 
 TERM = "hessian_penalty"
@@ -23,21 +25,24 @@ def checked_settings(settings, *more):
             f"Received: hessian_penalty={settings!r}"
         )
     settings = {**known, **settings}
-    if not isinstance(settings["reduction"], str):
-        raise ValueError(
-            "`hessian_penalty` must give its `reduction` by name, so that it can be saved. "
-            f"Received: reduction={settings['reduction']!r}"
-        )
+    for key in ("reduction", "outputs"):
+        given = settings.get(key)
+        if not all(x is None or isinstance(x, str) for x in tree.flatten(given)):
+            raise ValueError(
+                f"`hessian_penalty` must give its `{key}` by name, so that it can be saved. "
+                f"Received: {key}={given!r}"
+            )
     check_settings(**{k: v for k, v in settings.items() if k not in more})
     return settings
 
 
 def term_names(layers=()):
-    """What is logged: the sum, and each layer's part if there are several."""
-    return [TERM, *(f"{TERM}_{layer}" for layer in layers if len(layers) > 1)]
+    """What is logged: the sum, and the part of each layer that has a name."""
+    return [TERM, *(f"{TERM}_{layer}" for layer in layers)]
 
 
 def terms(found):
     """These terms, from a dict of layer to penalty."""
-    parts = {f"{TERM}_{layer}": value for layer, value in found.items() if len(found) > 1}
+    # The single output of a generator without a graph has the name "", and is the sum.
+    parts = {f"{TERM}_{layer}": value for layer, value in found.items() if layer}
     return {TERM: sum(found.values()), **parts}

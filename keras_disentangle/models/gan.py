@@ -26,7 +26,6 @@ from keras_disentangle.models._networks import (
     serialize,
 )
 from keras_disentangle.models._training_terms import check_images
-from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers import Phase, PhasedModel
 from keras_disentangle.trainers.terms import fit_arguments
 
@@ -141,11 +140,11 @@ class GAN(PhasedModel):
             self.trackers["discriminator_accuracy"] = keras.metrics.Mean("discriminator_accuracy")
         if gradient_penalty is not None:
             self.add_terms("gradient_penalty")
-            self.add_ramp("penalty_weight", Ramp(penalty_weight, name="penalty_weight"))
+            self.add_ramp("penalty_weight", self.penalty_weight)
         self.hessian_penalty = hessian_penalty
         if hessian_penalty is not None:
             self.add_terms(*term_names(self._prepare_hessian(hessian_penalty)))
-            self.add_ramp(WEIGHT, Ramp(0.0, name=WEIGHT))
+            self.add_ramp(WEIGHT, 0.0)
         self.built = True
 
     # Training

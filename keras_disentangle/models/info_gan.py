@@ -11,7 +11,6 @@ from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._networks import network_shapes, serialize
 from keras_disentangle.models.gan import GAN
-from keras_disentangle.schedules import Ramp
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -102,8 +101,7 @@ class InfoGAN(GAN):
         self.add_terms(*(f"information_{name}" for name in names))
         for name, weight in self.information_weight.items():
             self.trackers[f"entropy_{name}"] = keras.metrics.Mean(f"entropy_{name}")
-            ramp = f"information_weight_{name}"
-            self.add_ramp(ramp, Ramp(weight, name=ramp))
+            self.add_ramp(f"information_weight_{name}", weight)
         self.built = True
 
     def phases(self):

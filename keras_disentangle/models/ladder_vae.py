@@ -103,6 +103,10 @@ class LadderVAE(VariationalModel):
             g = self.decoder_blocks[level - 1](g, training=training)
         return g
 
+    @property
+    def generative_networks(self):
+        return [*self.latent_maps, *self.decoder_blocks]
+
     def get_config(self):
         names = ("encoder_blocks", "posteriors", "latent_maps", "decoder_blocks")
         return {**super().get_config(), **{name: serialize(getattr(self, name)) for name in names}}

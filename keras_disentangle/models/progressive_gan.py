@@ -10,9 +10,10 @@ from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
 from keras_disentangle.losses.hessian_penalty import penalties
+from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import checked_settings
 from keras_disentangle.models.gan import GAN
-from keras_disentangle.schedules import Ramp, read
+from keras_disentangle.schedules import read
 from keras_disentangle.trainers.terms import PresentValue
 
 NUM_LAYERS = 10  # that the Hessian Penalty regularises
@@ -35,6 +36,11 @@ class ProgressiveGAN(GAN):
     compiled once; the weights of layers that are not in use do not move, unless an optimizer decays
     them, or moves by momenta that it keeps after a fade.
 
+    Unlike in the Hessian penalty's release, the gradient penalty looks at gradients with respect to
+    the stage's own pixels (there all images are enlarged to full resolution first, where they are
+    2^(S-1-s) times as small), all stages have batches of one size, and the generator is trained on
+    the codes that the discriminator has just seen images of.
+
     To the objective of the discriminator comes the drift term, which keeps its outputs for real
     images near 0: `drift_weight` times the mean of D(x)². It is logged as `drift`, without its
     weight; `stage` and `fade` are logged too.
@@ -55,8 +61,8 @@ class ProgressiveGAN(GAN):
         hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` and
             `num_layers`, 10 by default: the penalty of the generator's first layers at the codes,
             before the latter are normalised, joins its objective, weighted by the ramp
-            `hessian_weight`, which begins at 0. Layers that are not in use are left out, those that
-            fade in count in proportion.
+            `hessian_weight`, which begins at 0. Layers that are not in use, or not there, are left
+            out; those that fade in count in proportion.
         **kwargs: `discriminator_steps` and `seed`, as in `GAN`.
 
     Raises:
@@ -129,7 +135,7 @@ class ProgressiveGAN(GAN):
         if self.drift_weight:
             self.add_terms("drift")
         self.trackers["stage"] = PresentValue(name="stage")
-        self.add_ramp("fade", Ramp(1.0, name="fade"))
+        self.add_ramp("fade", 1.0)
         self.built = True
 
     # Growth
@@ -218,14 +224,20 @@ class ProgressiveGAN(GAN):
         return super().fit(*args, **kwargs)
 
     def hessian_penalties(self, z, directions):
-        stages = {}
+        settings, stages = self._hessian_settings, {}
+        check_layers(
+            self.generator._flatten_layers(),
+            method=settings["method"],
+            one_pass=settings["one_pass"],
+            training=True,
+        )
 
         def activations(z):
             found = self.generator.activations(z, self._stage, self._num_layers)
             stages.update({name: stage for name, _, stage in found})
             return {name: x for name, x, _ in found}
 
-        found = penalties(activations, z, directions=directions, **self._hessian_settings)
+        found = penalties(activations, z, directions=directions, **settings)
         alpha, newest = self.alpha(), self._stage or None
         return {
             name: alpha * found[name] if stage == newest else found[name]

@@ -65,6 +65,10 @@ class VAE(VariationalModel):
     def generate(self, codes, training=False):
         return self.decoder(codes[0], training=training)
 
+    @property
+    def generative_networks(self):
+        return [self.decoder]
+
     def get_config(self):
         networks = {"encoder": serialize(self.encoder), "decoder": serialize(self.decoder)}
         return {**super().get_config(), **networks}

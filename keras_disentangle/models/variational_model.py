@@ -7,27 +7,26 @@ from keras import ops
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
+from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._training_terms import BatchMean, check_images
-from keras_disentangle.schedules import Ramp
+from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
     FiniteMean,
     PresentValue,
-    check_finite,
     fit_arguments,
     training_callbacks,
 )
 
 
-class VariationalModel(keras.Model):
+class VariationalModel(SteppedModel):
     r"""Base of the variational models: $-\log p(x|z) + \sum_l w_l\, KL(q(z_l|x) \| p(z_l))$.
 
     A subclass implements the hooks `infer` and `generate`; it may override `kl_weights` and
     `penalties`. Latent codes are concatenated from the most abstract rung down.
 
     Attributes:
-        step: int32 variable, the number of training steps completed.
-        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
+        step, ramps: as in `SteppedModel`.
         rung_sizes: number of dimensions of each rung, the most abstract first.
         latent_dim: their sum.
 
@@ -74,22 +73,12 @@ class VariationalModel(keras.Model):
         self.seed = seed
 
         self.sampling = GaussianSampling(seed=seed, name="sampling")
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
-        self.ramps = {}
-        self.value_trackers = {}
         self.add_ramp("beta", beta)
         if observation == "gaussian":
             self.log_std = self.add_weight(
                 shape=(), initializer="zeros", dtype="float32", autocast=False, name="log_std"
             )
-            self.value_trackers["log_std"] = PresentValue(name="log_std")
+            self.log_std_tracker = PresentValue(name="log_std")
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
         self.term_trackers = {
@@ -102,11 +91,6 @@ class VariationalModel(keras.Model):
             self.add_ramp(WEIGHT, 0.0)
             self.term_trackers[TERM] = FiniteMean(TERM, lambda: self.step)
 
-    def add_ramp(self, name, value):
-        """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
-        self.ramps[name] = Ramp(value, name=name)
-        self.value_trackers[name] = PresentValue(name=name)
-
     # Hooks
 
     def infer(self, x, training=False):
@@ -116,6 +100,11 @@ class VariationalModel(keras.Model):
     def generate(self, codes, training=False):
         """A list of codes (batch, d_l), a rung each, to logits or means (batch, h, w, c)."""
         raise NotImplementedError
+
+    @property
+    def generative_networks(self):
+        """The networks that `generate` calls, of which the Hessian Penalty checks the layers."""
+        return []
 
     def kl_weights(self, beta):
         """The weight of each rung's KL term at the present step: a list of scalars."""
@@ -131,11 +120,19 @@ class VariationalModel(keras.Model):
 
     def _hessian_term(self, codes, training):
         """The Hessian Penalty of `generate` at `codes` (batch, latent_dim), a scalar."""
+        settings = self._hessian_settings
+        networks = self.generative_networks
+        check_layers(
+            [layer for network in networks for layer in network._flatten_layers()],
+            method=settings["method"],
+            one_pass=settings["one_pass"],
+            training=training,
+        )
         return hessian_penalty(
             lambda z: self.generate(self.split(z), training=training),
             ops.stop_gradient(ops.cast(codes, "float32")),
             seed=self.sampling.seed_generator,
-            **self._hessian_settings,
+            **settings,
         )
 
     # The objective
@@ -170,10 +167,9 @@ class VariationalModel(keras.Model):
         for name, (weight, value) in terms.items():
             loss = loss + weight * value
             self.term_trackers[name].update_state(value, sample_weight)
-        for name, ramp in self.ramps.items():
-            self.value_trackers[name].update_state(ramp(self.step))
+        self.track_ramps()
         if self.observation == "gaussian":
-            self.value_trackers["log_std"].update_state(self.log_std)
+            self.log_std_tracker.update_state(self.log_std)
         # What the layers of the networks add themselves: regularisers, `add_loss`.
         for extra in self.losses:
             loss = loss + ops.cast(ops.sum(extra), "float32")
@@ -204,10 +200,6 @@ class VariationalModel(keras.Model):
         shuffle = arguments.get("shuffle", True)
         callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
         return super().fit(callbacks=callbacks, **arguments)
-
-    def check_finite(self):
-        """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
-        check_finite(self)
 
     # Use
 
@@ -273,7 +265,3 @@ class VariationalModel(keras.Model):
             "seed": self.seed,
             "hessian_penalty": self.hessian_penalty,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})

@@ -5,13 +5,8 @@ from keras import ops
 
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup
 from keras_disentangle.trainers.phase import Move
-from keras_disentangle.trainers.terms import (
-    FiniteMean,
-    PresentValue,
-    check_finite,
-    fit_arguments,
-    training_callbacks,
-)
+from keras_disentangle.trainers.stepped_model import SteppedModel
+from keras_disentangle.trainers.terms import FiniteMean, fit_arguments, training_callbacks
 
 if keras.backend.backend() == "tensorflow":
     from keras_disentangle.trainers import _tensorflow as _backend
@@ -21,7 +16,7 @@ else:
     from keras_disentangle.trainers import _torch as _backend
 
 
-class PhasedModel(keras.Model):
+class PhasedModel(SteppedModel):
     """Base of models that train in phases: the train step is written once for each backend.
 
     A subclass says in `phases` which variables each phase moves, with which optimizer and towards
@@ -29,8 +24,7 @@ class PhasedModel(keras.Model):
     step runs the phases one after another, each on the variables as the one before left them.
 
     Attributes:
-        step: int32 variable, the number of training steps completed.
-        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
+        step, ramps: as in `SteppedModel`.
         optimizer: the `OptimizerGroup`, once compiled.
 
     Args:
@@ -49,15 +43,6 @@ class PhasedModel(keras.Model):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
-        self.ramps = {}
         self.trackers = {}
 
     # Hooks
@@ -76,16 +61,10 @@ class PhasedModel(keras.Model):
 
     def finish(self, batch, shared):
         """Comes after the last phase. An override calls this one last."""
-        for name, ramp in self.ramps.items():
-            self.trackers[name].update_state(ramp(self.step))
+        self.track_ramps()
         self.step.assign_add(1)
 
     # For subclasses
-
-    def add_ramp(self, name, ramp):
-        """Adds a `Ramp` that is logged under `name`."""
-        self.ramps[name] = ramp
-        self.trackers[name] = PresentValue(name=name)
 
     def track(self, name, values):
         """Logs a term of the objective: the mean of `values` over batch and epoch."""
@@ -214,14 +193,10 @@ class PhasedModel(keras.Model):
             "several. Measure its samples or codes instead"
         )
 
-    def check_finite(self):
-        """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
-        check_finite(self)
-
     @property
     def metrics(self):
         # Keras's own would put a "loss" of 0 in front.
-        return list(self.trackers.values())
+        return [*self.trackers.values(), *self.ramp_trackers.values()]
 
     def _check_moves(self):
         now = {slot: [id(v) for v in found] for slot, found in _slots(self.phases()).items()}
@@ -264,10 +239,6 @@ class PhasedModel(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
     def get_compile_config(self):
         if not self.compiled:

@@ -245,9 +245,10 @@ def test_two_solids_never_meet_in_the_image():
             assert left.any() and right.any() and not (left & right).any()
 
 
-def test_factors_can_be_read_off():
+@pytest.mark.parametrize("image_size, zoom", [(64, 1), (32, 2)])
+def test_factors_can_be_read_off(image_size, zoom):
     """Plain regressions recover every factor from images that they have not seen."""
-    data = Clevr("simple")
+    data = Clevr("simple", image_size, zoom=zoom)
     index = np.random.default_rng(0).choice(len(data), 1500, replace=False)
     factors, images = data.factors(index), data.images(index) / np.float32(255)
     change = images - np.median(images, axis=0)  # from the empty floor
@@ -257,7 +258,7 @@ def test_factors_can_be_read_off():
     centres = np.stack([centroid(w) for w in weights])
     mean = np.einsum("nhw,nhwc->nc", weights, images) / total[:, None]
     moments = np.concatenate([centres, total[:, None], mean], axis=1)
-    corner = np.clip(np.rint(centres).astype(int) - 8, 0, 48)
+    corner = np.clip(np.rint(centres).astype(int) - 8, 0, image_size - 16)
     crops = [image[r : r + 16, c : c + 16] for image, (c, r) in zip(images, corner, strict=True)]
     train, test = slice(1200), slice(1200, None)
     places = make_pipeline(StandardScaler(), PolynomialFeatures(3), Ridge(1e-2))

@@ -1,6 +1,7 @@
+import keras
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 
 from keras_disentangle.layers import MinibatchStd
 
@@ -36,6 +37,24 @@ def test_against_numpy(n, group_size, groups):
 def test_equal_images_do_not_vary():
     x = np.repeat(np.random.default_rng(0).normal(size=(1, 2, 2, 3)), 4, axis=0).astype("float32")
     np.testing.assert_allclose(appended(x, 4), 1e-4, rtol=1e-4)
+
+
+def test_equal_images_have_a_finite_gradient():
+    model = keras.Sequential([keras.Input((2, 2, 3)), layers.Conv2D(3, 1), MinibatchStd()])
+    before = model.get_weights()
+    model.compile(keras.optimizers.SGD(0.1), loss=lambda y, y_pred: ops.mean(y_pred))
+    model.fit(np.ones((4, 2, 2, 3)), np.zeros((4, 1)), verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        assert np.isfinite(new).all() and (new != old).all()
+
+
+def test_batches_of_unknown_size():
+    # Compiled with TensorFlow, only one graph serves both batches: two groups of 4, one of 6.
+    x = np.random.default_rng(0).normal(size=(14, 2, 3, 5)).astype("float32")
+    model = keras.Sequential([keras.Input((2, 3, 5)), MinibatchStd(4)])
+    expected = [ops.convert_to_numpy(MinibatchStd(4)(part)) for part in (x[:8], x[8:])]
+    found = model.predict(x, batch_size=8, verbose=0)
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("group_size", [0, 2.5, "four"])

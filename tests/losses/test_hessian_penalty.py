@@ -344,6 +344,14 @@ def test_evaluations(k):
         np.testing.assert_allclose(points[:k] + points[k:], np.tile(2 * Z, (k, 1, 1)), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_does_not_depend_on_z_costs_nothing(method):
+    settings = {"method": method, "num_directions": 4}
+    assert value(lambda z: ops.ones((5, 3)), Z, **settings) == 0
+    both = value(lambda z: [mixed(z) ** 2, ops.ones((5, 3))], Z, **settings)
+    np.testing.assert_allclose(both, value(lambda z: mixed(z) ** 2, Z, **settings), rtol=1e-5)
+
+
 def test_structures_add_up():
     def both(z):
         return {"b": (z[:, 0] * z[:, 1], z[:, 1:] * z[:, :1]), "a": [z[:, 2] * z[:, 3]]}
@@ -379,19 +387,27 @@ def test_what_is_not_finite_shows(reduction, bad):
 
 
 def test_narrow_numbers_are_widened():
-    # One direction and its opposite are as far apart in bfloat16 as in float32.
-    points = []
+    # One direction and its opposite are as far apart from bfloat16 as from float32.
+    narrow = ops.cast(Z, "bfloat16")
+    wide = ops.cast(narrow, "float32")
 
     def fn(z):
-        points.append(keras.backend.standardize_dtype(z.dtype))
-        return ops.cast(z[:, 0] * z[:, 1], "bfloat16")
+        return z[:, 0] * z[:, 1]
 
-    penalty = hessian_penalty(fn, ops.cast(Z, "bfloat16"), seed=0)
-    assert keras.backend.standardize_dtype(penalty.dtype) == "float32"
-    assert set(points) == {"float32"}
-    network = generator("mixed_bfloat16")
-    found = along(network, Z, DIRECTIONS[:2])
-    assert all(penalty.dtype == "float32" and penalty > 0 for penalty in found.values())
+    def rounding(z):
+        return ops.cast(fn(z), "bfloat16")
+
+    for a, b in ((fn, fn), (rounding, lambda z: ops.cast(rounding(z), "float32"))):
+        penalty = hessian_penalty(a, narrow, seed=0)
+        assert keras.backend.standardize_dtype(penalty.dtype) == "float32"
+        np.testing.assert_allclose(numbers(penalty), value(b, wide), rtol=1e-5)
+    found, expected = (
+        along(generator(dtype), Z, DIRECTIONS[:2], reduction="mean")
+        for dtype in ("mixed_bfloat16", "float32")
+    )
+    for name, penalty in found.items():
+        assert penalty.dtype == "float32"
+        np.testing.assert_allclose(penalty, expected[name], rtol=0.03)
 
 
 def test_other_inputs_through_a_lambda():
@@ -549,6 +565,7 @@ def test_a_converted_weight_has_the_same_effect(power, fn):
         (None, Z, {"epsilon": np.inf}, "Received: epsilon=inf"),
         (None, Z, {"epsilon": np.nan}, "Received: epsilon=nan"),
         (None, Z, {"epsilon": None}, "Received: epsilon=None"),
+        (None, Z, {"epsilon": "0.1"}, "Received: epsilon='0.1'"),
         (None, Z, {"reduction": "sum"}, r"`reduction` must be .*'mean'\).*reduction='sum'"),
         (None, Z, {"reduction": None}, "Received: reduction=None"),
         (None, Z, {"reduction": ops.abs}, r"`reduction` must give a scalar.*the shape \(5, 6\)"),
@@ -581,6 +598,7 @@ def test_bad_input_is_named(fn, z, settings, message):
     [
         (-1, {}, "`weight` must be a finite number >= 0. Received: weight=-1"),
         (1, {"epsilon": 0}, "`epsilon` must be .* Received: epsilon=0"),
+        (1, {"epsilon": "0.1"}, "`epsilon` must be .* Received: epsilon='0.1'"),
         (1, {"new_epsilon": np.inf}, "`new_epsilon` must be .* Received: new_epsilon=inf"),
         (1, {"num_directions": 1}, "`num_directions` must be .* Received: num_directions=1"),
         (1, {"new_num_directions": 1}, "`new_num_directions` must be .*new_num_directions=1"),

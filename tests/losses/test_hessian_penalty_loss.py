@@ -1,5 +1,6 @@
 """Which layers are regularised, with respect to what, and what is computed for it."""
 
+import contextlib
 import warnings
 
 import keras
@@ -9,6 +10,7 @@ from keras import layers, ops
 
 from keras_disentangle.layers import PixelNormalization, UpConv2D
 from keras_disentangle.losses import HessianPenaltyLoss, hessian_penalty
+from keras_disentangle.losses.hessian_penalty_loss import check_layers
 
 BACKEND = keras.backend.backend()
 RNG = np.random.default_rng(0)
@@ -82,7 +84,7 @@ def test_chosen_layers():
     loss = HessianPenaltyLoss(model, [model.get_layer("norm"), "tanh", "leaky"], seed=0)
     expected = {name: value(up_to(model, name)) for name in ("norm", "tanh", "leaky")}
     found = values(loss)
-    assert list(found) == list(expected)
+    assert list(found) == loss.layers == list(expected)
     for name, penalty in expected.items():
         assert penalty > 1e-3
         np.testing.assert_allclose(found[name], penalty, rtol=1e-3)
@@ -169,12 +171,12 @@ def test_a_model_without_a_graph():
         loss(Z)
     model(Z)
     found = values(loss)
-    assert set(found) == {"image/0", "logit"}
+    assert set(found) == {"image/0", "logit"} and loss.layers == []
     np.testing.assert_allclose(found["logit"], value(lambda z: model(z)["logit"]), rtol=1e-3)
-    alone = keras.Sequential([layers.Dense(3, "tanh")], name="alone")
+    alone = keras.Sequential([layers.Dense(3, "tanh")])
     late = HessianPenaltyLoss(alone, seed=0)
     alone.build((None, 5))
-    assert list(values(late)) == ["alone"]
+    assert list(values(late)) == [""]
 
 
 # Keras says so of every functional model that is given a mask.
@@ -252,12 +254,55 @@ def test_linear_layers_are_warned_about():
     x = layers.Conv2D(2, 3, activation="relu", name="curved")(x)
     x = layers.Dense(2, name="dense")(PixelNormalization(name="norm")(x))
     model = keras.Model(z, layers.Conv2D(3, 1, name="image")(x))
-    with pytest.warns(UserWarning, match=r"\['up', 'conv', 'dense'\] are linear: .* normalis"):
+    with pytest.warns(UserWarning, match=r"\['up', 'conv', 'dense'\] are .* after normalization"):
         HessianPenaltyLoss(model, ["up", "curved", "conv", "norm", "dense", "image"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         HessianPenaltyLoss(model, ["curved", "norm", "image"])
         HessianPenaltyLoss(model)
+
+
+@pytest.mark.parametrize(
+    "layer, is_linear",
+    [
+        (lambda: layers.Reshape((2, 8, 2)), True),
+        (layers.Flatten, True),
+        (lambda: layers.Permute((2, 1, 3)), True),
+        (layers.Identity, True),
+        (lambda: layers.Dropout(0.5), True),
+        (lambda: layers.Cropping2D(1), True),
+        (lambda: layers.ZeroPadding2D(1), True),
+        (lambda: layers.UpSampling2D(interpolation="bilinear"), True),
+        (lambda: layers.AveragePooling2D(2), True),
+        (layers.GlobalAveragePooling2D, True),
+        (lambda: layers.MaxPooling2D(2), False),
+        (layers.ReLU, False),
+        (layers.LeakyReLU, False),
+        (lambda: layers.Activation("tanh"), False),
+        (layers.BatchNormalization, False),
+        (PixelNormalization, False),
+    ],
+)
+def test_what_comes_right_after_a_linear_layer_is_warned_about(layer, is_linear):
+    z = keras.Input((4, 4, 2))
+    x = layer()(layers.Reshape((4, 4, 2))(layers.Dense(2)(z)))
+    model = keras.Model(z, layers.Dense(1, name="end")(layers.Flatten()(x)))
+    name = model.layers[3].name
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        HessianPenaltyLoss(model, [name, "end"])
+    assert [f"['{name}'] are linear" in str(warning.message) for warning in found] == (
+        [True] if is_linear else []
+    )
+
+
+def test_what_the_output_has_its_scale_from_may_be_linear():
+    z = keras.Input((5,))
+    x = layers.Dense(6, name="moved")(layers.Reshape((5,), name="input_moved")(z))
+    model = keras.Model(z, layers.Reshape((2, 3), name="end")(layers.Dropout(0.5)(x)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        HessianPenaltyLoss(model, ["input_moved", "moved", "end"])
 
 
 def nested():
@@ -316,6 +361,14 @@ def test_bad_inputs_are_named(arguments, inputs, message):
         HessianPenaltyLoss(conditional(), **{"argument": "z", **arguments})(inputs)
 
 
+@pytest.mark.parametrize("shape", [(4, 5), (4, 3, 5), (4, 2, 4), (3, 2, 5), (2, 4, 5), (4, 2)])
+def test_directions_of_another_shape_are_refused(shape):
+    model = sequential()
+    message = r"`directions` must .* \(4, 2, 5\). Received: directions.shape=\(" + f"{shape[0]}, "
+    with pytest.raises(ValueError, match=message):
+        HessianPenaltyLoss(model)(Z, np.ones(shape, "float32"))
+
+
 def test_a_model_without_a_graph_has_no_such_input():
     model = Subclassed()
     model(Z)
@@ -360,3 +413,27 @@ def test_one_pass_is_refused_where_points_would_differ(layer):
     np.testing.assert_allclose(float(loss(Z)), value(model), rtol=1e-3)
     with pytest.raises(ValueError, match="`one_pass` must be False .* Received: the layer '"):
         loss(Z, training=True)
+
+
+@pytest.mark.parametrize(
+    "layer, settings, message",
+    [
+        (layers.GaussianNoise, {"one_pass": True, "training": True}, "`one_pass`.*'part'"),
+        (layers.GaussianNoise, {"one_pass": True}, None),
+        (layers.GaussianNoise, {"training": True}, None),
+        (layers.GroupNormalization, {"one_pass": True, "training": True}, None),
+        (
+            layers.LayerNormalization,
+            {"method": "exact"},
+            "`method`.*'part'" if "layer" in WRONG[BACKEND] else None,
+        ),
+        (layers.LayerNormalization, {}, None),
+    ],
+)
+def test_layers_of_any_network_are_checked(layer, settings, message):
+    part = layer(1, name="part")
+    model = keras.Sequential([keras.Input((5,)), keras.Sequential([layers.Dense(4), part])])
+    settings = {"method": "finite_difference", "one_pass": False, "training": False, **settings}
+    refused = pytest.raises(ValueError, match=message) if message else contextlib.nullcontext()
+    with refused:
+        check_layers(model._flatten_layers(), **settings)

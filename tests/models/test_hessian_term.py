@@ -6,7 +6,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import GANS, IMAGE_SHAPE, VAES, fit, flat_networks, numbers, progressive_networks
+from tiny_models import (
+    GANS,
+    IMAGE_SHAPE,
+    IMAGES,
+    VAES,
+    fit,
+    flat_networks,
+    numbers,
+    progressive_networks,
+)
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.losses import HessianPenaltyLoss
@@ -71,6 +80,21 @@ def test_the_terms_add_up():
     logs = fit(GANS["gan_hessian"].build(), epochs=1)
     parts = [logs[f"hessian_penalty_{layer}"][0] for layer in ("first", "last")]
     assert logs["hessian_penalty"][0] == pytest.approx(sum(parts), rel=1e-5) and min(parts) > 0
+
+
+def test_a_single_layer_is_named_too():
+    logs = fit(gan({"outputs": "hidden"}), epochs=1)
+    assert logs["hessian_penalty_hidden"] == logs["hessian_penalty"]
+    model = ProgressiveGAN(**progressive_networks(), hessian_penalty={"num_layers": 1})
+    named = [name for name in model.trackers if name.startswith("hessian_penalty")]
+    assert named == ["hessian_penalty", "hessian_penalty_dense_4x4"]
+
+
+def test_a_generator_without_a_graph_has_no_names_to_log():
+    model = GAN(**progressive_networks(resolution=4), hessian_penalty={}, seed=1)
+    logs = fit(model, IMAGES[:, :4, :4], epochs=1)
+    assert [name for name in logs if name.startswith("hessian_penalty")] == ["hessian_penalty"]
+    assert logs["hessian_penalty"][0] > 0
 
 
 def test_a_gans_penalty_is_that_of_the_loss():
@@ -138,8 +162,14 @@ def test_without_a_weight_the_first_step_is_that_of_a_plain_gan():
         ({"lambda": 1.0}, "`hessian_penalty` must be None or a dict"),
         ({"seed": 1}, "`hessian_penalty` must be None or a dict"),
         ({"reduction": ops.max}, "must give its `reduction` by name"),
+        ({"outputs": layers.ReLU(name="x")}, "must give its `outputs` by name.*outputs=<ReLU"),
+        (
+            {"outputs": ["hidden", layers.ReLU()]},
+            r"must give its `outputs` by name.*\['hidden', <R",
+        ),
         ({"num_directions": 1}, "`num_directions` must be"),
         ({"epsilon": 0.0}, "`epsilon` must be"),
+        ({"epsilon": "0.1"}, "`epsilon` must be"),
         ({"outputs": ["nowhere"]}, "`outputs` must be layers of the model"),
     ],
 )
@@ -153,8 +183,9 @@ def test_a_vae_regularises_what_it_generates():
         VAE(**flat_networks(3), hessian_penalty={"outputs": ["dense"]})
 
 
-def test_a_penalty_that_is_not_finite_names_the_layer():
-    model = gan({"outputs": ["hidden", "pixels"]})
+@pytest.mark.parametrize("outputs", [["hidden", "pixels"], "pixels"])
+def test_a_penalty_that_is_not_finite_names_the_layer(outputs):
+    model = gan({"outputs": outputs})
     model.compile(generator_optimizer="adam", discriminator_optimizer="adam")
     kernel = model.generator.get_layer("pixels").kernel
     kernel.assign(np.full(kernel.shape, np.nan))

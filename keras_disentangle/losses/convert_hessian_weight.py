@@ -1,0 +1,73 @@
+"""What becomes of the weight of a Hessian Penalty that is computed otherwise."""
+
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.losses.hessian_penalty import check_step
+
+
+def convert_hessian_weight(
+    weight,
+    *,
+    epsilon=0.1,
+    new_epsilon=None,
+    num_directions=2,
+    new_num_directions=None,
+    unbiased=True,
+    new_unbiased=None,
+    power=4,
+):
+    r"""The weight that gives a Hessian Penalty computed otherwise the effect of `weight`.
+
+    $$\lambda' = \lambda \left(\frac{\epsilon'}{\epsilon}\right)^p \frac{f}{f'}$$
+
+    with f = 1 for the unbiased variance and (k - 1) / k for the one that divides by k.
+
+    The form of the variance is converted exactly: at equal directions the penalties differ by that
+    factor. So the paper's 0.1, which goes with a variance over two directions that divides by 2,
+    is 0.05 here. Another number of directions is allowed for in expectation, with the reduction
+    "mean"; with "max", the largest of better estimates is also a smaller number.
+
+    How much the step matters is up to the network: its penalty is taken to go as
+    $\epsilon^{-p}$. That holds with
+
+    - p = 0 for a smooth network and a small step: the differences have converged;
+    - p = 1 with "mean" and 2 with "max" for a piecewise linear network, as with (leaky) ReLU, and
+      a small step: all the curvature is in kinks, and the smaller the step, the fewer of them it
+      meets and the sharper they look;
+    - p = 4, the authors' rule and the extreme, where the numerator of the differences depends on
+      the step no more: the step is so large that bounded outputs cannot go further, or so small
+      that the numerator is rounding.
+
+    Args:
+        weight: λ, a number >= 0.
+        epsilon: step of the differences, in units of z.
+        new_epsilon, new_num_directions, new_unbiased: what comes in place of the arguments of
+            these names; by default nothing changes.
+        num_directions: k.
+        unbiased: whether the variance divides by k - 1, or else by k.
+        power: p, a number >= 0.
+
+    Returns:
+        λ', a float.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> convert_hessian_weight(0.1, unbiased=False, new_unbiased=True)
+    0.05
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), appendix A.1, and the authors' advice on
+    epsilon beside their code.
+    """
+    weight, power = check_weight("weight", weight), check_weight("power", power)
+    new_epsilon = epsilon if new_epsilon is None else new_epsilon
+    new_num_directions = num_directions if new_num_directions is None else new_num_directions
+    new_unbiased = unbiased if new_unbiased is None else new_unbiased
+    check_step("epsilon", epsilon)
+    check_step("new_epsilon", new_epsilon)
+    check_int("num_directions", num_directions, minimum=2)
+    check_int("new_num_directions", new_num_directions, minimum=2)
+    factor = 1 if unbiased else (num_directions - 1) / num_directions
+    new_factor = 1 if new_unbiased else (new_num_directions - 1) / new_num_directions
+    return weight * (new_epsilon / epsilon) ** power * factor / new_factor
