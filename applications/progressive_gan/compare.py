@@ -27,7 +27,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="compare.py progressive_gan",
         description="Prints the paper's measures of finished trainings, a line each, and draws "
-        "their curves, the activeness of their components, and Hessians of their pixels.",
+        "their curves, the activeness of their components, and Hessians of their pixels. On "
+        'CLEVR-1FOV, "perfect" has the least path length that all of the data allow.',
         epilog="Example: compare.py progressive_gan runs/scratch runs/finetune --out runs/compared",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -49,6 +50,14 @@ def main(arguments=None):
     scores = {}
     for name, model in models.items():
         recipe = Recipe(**results[name]["settings"])
+        if recipe.data == "clevr_1fov" and "perfect" not in scores:
+            scores["perfect"] = _trained.path_lengths(
+                _trained.perfect_generator(PRESETS[recipe.preset]),
+                model.latent_dim,
+                _trained.features.load(options.features)[1],
+                options.paths,
+                options.seed,
+            )
         images = _trained.load_images(recipe.data, PRESETS[recipe.preset], options.data_dir)
         scores[name] = _trained.scores(
             model, images, options.features, options.samples, options.paths, options.seed
@@ -82,7 +91,7 @@ def read_results(log_dir):
 def draw(results, models, scores, out, seed=0, num_codes=4):
     """Writes the pictures into the folder `out`; returns their names."""
     pictures = {
-        "activeness": activeness_bars({k: np.array(v["activeness"]) for k, v in scores.items()})
+        "activeness": activeness_bars({k: np.array(scores[k]["activeness"]) for k in models})
     }
     for name in CURVES:
         curves = {

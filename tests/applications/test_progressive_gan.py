@@ -185,6 +185,17 @@ def test_scores_of_a_known_generator():
     np.testing.assert_allclose(found, [0, 16 / 3, 0], rtol=1e-5, atol=1e-9)
 
 
+def test_the_perfect_generator():
+    generate = _trained.perfect_generator(TINY, positions=5)
+    images = kd.datasets.Clevr("1fov", image_size=8, zoom=2.0, positions=5).images(np.arange(5))
+    # With three components, that of a direction is evenly distributed (Archimedes).
+    t = np.array([-1, -0.5, 0, 0.5, 1, 0.25])
+    z = 7 * np.stack([t, np.sqrt(1 - t**2), 0 * t], axis=1)
+    found = 255 * generate(z)
+    np.testing.assert_allclose(found[:5], images, atol=1e-3)
+    np.testing.assert_allclose(found[5], (images[2] + images[3].astype(float)) / 2, atol=1e-3)
+
+
 def test_features_tell_factors_apart(tmp_path):
     network, scores = features.train(image_size=8, steps=40, batch_size=8, verbose=0)
     assert set(scores) == {"color", "shape", "x", "y"}
