@@ -138,7 +138,7 @@ def test_the_scripts_explain_themselves():
     commands = [
         [command, *application, "--help"]
         for command in ("train", "evaluate", "traverse")
-        for application in ([], ["provlae"], ["info_gan"])
+        for application in ([], ["provlae"], ["info_gan"], ["progressive_gan"])
     ]
     runs = [
         subprocess.Popen(
@@ -155,5 +155,5 @@ def test_the_scripts_explain_themselves():
         assert (
             ("--weights" in out or "--recipe" in out)
             if len(command) == 3
-            else ("APPLICATION is one of: info_gan, provlae" in out)
+            else ("APPLICATION is one of: info_gan, progressive_gan, provlae" in out)
         )
