@@ -227,6 +227,30 @@ def test_a_backup_across_growth_is_exact(whole_run, save_freq, step, first, tmp_
         np.testing.assert_array_equal(expected, found)
 
 
+class GrowInTheSecondEpoch(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.grow(fade_steps=2)
+
+
+def test_a_backup_across_growth_by_a_callback_of_ones_own(tmp_path):
+    def run(*callbacks):
+        keras.utils.set_random_seed(0)
+        model = gan(resolution=8)
+        model.set_stage(0)
+        data = image_batches(IMAGES[:, :8, :8], batch_size=4, seed=0)
+        model.fit(data, epochs=3, verbose=0, callbacks=[GrowInTheSecondEpoch(), *callbacks])
+        return model
+
+    whole = run()
+    with pytest.raises(Interrupted):
+        run(ExactBackup(tmp_path), Interrupt(8))
+    model = run(ExactBackup(tmp_path))
+    assert model.stage == 1 and int(model.step) == 9
+    for expected, found in zip(state(whole), state(model), strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
 def test_a_finished_run_is_trained_on_in_its_last_stage():
     model = gan(resolution=8)
     train(model, ProgressiveGrowth(**IMAGES_PER_PART), epochs=2)

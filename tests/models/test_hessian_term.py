@@ -183,6 +183,21 @@ def test_a_vae_regularises_what_it_generates():
         VAE(**flat_networks(3), hessian_penalty={"outputs": ["dense"]})
 
 
+@pytest.mark.parametrize(
+    "cls, arguments", [(layers.BatchNormalization, ()), (layers.Dropout, (0.5,))]
+)
+def test_layers_that_do_not_suit(cls, arguments):
+    def model(part):
+        networks = flat_networks(3)
+        start = keras.Input(networks[part].input_shape[1:]), cls(*arguments, name="unfit")
+        networks[part] = keras.Sequential([*start, *networks[part].layers])
+        return VAE(**networks, hessian_penalty={"one_pass": True})
+
+    fit(model("encoder"), epochs=1)  # Only what generates matters.
+    with pytest.raises(ValueError, match="`one_pass` must be False.*layer 'unfit'"):
+        fit(model("decoder"), epochs=1)
+
+
 @pytest.mark.parametrize("outputs", [["hidden", "pixels"], "pixels"])
 def test_a_penalty_that_is_not_finite_names_the_layer(outputs):
     model = gan({"outputs": outputs})
