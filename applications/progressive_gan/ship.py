@@ -11,6 +11,8 @@ from keras_disentangle.applications.progressive_gan.progressive_gan import (
     copy_networks,
 )
 
+from keras_disentangle.schedules import read
+
 
 def main(arguments=None):
     """Command line of `scripts/ship.py progressive_gan`."""
@@ -32,9 +34,10 @@ def main(arguments=None):
         "latent_dim": trained.latent_dim,
         "informative": informative,
     }
-    # Without the optimizers, and without what else a training leaves behind.
+    # Without the optimizers and the ramps.
     model = ProgressiveGAN(**settings)
     copy_networks(trained, model)
+    model.step.assign(read(trained.step))
     _weights.save_weights(model, FOLDER, "ProgressiveGAN", options.name, settings)
 
     shipped = ProgressiveGAN(weights=options.name)

@@ -29,7 +29,8 @@ SHIPPED = [
 def test_shipped_weights(application, name):
     model = getattr(kd.applications, application)(weights=name)
     images = np.random.default_rng(0).random((2, *model.image_shape), dtype="float32")
-    for value in (*keras.tree.flatten(model.encode(images)), model.sample(2, seed=0)):
+    codes = keras.tree.flatten(model.encode(images)) if hasattr(model, "encode") else []
+    for value in (*codes, model.sample(2, seed=0)):
         assert np.isfinite(ops.convert_to_numpy(value)).all()
     assert int(model.step) > 0
 
@@ -73,7 +74,9 @@ def test_files_are_stored_as_float16(folder):
                 else None
             )
         )
-    assert len(kinds) == len(trained.trainable_variables) and set(kinds) == {np.dtype("float16")}
+    assert kinds.count("float16") == len(trained.trainable_variables)
+    # Step counts would not survive it.
+    assert kinds.count("float64") == len(trained.ramps) == len(kinds) - kinds.count("float16")
 
 
 def test_agreeing_settings_may_be_repeated_and_others_replaced(folder):
