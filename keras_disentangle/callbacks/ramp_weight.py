@@ -38,10 +38,10 @@ class RampWeight(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         ramps = getattr(self.model, "ramps", {})
         if self.name not in ramps:
+            hint = " (the model must be made with `hessian_penalty={}`)"
             raise ValueError(
-                f"`name` must be one of the model's ramps, {sorted(ramps)} (`hessian_weight` among "
-                "them if the model was made with `hessian_penalty={}`). "
-                f"Received: name={self.name!r}"
+                f"`name` must be one of the model's ramps, {sorted(ramps)}. "
+                f"Received: name={self.name!r}" + (hint if self.name == "hessian_weight" else "")
             )
         ramp = ramps[self.name]
         if not ramp.holds(self.target, self.steps, self.start):

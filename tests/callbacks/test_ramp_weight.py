@@ -94,6 +94,8 @@ def test_unknown_names_list_the_known_ones():
     message = r"`name` must be one of .*\['alpha_1', 'alpha_2', 'beta'\]. Received: name='alpha_3'"
     with pytest.raises(ValueError, match=message):
         fit(model, callbacks=[RampWeight("alpha_3", 1.0, steps=3)])
+    with pytest.raises(ValueError, match="'hessian_weight' .*made with `hessian_penalty="):
+        fit(model, callbacks=[RampWeight("hessian_weight", 1.0, steps=3)])
     plain = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     plain.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"\[\]. Received: name='beta'"):
