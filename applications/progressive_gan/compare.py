@@ -41,9 +41,10 @@ def main(arguments=None):
     parser.add_argument("--out", default="runs/compared", help="folder for scores and pictures")
     options = parser.parse_args(arguments)
     runs = {Path(run).name: Path(run) for run in options.runs}
-    if len(runs) < len(options.runs):
+    if len(runs) < len(options.runs) or "perfect" in runs:
         raise ValueError(
-            f"`runs` must have different names, for the legend. Received: runs={options.runs}"
+            '`runs` must have different names, for the legend, and none that of "perfect". '
+            f"Received: runs={options.runs}"
         )
     results = {name: read_results(run) for name, run in runs.items()}
     models = {name: _trained.load(run / "model.keras") for name, run in runs.items()}

@@ -24,7 +24,13 @@ def main(arguments=None):
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
     model = _trained.load(options.weights)
-    images = _trained.load_images(options.data, PRESETS[options.preset], options.data_dir)
+    preset = PRESETS[options.preset]
+    if model.image_shape[0] != preset.resolution:
+        raise ValueError(
+            f"`preset` must be that of the model, whose images have {model.image_shape[0]} pixels "
+            f"a side. Received: preset={options.preset!r}"
+        )
+    images = _trained.load_images(options.data, preset, options.data_dir)
     scores = _trained.scores(
         model, images, options.features, options.samples, options.paths, options.seed
     )

@@ -27,7 +27,7 @@ def ProgressiveGAN(
     """A `kd.models.ProgressiveGAN` with the networks of the Hessian penalty's experiments.
 
     With weights, it is ready to be fine-tuned: generator, discriminator and the running mean of the
-    generator are the trained ones.
+    generator are the trained ones, and the count of steps goes on.
 
     Args:
         preset: a name in `kd.applications.progressive_gan.presets.PRESETS`: `"paper"` (the
@@ -75,18 +75,12 @@ def ProgressiveGAN(
         raise ValueError(
             f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
         )
-    if weights is None:
-        return _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
-    # A file need not hold a ramp of the penalty's weight.
-    trained = _build(**settings, hessian_penalty=None, seed=seed)
-    noise = ops.convert_to_numpy(trained.seed_generator.state)
-    load_weights(trained, FOLDER, weights)
-    if hessian_penalty is None:
-        if seed is not None:  # goes before the state that the file holds
-            trained.seed_generator.state.assign(noise)
-        return trained
     model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
-    copy_networks(trained, model)
+    if weights is not None:
+        noise = ops.convert_to_numpy(model.seed_generator.state)
+        load_weights(model, FOLDER, weights)
+        if seed is not None:  # goes before the state that the file holds
+            model.seed_generator.state.assign(noise)
     return model
 
 

@@ -22,6 +22,7 @@ from keras_disentangle.applications.progressive_gan.progressive_gan import (
 )
 
 import keras_disentangle as kd
+from keras_disentangle._arguments import check_int
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization import save_png, training_curves
 
@@ -118,19 +119,15 @@ def train(
             superfluous or of other networks, or `log_dir` holds an unfinished training with other
             settings.
     """
-    if recipe.continues != (start is not None):
-        raise ValueError(
-            "`start` must be a trained model for a recipe that continues, and none for others. "
-            f"Received: start={start}"
-        )
-    preset = PRESETS[recipe.preset]
+    _check(recipe, start)
+    preset, log_dir = PRESETS[recipe.preset], Path(log_dir)
     per_epoch, size = recipe.images_per_epoch, preset.batch_size
-    if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
+    start = None if start is None else str(start)
+    if start is not None and log_dir.resolve() in Path(start).resolve().parents:
         raise ValueError(
-            f"`images` must be a multiple of {per_epoch}, an epoch, and that of {size}, a batch. "
-            f"Received: images={recipe.images}"
+            "`log_dir` must be another folder than that of `start`, which would be written over. "
+            f"Received: log_dir={log_dir}, start={start}"
         )
-    log_dir = Path(log_dir)
     settings = {
         "settings": asdict(recipe),
         "start": start,
@@ -140,24 +137,15 @@ def train(
     images = _trained.load_images(recipe.data, preset, data_dir)
     model = build_model(recipe, start, seed)
     model.compile(**preset.optimizers())
-    scores = _Scores(images, recipe)
+    clock = _runs.Clock()
+    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock, *_schedule(model, recipe)]
+    callbacks += [_Scores(images, recipe), kd.callbacks.TensorBoardScalars(log_dir)]
     if not _runs.goes_on(log_dir, settings):
         _runs.check_finished(log_dir)
         _runs.clear(log_dir, "backup")
         _runs.write_json(log_dir / _runs.RUN, settings)
 
     batches = kd.datasets.image_batches(images, size, seed, steps_per_epoch=per_epoch // size)
-    clock = _runs.Clock()
-    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock]
-    if recipe.images_per_stage:
-        growth = (recipe.images_per_fade, recipe.images_per_stage)
-        callbacks.append(kd.callbacks.ProgressiveGrowth(*growth))
-    if recipe.hessian_weight:
-        ramp_steps = recipe.ramp_images // size
-        callbacks.append(
-            kd.callbacks.RampWeight("hessian_weight", recipe.hessian_weight, ramp_steps)
-        )
-    callbacks += [scores, kd.callbacks.TensorBoardScalars(log_dir)]
     epochs = recipe.images // per_epoch
     history = model.fit(batches, epochs=epochs, verbose=verbose, callbacks=callbacks).history
     results = {
@@ -180,6 +168,53 @@ def train(
     return model, results
 
 
+def _check(recipe, start):
+    """Raises a ValueError if the settings of a recipe do not go together."""
+    if recipe.preset not in PRESETS:
+        raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: {recipe.preset!r}")
+    if recipe.continues != (start is not None):
+        raise ValueError(
+            "`start` must be a trained model for a recipe that continues, and none for others. "
+            f"Received: start={start}"
+        )
+    size = PRESETS[recipe.preset].batch_size
+    check_int("scores_every", recipe.scores_every)
+    per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
+    if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
+        raise ValueError(
+            f"`images` must be a multiple of {per_epoch}, an epoch, and that of {size}, a batch. "
+            f"Received: images={recipe.images}"
+        )
+    if recipe.images_per_fade and not recipe.images_per_stage:
+        raise ValueError(
+            "`images_per_fade` must be 0 where nothing grows (`images_per_stage` is 0). "
+            f"Received: images_per_fade={recipe.images_per_fade}"
+        )
+    if recipe.ramp_images and not recipe.hessian_weight:
+        raise ValueError(
+            "`ramp_images` must be 0 where there is no `hessian_weight`. "
+            f"Received: ramp_images={recipe.ramp_images}"
+        )
+
+
+def _schedule(model, recipe):
+    """The callbacks that let a model grow and its penalty's weight rise."""
+    size, callbacks = PRESETS[recipe.preset].batch_size, []
+    if recipe.images_per_stage:
+        fade, stage = recipe.images_per_fade, recipe.images_per_stage
+        callbacks.append(kd.callbacks.ProgressiveGrowth(fade, stage))
+        needed = model.num_stages * (stage + fade) - fade
+        if recipe.images < needed:
+            raise ValueError(
+                f"`images` must be at least {needed}, for all {model.num_stages} stages. "
+                f"Received: images={recipe.images}"
+            )
+    if recipe.hessian_weight:
+        steps = -(-recipe.ramp_images // size)
+        callbacks.append(kd.callbacks.RampWeight("hessian_weight", recipe.hessian_weight, steps))
+    return callbacks
+
+
 def build_model(recipe, start=None, seed=0):
     """The uncompiled model of a recipe, with the networks of a trained one if it continues."""
     keras.utils.set_random_seed(seed)
@@ -187,6 +222,11 @@ def build_model(recipe, start=None, seed=0):
     trained = None if start is None else _trained.load(start)
     if trained is not None:
         settings["latent_dim"] = trained.latent_dim
+        if trained.stage != trained.num_stages - 1:
+            raise ValueError(
+                f"`start` must be a model that has grown up. Received: {start}, in the stage "
+                f"{trained.stage} of 0 to {trained.num_stages - 1}"
+            )
     penalty = {} if recipe.hessian_weight else None
     model = ProgressiveGAN(**settings, hessian_penalty=penalty, seed=seed)
     if trained is not None:
