@@ -87,9 +87,9 @@ def strategy(devices):
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    # One operation at a time. With several, and other load, about one run in ten logged a
-    # discriminator loss half a percent off at one of the steps with two moves of the discriminator,
-    # while weights and later losses agreed: why is not known.
+    # One operation at a time. With several, and other load, two runs logged a discriminator loss
+    # that was off at one of ten steps (half a percent in one of them). Why is not known, and so
+    # replicas that do run at once are not tested here.
     tf.config.threading.set_inter_op_parallelism_threads(1)
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
