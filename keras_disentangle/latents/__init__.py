@@ -3,6 +3,7 @@
 from keras_disentangle.latents.categorical import Categorical
 from keras_disentangle.latents.latent_space import LatentSpace
 from keras_disentangle.latents.normal import Normal
+from keras_disentangle.latents.orthogonalize import orthogonalize
 from keras_disentangle.latents.uniform import Uniform
 
-__all__ = ["Categorical", "LatentSpace", "Normal", "Uniform"]
+__all__ = ["Categorical", "LatentSpace", "Normal", "Uniform", "orthogonalize"]

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.metrics._validation import check_matrix
 
 
 def as_space(space):
@@ -19,6 +20,24 @@ def as_space(space):
         "`space` must be a `LatentSpace` or the number of standard normal dimensions. "
         f"Received: space={space!r}"
     )
+
+
+def check_directions(directions, codes):
+    """`directions` as a finite float64 array (m, d), as wide as `codes` (n, d), no row of it 0."""
+    directions = ops.convert_to_numpy(directions)
+    width = codes.shape[1]
+    if directions.ndim != 2 or directions.shape[1] != width:
+        raise ValueError(
+            f"`directions` must be of shape (m, {width}), as wide as the codes. "
+            f"Received: directions.shape={directions.shape}"
+        )
+    directions = check_matrix("directions", directions).astype(np.float64)
+    if not directions.any(axis=1).all():
+        raise ValueError(
+            "`directions` must not hold a row of zeros. Received: zeros in the rows "
+            f"{np.flatnonzero(~directions.any(axis=1)).tolist()}"
+        )
+    return directions
 
 
 def evaluate(fn, z, name):

@@ -4,7 +4,8 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.metrics._generator import as_space, evaluate
+from keras_disentangle.latents import Normal, orthogonalize
+from keras_disentangle.metrics._generator import as_space, check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
 
 
@@ -16,10 +17,11 @@ def activeness(
     num_samples=300,
     num_values=3,
     extent=1.0,
+    directions=None,
     seed=0,
     batch_size=64,
 ):
-    """Activeness of each latent component: the variance of the output as it alone changes.
+    """Activeness of latent components or directions: the variance of the output as one changes.
 
     The component visits the values of a traversal while the others stay as in a random code; the
     unbiased variance over these values is averaged over pixels, then over the codes. With the
@@ -28,6 +30,10 @@ def activeness(
 
     All components of a categorical code change together, through every category, so that each
     has the activeness of the code as a whole.
+
+    Along a direction q, the random code is made orthogonal to q, and t q is added to it for each
+    value t of a traversal of a normal code, whatever codes `space` has. The axes of a normal code,
+    as directions, have the activeness of its components.
 
     Args:
         generator: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32
@@ -40,16 +46,19 @@ def activeness(
         num_values: The number of values that a continuous component visits, >= 2.
         extent: 1 visits -2 to 2 of a normal code and the whole interval of a uniform one, 2 twice
             as much.
+        directions: None, or an array `(m, d)` with directions as rows, none of them 0, to take the
+            place of the components.
         seed: Seed of the codes.
         batch_size: About how many codes are given to `generator` at once.
 
     Returns:
-        Float64 array `(d,)`, in the outputs' units squared.
+        Float64 array `(d,)`, with directions `(m,)`, in the outputs' units squared.
 
     Raises:
-        ValueError: If `space` is neither, `codes` is not a finite array `(n, d)`, a number is not a
-            positive integer (`num_values`: at least 2), `extent` is not positive, or `generator`
-            does not return finite floating-point numbers for each code.
+        ValueError: If `space` is neither, `codes` or `directions` is not a finite array of rows as
+            wide as `space`, a direction is 0, a number is not a positive integer (`num_values`: at
+            least 2), `extent` is not positive, or `generator` does not return finite floating-point
+            numbers for each code.
 
     Example:
 
@@ -73,20 +82,33 @@ def activeness(
             f"Received: codes.shape={codes.shape}"
         )
 
-    def variance(name, dim):
-        """Mean over codes and pixels of the variance along one traversal."""
-        size = max(1, batch_size // len(space.traversal(codes[0], name, dim, num_values, extent)))
+    def variance(visit):
+        """Mean over codes and pixels of the variance along one traversal; `visit` makes of codes
+        (n, d) the points (n, values, d)."""
+        size = max(1, batch_size // visit(codes[:1]).shape[1])
         total = 0.0
         for start in range(0, len(codes), size):
-            block = codes[start : start + size]
-            points = [space.traversal(z, name, dim, num_values, extent) for z in block]
-            outputs = evaluate(generator, np.concatenate(points), "generator(z)")
-            outputs = outputs.reshape(len(block), len(points[0]), -1)
+            points = visit(codes[start : start + size])
+            outputs = evaluate(generator, points.reshape(-1, space.dim), "generator(z)")
+            outputs = outputs.reshape(*points.shape[:2], -1)
             total += np.var(outputs, axis=1, ddof=1, dtype=np.float64).mean(axis=1).sum()
         return total / len(codes)
 
+    if directions is not None:
+        values = Normal(1).traversal(num_values, extent)[:, None]
+        directions = check_directions(directions, codes)
+
+        def along(q):
+            return lambda z: ops.convert_to_numpy(orthogonalize(z, q))[:, None] + values * q
+
+        return np.array([variance(along(q)) for q in directions])
+
+    def through(name, dim):
+        arguments = (name, dim, num_values, extent)
+        return lambda codes: np.stack([space.traversal(z, *arguments) for z in codes])
+
     scores = []
     for code in space.codes:
-        each = [variance(code.name, dim) for dim in range(code.num_traversals)]
+        each = [variance(through(code.name, dim)) for dim in range(code.num_traversals)]
         scores += each * (code.dim // code.num_traversals)
     return np.array(scores)

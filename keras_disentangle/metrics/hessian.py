@@ -7,15 +7,15 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle.latents._code import check_positive
-from keras_disentangle.metrics._generator import evaluate
+from keras_disentangle.metrics._generator import check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
 
 # The release's guard against division by zero, for outputs on the scale of images.
 _OFFSET = 1e-8
 
 
-def hessian_matrix(fn, z, *, epsilon=0.1, batch_size=64):
-    """All second derivatives of each output of a generator with respect to its code.
+def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
+    """All second derivatives of each output of a generator, by its code or along directions.
 
     By central differences, as the release does:
 
@@ -25,6 +25,9 @@ def hessian_matrix(fn, z, *, epsilon=0.1, batch_size=64):
     evaluations of each code, 289 for d = 12. The truncation error is of the order of `eps**2` times
     fourth derivatives.
 
+    With `directions` Q `(m, d)`, e_i is eps times its row i, and H_ij = q_i^T H q_j: the Hessian of
+    f(z + w Q) with respect to w at w = 0, m x m, from `2 * m**2 + 1` evaluations.
+
     `fn` computes in float32; the differences are taken in float64. What remains is the rounding of
     codes and outputs, about `1e-7 / eps**2` times the size of the outputs: 1e-5 for images and the
     default step. Entries below that are noise.
@@ -33,16 +36,20 @@ def hessian_matrix(fn, z, *, epsilon=0.1, batch_size=64):
         fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
             float64. It must be deterministic and treat each code by itself.
         z: Array `(n, d)`, the codes.
-        epsilon: The step, in the units of the codes; the paper's is 0.1.
+        epsilon: The step, in the units of the codes (of the directions' lengths, where these are
+            not 1); the paper's is 0.1.
+        directions: None, the axes, or an array `(m, d)` with the directions as rows.
         batch_size: The number of codes given to `fn` at once, >= 4.
 
     Returns:
-        Float64 array `(n, ..., d, d)`, symmetric: `8 * d**2` bytes for each output. For large
-        outputs see `hessian_diagonality`, `hessian_penalty_map` and `peak_hessians`.
+        Float64 array `(n, ..., m, m)`, m = d for the axes, symmetric: `8 * m**2` bytes for each
+        output. For large outputs see `hessian_diagonality`, `hessian_penalty_map` and
+        `peak_hessians`.
 
     Raises:
-        ValueError: If `z` is not a finite array of rank 2, `epsilon` is not positive, `batch_size`
-            is too small, or `fn` does not return finite floating-point numbers for each code.
+        ValueError: If `z` is not a finite array of rank 2, `directions` not one as wide or one of
+            them 0, `epsilon` is not positive, `batch_size` is too small, or `fn` does not return
+            finite floating-point numbers for each code.
 
     Example:
 
@@ -53,17 +60,17 @@ def hessian_matrix(fn, z, *, epsilon=0.1, batch_size=64):
     Reference:
         Peebles et al., The Hessian Penalty, 2020, section 4.5 and appendix C.
     """
-    z, epsilon, batch_size = _check(z, epsilon, batch_size)
+    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
     hessian = None
     for rows in _blocks(z, batch_size):
-        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+        for i, j, entry in _entries(fn, z[rows], directions, epsilon, batch_size):
             if hessian is None:
-                hessian = np.empty((len(z), *entry.shape[1:], z.shape[1], z.shape[1]))
+                hessian = np.empty((len(z), *entry.shape[1:], len(directions), len(directions)))
             hessian[rows, ..., i, j] = hessian[rows, ..., j, i] = entry
     return hessian
 
 
-def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64):
+def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, directions=None, batch_size=64):
     """D% and D_R: how far the Hessian of each pixel is from diagonal.
 
     D% is the share of Hessians whose largest `|H_ij|` is on the diagonal, a tie included; D_R is
@@ -73,6 +80,9 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
     entries are exactly 0 enters D_R with 1e8 times its diagonal, and then is all that D_R tells:
     the ratio of the two means over all Hessians, `"pooled_ratio"`, has no such trouble.
 
+    With `directions` Q the Hessians are those of G(z + w Q) with respect to w at w = 0: D_R of
+    the directions that were discovered in a generator, to compare with the axes'.
+
     No Hessian is ever held whole: entry after entry enters running sums and maxima. That takes
     about 20 bytes times `batch_size` times the elements of one output, beside what `fn` takes: 63
     MB for 128 x 128 x 3 and the default. The evaluations are those of `hessian_matrix`.
@@ -80,12 +90,13 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
     Args:
         fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
             float64. It must be deterministic and treat each code by itself.
-        z: Array `(n, d)` with d >= 2, the codes; the paper takes 100. The release normalises them
-            as its generator would do, and the generator then does not.
+        z: Array `(n, d)`, the codes, d >= 2 without `directions`; the paper takes 100. The release
+            normalises them as its generator would do, and the generator then does not.
         epsilon: The step, in the units of the codes; the paper's is 0.1.
         min_curvature: Leaves out the Hessians whose largest `|H_ij|` is not above this: 0 leaves
             out pixels that never change, 1e-4 those that change by rounding alone (see
             `hessian_matrix`). None, the paper's way, leaves out none.
+        directions: None, the axes, or an array `(m, d)`, m >= 2, with the directions as rows.
         batch_size: The number of codes given to `fn` at once, >= 4.
 
     Returns:
@@ -94,7 +105,8 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
         were counted. A 0 / 0, as where none was, is NaN.
 
     Raises:
-        ValueError: As `hessian_matrix`; if d = 1, or if `min_curvature` is negative.
+        ValueError: As `hessian_matrix`; if there is one axis or direction alone, or if
+            `min_curvature` is negative.
 
     Example:
 
@@ -106,12 +118,13 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
     Reference:
         Peebles et al., The Hessian Penalty, 2020, section 4.5 and table 2.
     """
-    z, epsilon, batch_size = _check(z, epsilon, batch_size)
-    dim = z.shape[1]
+    name, parts = ("z", "components") if directions is None else ("directions", "rows")
+    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
+    dim = len(directions)
     if dim < 2:
         raise ValueError(
-            f"`z` must have two components or more, else nothing is off the diagonal. "
-            f"Received: z.shape={z.shape}"
+            f"`{name}` must have two {parts} or more, else nothing is off the diagonal. "
+            f"Received: {name}.shape={(z if name == 'z' else directions).shape}"
         )
     if min_curvature is not None and not min_curvature >= 0:
         raise ValueError(
@@ -123,7 +136,7 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
     for rows in _blocks(z, batch_size):
         # Of each pixel, on the diagonal (True) and off it (False).
         largest, mean = {True: 0.0, False: 0.0}, {True: 0.0, False: 0.0}
-        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+        for i, j, entry in _entries(fn, z[rows], directions, epsilon, batch_size):
             np.abs(entry, out=entry)
             largest[i == j] = np.maximum(largest[i == j], entry)
             entry /= sizes[i == j]
@@ -145,14 +158,14 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, batch_size=64
         }
 
 
-def hessian_penalty_map(fn, z, *, epsilon=0.1, batch_size=64):
+def hessian_penalty_map(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     """The Hessian penalty of each output by itself, with nothing sampled.
 
     `2 * sum_{i != j} H_ij**2`, which is what the variance over random directions estimates
     (theorem 1). Memory and evaluations are those of `hessian_diagonality`, beside the result.
 
     Args:
-        fn, z, epsilon, batch_size: As for `hessian_matrix`.
+        fn, z, epsilon, directions, batch_size: As for `hessian_matrix`.
 
     Returns:
         Float64 array `(n, ...)` of the outputs' shape, at least 0.
@@ -169,28 +182,28 @@ def hessian_penalty_map(fn, z, *, epsilon=0.1, batch_size=64):
     Reference:
         Peebles et al., The Hessian Penalty, 2020, theorem 1 and appendix D.
     """
-    z, epsilon, batch_size = _check(z, epsilon, batch_size)
+    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
     penalties = []
     for rows in _blocks(z, batch_size):
         penalty = 0.0
-        for i, j, entry in _entries(fn, z[rows], epsilon, batch_size):
+        for i, j, entry in _entries(fn, z[rows], directions, epsilon, batch_size):
             # Each entry stands for its mirror image as well.
             penalty += 4 * (i != j) * np.square(entry, out=entry)
         penalties.append(penalty)
     return np.concatenate(penalties)
 
 
-def peak_hessians(fn, z, *, epsilon=0.1, batch_size=64):
+def peak_hessians(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     """Of each code, the Hessian of the output element with the largest Hessian penalty.
 
     It evaluates each code twice as often as `hessian_matrix`, in the memory of
     `hessian_diagonality`.
 
     Args:
-        fn, z, epsilon, batch_size: As for `hessian_matrix`.
+        fn, z, epsilon, directions, batch_size: As for `hessian_matrix`.
 
     Returns:
-        hessians: Float64 array `(n, d, d)`.
+        hessians: Float64 array `(n, m, m)`, m = d for the axes.
         elements: Integer array `(n, r)`, the indices of those elements in an output of rank r:
             row, column and channel of images.
 
@@ -207,21 +220,24 @@ def peak_hessians(fn, z, *, epsilon=0.1, batch_size=64):
     Reference:
         Peebles et al., The Hessian Penalty, 2020, figures 8 to 12.
     """
-    penalty = hessian_penalty_map(fn, z, epsilon=epsilon, batch_size=batch_size)
+    arguments = {"epsilon": epsilon, "directions": directions, "batch_size": batch_size}
+    penalty = hessian_penalty_map(fn, z, **arguments)
     peaks = penalty.reshape(len(penalty), -1).argmax(axis=1)
 
     def outputs_at_peaks(codes):
         return evaluate(fn, codes, "fn(z)").reshape(len(codes), -1)[:, peaks]
 
-    hessians = hessian_matrix(outputs_at_peaks, z, epsilon=epsilon, batch_size=batch_size)
+    hessians = hessian_matrix(outputs_at_peaks, z, **arguments)
     # Of each code, the peak that is its own.
     hessians = hessians[np.arange(len(peaks)), np.arange(len(peaks))]
     return hessians, np.stack(np.unravel_index(peaks, penalty.shape[1:]), axis=-1)
 
 
-def _check(z, epsilon, batch_size):
+def _check(z, epsilon, directions, batch_size):
     z = check_matrix("z", ops.convert_to_numpy(z)).astype(np.float64)
-    return z, check_positive("epsilon", epsilon), check_int("batch_size", batch_size, minimum=4)
+    epsilon = check_positive("epsilon", epsilon)
+    directions = np.eye(z.shape[1]) if directions is None else check_directions(directions, z)
+    return z, epsilon, directions, check_int("batch_size", batch_size, minimum=4)
 
 
 def _blocks(z, batch_size):
@@ -230,12 +246,11 @@ def _blocks(z, batch_size):
     return [slice(i, min(i + size, len(z))) for i in range(0, len(z), size)]
 
 
-def _entries(fn, z, epsilon, batch_size):
+def _entries(fn, z, directions, epsilon, batch_size):
     """Yields `i, j, H_ij` for all i <= j, where `H_ij` is a new float64 array (n, ...)."""
-    dim = z.shape[1]
-    steps = epsilon * np.eye(dim)
+    steps = epsilon * directions
     centre = evaluate(fn, z, "fn(z)")
-    pairs = list(itertools.combinations_with_replacement(range(dim), 2))
+    pairs = list(itertools.combinations_with_replacement(range(len(steps)), 2))
     group_size = max(1, batch_size // (4 * len(z)))
     for start in range(0, len(pairs), group_size):
         group, points = pairs[start : start + group_size], []

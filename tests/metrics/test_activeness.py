@@ -76,6 +76,32 @@ def test_batches_and_seed():
     assert sum(sizes) == 3 * DIM * 3 * 7 and sizes[:4] == [6, 6, 6, 3]
 
 
+def test_the_axes_are_the_components_of_a_normal_code():
+    arguments = {"num_samples": 5, "num_values": 4, "extent": 1.5}
+    components = activeness(smooth_generator, DIM, **arguments)
+    for directions in (np.eye(DIM), ops.eye(DIM)):
+        axes = activeness(smooth_generator, DIM, directions=directions, **arguments)
+        np.testing.assert_array_equal(axes, components)
+
+
+@pytest.mark.parametrize("space", [3, LatentSpace([Uniform(1, 5, 6), Categorical(2)])])
+def test_directions_of_a_linear_generator(space):
+    """Of a direction q the values t have variance 4, whatever the space's own codes are."""
+    directions = np.array([[1.0, 0, 0], [0.6, 0.8, 0], [0, 0, 3]])
+    scores = activeness(linear, space, directions=directions, num_samples=4)
+    slopes = np.tensordot(directions, WEIGHTS[:3], 1)
+    np.testing.assert_allclose(scores, 4 * np.mean(slopes**2, axis=(1, 2)), rtol=1e-4)
+
+
+def test_codes_start_orthogonal_to_the_direction():
+    """Of (z.q)^3, whose variance depends on where z.q starts: 0 has that of -8, 0 and 8."""
+    q = np.array([0.6, 0.8, 0])
+    scores = activeness(
+        lambda z: (z @ q) ** 3, 3, codes=CODES[:, :3], directions=np.stack([2 * q, [0, 0, 1]])
+    )
+    np.testing.assert_allclose(scores, [64 * 64, 0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -88,6 +114,10 @@ def test_batches_and_seed():
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
         ({"codes": CODES[:, :3]}, r"`codes` must be of shape \(n, 4\).*Received: .*\(5, 3\)"),
         ({"codes": CODES[0]}, "`codes` must be a non-empty array"),
+        ({"directions": CODES[:, :3]}, r"`directions` must be .*\(m, 4\).* Received: .*\(5, 3\)"),
+        ({"directions": CODES[0]}, r"`directions` must be of shape .*\(4,\)"),
+        ({"directions": CODES * np.nan}, "`directions` must be finite"),
+        ({"directions": 0 * CODES[:1]}, r"`directions` must not hold a row of zeros.* \[0\]"),
         ({"generator": lambda z: z[:1]}, r"`generator\(z\)` must be of shape"),
         ({"generator": lambda z: z > 0}, r"`generator\(z\)` must be float32 .*dtype=bool"),
     ],

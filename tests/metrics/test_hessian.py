@@ -168,8 +168,9 @@ def test_published_diagonality():
     assert result["diagonal_ratio"] == pytest.approx(PUBLISHED["diagonal_ratio"], rel=1e-5)
 
 
+@pytest.mark.parametrize("directions", [None, np.eye(6)[:5]], ids=["axes", "directions"])
 @pytest.mark.parametrize("measure", [hessian_diagonality, hessian_penalty_map])
-def test_hessians_are_never_held_whole(measure):
+def test_hessians_are_never_held_whole(measure, directions):
     num_codes, dim, size, batch_size = 8, 6, 20_000, 16
     weights = np.random.default_rng(0).normal(size=(dim, size)).astype("float32")
     codes = np.random.default_rng(1).normal(size=(num_codes, dim))
@@ -181,7 +182,7 @@ def test_hessians_are_never_held_whole(measure):
 
     tracemalloc.start()
     try:
-        measure(fn, codes, batch_size=batch_size)
+        measure(fn, codes, directions=directions, batch_size=batch_size)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -214,6 +215,78 @@ def test_peaks():
 
 
 @pytest.mark.parametrize("measure", MEASURES)
+def test_the_axes_are_the_default(measure):
+    expected = measure(smooth_generator, CODES)
+    for directions in (np.eye(DIM), ops.eye(DIM)):
+        result = measure(smooth_generator, CODES, directions=directions)
+        if isinstance(expected, dict):
+            assert result == expected
+        else:
+            for a, b in zip(result, expected, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+# Neither orthogonal nor of unit length, and orthonormal.
+OBLIQUE = np.random.default_rng(3).normal(size=(3, DIM)) / 2
+ORTHONORMAL = np.linalg.qr(OBLIQUE.T)[0].T
+
+
+@pytest.mark.parametrize("directions", [OBLIQUE, ORTHONORMAL, OBLIQUE[:1]])
+def test_along_directions(directions):
+    """The closed form q_i^T H q_j, which is the Hessian with respect to w of G(z + w Q)."""
+    hessian = hessian_matrix(smooth_generator, CODES, epsilon=0.02, directions=directions)
+    assert hessian.shape == (5, *IMAGE_SHAPE, len(directions), len(directions))
+    exact = directions @ smooth_hessian(CODES) @ directions.T
+    np.testing.assert_allclose(hessian, exact, atol=0.01)
+
+    for n, code in enumerate(CODES):
+        by_w = hessian_matrix(
+            lambda w, z=code: smooth_generator(z + w.astype("float64") @ directions),
+            np.zeros((1, len(directions))),
+            epsilon=0.02,
+        )
+        np.testing.assert_allclose(hessian[n : n + 1], by_w, atol=1e-3)
+
+    arguments = {"epsilon": 0.02, "directions": directions}
+    penalty = hessian_penalty_map(smooth_generator, CODES, **arguments)
+    expected = 2 * np.sum(off_diagonal(hessian) ** 2, axis=(-2, -1))
+    np.testing.assert_allclose(penalty, expected, rtol=1e-12)
+    peaks, elements = peak_hessians(smooth_generator, CODES, **arguments)
+    for n, element in enumerate(elements):
+        np.testing.assert_array_equal(peaks[n], hessian[(n, *element)])
+
+
+def test_a_rotated_separable_function_is_diagonal_along_its_own_directions():
+    rotation = np.kron(np.eye(2), np.array([[1, 1], [1, -1]]) / np.sqrt(2))
+
+    def fn(z):
+        w = np.asarray(z, "float64") @ rotation.T
+        each = np.stack([w**2, np.exp(w)], axis=1)
+        return each @ [1, -1, 3, -3]
+
+    own = hessian_diagonality(fn, CODES, directions=rotation)
+    assert own["max_on_diagonal"] == 1 and own["pooled_ratio"] > 1e4
+    # Along the axes, of each pair, the difference stands off the diagonal that was on it.
+    axes = hessian_diagonality(fn, CODES)
+    assert axes["max_on_diagonal"] == 0 and axes["pooled_ratio"] < 10
+    penalty = hessian_penalty_map(fn, CODES, directions=rotation[1:3])
+    np.testing.assert_allclose(penalty, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_evaluations_along_directions(measure):
+    sizes = []
+
+    def counted(z):
+        sizes.append(len(z))
+        return smooth_generator(z)
+
+    measure(counted, CODES, directions=OBLIQUE[:2], batch_size=9)
+    times = 2 if measure is peak_hessians else 1
+    assert sum(sizes) == times * len(CODES) * (2 * 2**2 + 1) and max(sizes) <= 9
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     "fn, z, arguments, message",
     [
@@ -221,6 +294,11 @@ def test_peaks():
         (smooth_generator, CODES * np.nan, {}, "`z` must be finite"),
         (smooth_generator, CODES, {"epsilon": 0}, "`epsilon` must be positive. Received: .*=0"),
         (smooth_generator, CODES, {"batch_size": 3}, "`batch_size` must be an integer >= 4"),
+        (smooth_generator, CODES, {"directions": CODES[0]}, r"`directions` must be .*\(m, 4\).*"),
+        (smooth_generator, CODES, {"directions": np.eye(3)}, r"`directions` must be .*\(3, 3\)"),
+        (smooth_generator, CODES, {"directions": CODES[:0]}, r"`directions` must be .*\(0, 4\)"),
+        (smooth_generator, CODES, {"directions": CODES * np.inf}, "`directions` must be finite"),
+        (smooth_generator, CODES, {"directions": 0 * CODES}, r"row of zeros.* \[0, 1, 2, 3, 4\]"),
         (lambda z: z[:1], CODES, {}, r"`fn\(z\)` must be of shape \(5, ...\).*\(1, 4\)"),
         (lambda z: z[:, :0], CODES, {}, r"`fn\(z\)` must be of shape"),
         (lambda z: z[0, 0], CODES, {}, r"`fn\(z\)` must be of shape"),
@@ -246,3 +324,9 @@ def test_bad_input_is_named(measure, fn, z, arguments, message):
 def test_what_diagonality_refuses(z, min_curvature, message):
     with pytest.raises(ValueError, match=message):
         hessian_diagonality(smooth_generator, z, min_curvature=min_curvature)
+
+
+def test_one_direction_has_nothing_off_the_diagonal():
+    message = r"`directions` must have two rows or more.* Received: directions.shape=\(1, 4\)"
+    with pytest.raises(ValueError, match=message):
+        hessian_diagonality(smooth_generator, CODES, directions=CODES[:1])
