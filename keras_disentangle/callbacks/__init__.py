@@ -1,5 +1,6 @@
 """Callbacks: what changes while a model trains, and what is watched."""
 
+from keras_disentangle.callbacks.direction_traversal import DirectionTraversal
 from keras_disentangle.callbacks.exact_backup import ExactBackup
 from keras_disentangle.callbacks.factor_metrics import FactorMetrics
 from keras_disentangle.callbacks.information_flow import InformationFlow
@@ -10,6 +11,7 @@ from keras_disentangle.callbacks.ramp_weight import RampWeight
 from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
 
 __all__ = [
+    "DirectionTraversal",
     "ExactBackup",
     "FactorMetrics",
     "InformationFlow",

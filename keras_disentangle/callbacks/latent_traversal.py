@@ -1,19 +1,13 @@
-import os
-
-import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle.schedules import read
+from keras_disentangle.callbacks._pictures import PictureCallback, displayable
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.enlarge import enlarge
-from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.latent_traversal import latent_traversal
 from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
 from keras_disentangle.visualization.rung_samples import rung_samples
-from keras_disentangle.visualization.save_gif import save_gif
-from keras_disentangle.visualization.save_png import save_png
 from keras_disentangle.visualization.traversal_frames import traversal_frames
 
 _MAX_RECONSTRUCTIONS = 16
@@ -26,7 +20,7 @@ def _as_float(images):
     return images.astype("float32") / (255 if images.dtype == np.uint8 else 1)
 
 
-class LatentTraversal(keras.callbacks.Callback):
+class LatentTraversal(PictureCallback):
     """Draws what the latent dimensions of a model do while it trains.
 
     After every `every` epochs, and after the last, it writes into `log_dir/pictures`:
@@ -73,28 +67,18 @@ class LatentTraversal(keras.callbacks.Callback):
     """
 
     def __init__(self, log_dir, every=1, images=None, *, span=2.5, steps=9, num_samples=10, seed=0):
-        super().__init__()
-        if every < 1:
-            raise ValueError(f"`every` must be at least 1. Received: every={every}")
+        super().__init__(log_dir, every)
         if not span > 0:
             raise ValueError(f"`span` must be positive. Received: span={span}")
         if steps < 2:
             raise ValueError(f"`steps` must be at least 2. Received: steps={steps}")
         if num_samples < 1:
             raise ValueError(f"`num_samples` must be at least 1. Received: {num_samples}")
-        # The writer looks only at its own folder.
-        if os.path.isfile(log_dir):
-            raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
-        self.log_dir = os.fspath(log_dir)
-        self.every = every
         self.images = None if images is None else _as_float(images)
         self.span = span
         self.steps = steps
         self.num_samples = num_samples
         self.seed = seed
-        self._folder = os.path.join(self.log_dir, "pictures")
-        self._writer = EventWriter(self._folder)
-        self._epoch = self._drawn = None
 
     def on_train_begin(self, logs=None):
         if self._space is not None and self.images is not None:
@@ -105,30 +89,8 @@ class LatentTraversal(keras.callbacks.Callback):
         needed = ["decode"]
         if self._space is None:
             needed.append("latent_dim" if self.images is None else "encode")
-        missing = [name for name in needed if not hasattr(self.model, name)]
-        if missing:
-            raise ValueError(
-                f"`LatentTraversal` {'without' if self.images is None else 'with'} `images` needs "
-                f"a model with {needed}. Received: {self.model!r}, which lacks {missing}"
-            )
-        self._epoch = self._drawn = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._epoch = epoch + 1
-        if self._epoch % self.every == 0:
-            self._draw()
-
-    def on_train_end(self, logs=None):
-        if self._epoch is None:  # nothing was trained
-            return
-        if self._drawn != self._epoch:
-            self._draw()
-        if self._space is None:
-            frames = traversal_frames(
-                self._decode, self._mean()[0], span=self.span, rungs=self._rungs
-            )
-            save_gif(os.path.join(self._folder, "traversal.gif"), frames)
-        self._writer.close()
+        self._check_model(needed, "images", self.images is not None)
+        super().on_train_begin(logs)
 
     @property
     def _space(self):
@@ -145,19 +107,16 @@ class LatentTraversal(keras.callbacks.Callback):
         return ops.convert_to_numpy(mean).astype("float32")
 
     def _decode(self, latents):
-        images = ops.convert_to_numpy(self.model.decode(ops.convert_to_tensor(latents)))
-        # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither is a reason to
-        # end a training for a picture.
-        return enlarge(np.nan_to_num(images.astype("float32")).clip(0, 1))
+        return displayable(self.model.decode(ops.convert_to_tensor(latents)))
 
-    def _draw(self):
-        pictures = self._dimensions() if self._space is None else {"traversal": self._codes()}
-        step = read(getattr(self.model, "step", self._epoch))
-        for name, picture in pictures.items():
-            save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
-            self._writer.image(name, picture, step)
-        self._writer.flush()
-        self._drawn = self._epoch
+    def _pictures(self):
+        return self._dimensions() if self._space is None else {"traversal": self._codes()}
+
+    def _frames(self):
+        if self._space is not None:
+            return {}
+        frames = traversal_frames(self._decode, self._mean()[0], span=self.span, rungs=self._rungs)
+        return {"traversal": frames}
 
     def _dimensions(self):
         """The pictures of a model whose latent dimensions are all alike: standard normal."""
@@ -187,7 +146,7 @@ class LatentTraversal(keras.callbacks.Callback):
                 latents.append(space.traversal(start, code.name, dim, self.steps))
                 labels.append(code.name if code.num_traversals == 1 else f"{code.name}·{dim + 1}")
         lengths = [len(row) for row in latents]
-        images = as_uint8(self._decode(np.concatenate(latents)), "decode(latents)")
+        images = self._decode(np.concatenate(latents))
         # There may be more categories than steps: the shorter rows end in white.
         canvas = np.full((len(latents), max(lengths), *images.shape[1:]), 255, "uint8")
         for row, part in enumerate(np.split(images, np.cumsum(lengths)[:-1])):

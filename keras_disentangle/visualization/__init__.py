@@ -3,6 +3,8 @@
 from keras_disentangle.visualization.activeness_bars import activeness_bars
 from keras_disentangle.visualization.code_traversal import code_traversal
 from keras_disentangle.visualization.components_by_activeness import components_by_activeness
+from keras_disentangle.visualization.direction_frames import direction_frames
+from keras_disentangle.visualization.direction_traversal import direction_traversal
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.hessian_grid import hessian_grid
@@ -22,6 +24,8 @@ __all__ = [
     "activeness_bars",
     "code_traversal",
     "components_by_activeness",
+    "direction_frames",
+    "direction_traversal",
     "enlarge",
     "hessian_grid",
     "image_grid",
