@@ -12,6 +12,7 @@ from keras_disentangle.layers import (
     EqualizedDense,
     FadeIn,
     GaussianSampling,
+    LatentDirections,
     MinibatchStd,
     PixelNormalization,
     QHead,
@@ -102,6 +103,10 @@ def _fade(x, old):
     return FadeIn()(layers.Dense(3)(x), alpha=0.25, old=layers.Dense(3)(x) if old else None)
 
 
+def _directions(x):
+    return LatentDirections(6, 2, block="mid")(layers.Dense(2)(layers.Flatten()(x)))
+
+
 def _sample(x):
     mean, log_var = (layers.Dense(3)(layers.Flatten()(x)) for _ in range(2))
     return GaussianSampling(seed=3)(mean, log_var)
@@ -115,6 +120,7 @@ LAYERS = {
     "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
     "fade_in_over_old": (lambda x: _fade(x, old=True), (6, 4, 4, 3)),
     "gaussian_sampling": (_sample, (6, 3)),
+    "latent_directions": (_directions, (6, 6)),
     "minibatch_std": (lambda x: MinibatchStd(2)(layers.Dense(2)(x)), (6, 4, 4, 3)),
     "pixel_normalization": (lambda x: PixelNormalization()(layers.Dense(3)(x)), (6, 4, 4, 3)),
     "q_head": (lambda x: QHead(Q_SPACE, hidden=5)(x), (6, 3 + 2 * 2)),

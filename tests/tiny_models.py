@@ -14,17 +14,26 @@ from keras_disentangle.applications.progressive_gan.networks import (
 )
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
-from keras_disentangle.layers import EqualizedConv2D, EqualizedDense, QHead, UpConv2D
+from keras_disentangle.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    LatentDirections,
+    QHead,
+    UpConv2D,
+)
 from keras_disentangle.models import (
     GAN,
     VAE,
+    DirectionDiscovery,
     InfoGAN,
     LadderVAE,
     ProgressiveGAN,
     ProgressiveInfoGAN,
     ProgressiveLadderVAE,
+    ShiftPrediction,
     TeacherStudentVAE,
 )
+from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
 from keras_disentangle.trainers import PhasedModel
 
 IMAGE_SHAPE = (8, 8, 1)
@@ -184,18 +193,41 @@ def progressive_networks(width=3, resolution=8, channels=4):
     }
 
 
+def two_layer_generator(width, trainable=True):
+    """A dense generator with the layers `first` and `last`."""
+    generator = network(
+        (width,),
+        layers.Dense(5, "tanh", name="first"),
+        layers.Dense(math.prod(IMAGE_SHAPE), "sigmoid", name="last"),
+        layers.Reshape(IMAGE_SHAPE, name="pixels"),
+    )
+    generator.trainable = trainable
+    return generator
+
+
+def conditional_generator(width, num_classes):
+    """A frozen functional generator of [z, label], with the same embeddings on every backend."""
+    z, label = keras.Input((width,), name="z"), keras.Input((), dtype="int32", name="label")
+    embedding = layers.Embedding(num_classes, 3)
+    x = layers.Concatenate()([z, embedding(label)])
+    x = layers.Dense(math.prod(IMAGE_SHAPE), "tanh")(layers.Dense(6, "tanh")(x))
+    generator = keras.Model([z, label], layers.Reshape(IMAGE_SHAPE, name="pixels")(x))
+    embedding.set_weights([noise_table(3)[:num_classes]])
+    generator.trainable = False
+    return generator
+
+
+def reconstructor(num_directions):
+    """From two images side by side in their channels to [logits, step]."""
+    images = keras.Input((*IMAGE_SHAPE[:-1], 2 * IMAGE_SHAPE[-1]))
+    x = layers.Dense(6, "tanh")(layers.Flatten()(images))
+    return keras.Model(images, [layers.Dense(num_directions)(x), layers.Dense(1)(x)])
+
+
 def _hessian_gan():
     networks = player_networks(3)
-    generator = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.Dense(5, "tanh", name="first"),
-            keras.layers.Dense(math.prod(IMAGE_SHAPE), "sigmoid", name="last"),
-            keras.layers.Reshape(IMAGE_SHAPE),
-        ]
-    )
     settings = {"outputs": ["first", "last"], "epsilon": 0.5}
-    model = GAN(generator, networks["discriminator"], hessian_penalty=settings, seed=1)
+    model = GAN(two_layer_generator(3), networks["discriminator"], hessian_penalty=settings, seed=1)
     model.ramps["hessian_weight"].set(0.0, 0.5, 0, 4)
     return model
 
@@ -228,6 +260,22 @@ def _growing_info_gan():
     return model
 
 
+def _direction_discovery():
+    settings = {"outputs": ["first", "last"], "epsilon": 0.5}
+    return DirectionDiscovery(two_layer_generator(4, False), hessian_penalty=settings, seed=1)
+
+
+def _direction_discovery_of_classes():
+    directions = LatentDirections(6, 2, block=(1, 5), seed=1)
+    return DirectionDiscovery(
+        conditional_generator(6, 4), directions, labels=(3, 1), num_classes=4, seed=1
+    )
+
+
+def _shift_prediction():
+    return ShiftPrediction(two_layer_generator(4, False), reconstructor(4), seed=1)
+
+
 def vae_outputs(model):
     """What tells two models apart: all that they give without a draw."""
     return [*model.encode(IMAGES), model.reconstruct(IMAGES)]
@@ -243,6 +291,10 @@ def encoder_outputs(model):
 
 def info_gan_outputs(model):
     return [*encoder_outputs(model), model.classify(IMAGES)]
+
+
+def direction_outputs(model):
+    return [model.sample(5, seed=0), model.directions.matrix()]
 
 
 @dataclass(frozen=True)
@@ -360,7 +412,25 @@ GANS = {
     ),
 }
 
-MODELS = {**VAES, **GANS}
+DIRECTIONS = {
+    "direction_discovery": ModelRow(
+        _direction_discovery,
+        ("hessian_penalty", "hessian_penalty_first", "hessian_penalty_last"),
+        direction_outputs,
+    ),
+    "direction_discovery_classes": ModelRow(
+        _direction_discovery_of_classes,
+        ("hessian_penalty", "hessian_penalty_pixels"),
+        direction_outputs,
+    ),
+    "shift_prediction": ModelRow(
+        _shift_prediction,
+        ("direction_loss", "step_loss", "direction_accuracy"),
+        direction_outputs,
+    ),
+}
+
+MODELS = {**VAES, **GANS, **DIRECTIONS}
 
 
 def assign_by_hand(model, seed=0):
@@ -418,10 +488,17 @@ def adams(model, learning_rate=1e-2, **arguments):
 
 
 def fit(model, images=IMAGES, epochs=2, callbacks=(), compile_with=None, **arguments):
-    """Compiles unless `compile_with` is False, trains in order, returns the history's dict."""
+    """Compiles unless `compile_with` is False, trains in order, returns the history's dict.
+
+    A model that takes no data makes one step an epoch, with as many latents as there are images.
+    """
     if compile_with is not False:
         model.compile(**{**adams(model), **(compile_with or {})})
-    arguments = {"batch_size": len(images), "shuffle": False, "verbose": 0, **arguments}
+    arguments = {"batch_size": len(images), "verbose": 0, **arguments}
+    if isinstance(model, FrozenGeneratorModel):
+        images = 1  # steps
+    else:
+        arguments = {"shuffle": False, **arguments}
     return model.fit(images, epochs=epochs, callbacks=list(callbacks), **arguments).history
 
 

@@ -1,11 +1,13 @@
 """Ready-made models: networks arrive as arguments, `fit` trains them."""
 
+from keras_disentangle.models.direction_discovery import DirectionDiscovery
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.ladder_vae import LadderVAE
 from keras_disentangle.models.progressive_gan import ProgressiveGAN
 from keras_disentangle.models.progressive_info_gan import ProgressiveInfoGAN
 from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
+from keras_disentangle.models.shift_prediction import ShiftPrediction
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.models.variational_model import VariationalModel
@@ -13,11 +15,13 @@ from keras_disentangle.models.variational_model import VariationalModel
 __all__ = [
     "GAN",
     "VAE",
+    "DirectionDiscovery",
     "InfoGAN",
     "LadderVAE",
     "ProgressiveGAN",
     "ProgressiveInfoGAN",
     "ProgressiveLadderVAE",
+    "ShiftPrediction",
     "TeacherStudentVAE",
     "VariationalModel",
 ]

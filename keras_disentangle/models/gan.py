@@ -18,6 +18,7 @@ from keras_disentangle.losses.adversarial import (
 )
 from keras_disentangle.losses.hessian_penalty import rademacher
 from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
+from keras_disentangle.models._image_range import check_range, from_range, to_range
 from keras_disentangle.models._networks import (
     check_shape,
     has_batch_normalization,
@@ -28,8 +29,6 @@ from keras_disentangle.models._networks import (
 from keras_disentangle.models._training_terms import check_images
 from keras_disentangle.trainers import Phase, PhasedModel
 from keras_disentangle.trainers.terms import fit_arguments
-
-IMAGE_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -132,7 +131,7 @@ class GAN(PhasedModel):
         self.penalty_weight = check_weight("penalty_weight", penalty_weight)
         self.discriminator_steps = check_int("discriminator_steps", discriminator_steps)
         self.ema_decay = ema_decay
-        self.image_range = _checked_range(image_range, generator)
+        self.image_range = check_range(image_range, generator)
         self.ema_generator = None if ema_decay is None else _frozen_copy(generator)
 
         self.add_terms("discriminator_loss", "generator_loss")
@@ -290,7 +289,7 @@ class GAN(PhasedModel):
     def call(self, z, training=False):
         """Codes (batch, space.dim) to images in [0, 1], (batch, h, w, c)."""
         images = self.generate(z, training=training, generator=self.ema_generator)
-        return self._from_range(ops.cast(images, "float32"))
+        return from_range(ops.cast(images, "float32"), self.image_range)
 
     def decode(self, z):
         """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
@@ -335,20 +334,11 @@ class GAN(PhasedModel):
         return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
 
     def _to_range(self, x):
-        if self.image_range is None:
-            return x
-        low, high = self.image_range
-        return low + (high - low) * x
-
-    def _from_range(self, x):
-        if self.image_range is None:
-            return x
-        low, high = self.image_range
-        return (x - low) / (high - low)
+        return to_range(x, self.image_range)
 
     @property
     def _is_inferred(self):
-        return IMAGE_RANGES.get(output_activation(self.generator)) == self.image_range
+        return check_range("auto", self.generator) == self.image_range
 
     def _check_batches(self, x, batch_size):
         """The sizes of the batches that can be looked at; raises if one is too small to be cut, or
@@ -409,23 +399,6 @@ def _discriminator_shapes(discriminator):
             )
         return tuple(image[1:]), tuple(outputs[1][1:])
     return tuple(image[1:]), None
-
-
-def _checked_range(image_range, generator):
-    if image_range == "auto":
-        return IMAGE_RANGES.get(output_activation(generator))
-    if image_range is None:
-        return None
-    try:
-        low, high = map(float, image_range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not low < high:
-        raise ValueError(
-            '`image_range` must be "auto", None or (low, high) with low < high. '
-            f"Received: image_range={image_range!r}"
-        )
-    return (low, high)
 
 
 def _frozen_copy(network):

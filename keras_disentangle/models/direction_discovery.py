@@ -1,0 +1,114 @@
+"""Directions of a frozen generator that do not change what the others do."""
+
+import keras
+from keras import ops
+
+from keras_disentangle.losses import HessianPenaltyLoss
+from keras_disentangle.losses.hessian_penalty import rademacher
+from keras_disentangle.models._hessian import checked_settings, term_names, terms
+from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
+from keras_disentangle.trainers import Phase
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class DirectionDiscovery(FrozenGeneratorModel):
+    r"""Learns orthonormal directions $Q$ of a frozen generator by the Hessian Penalty.
+
+    It minimises the penalty of $G(z + w Q)$ with respect to $w$, at steps $w = \eta e_i$ along a
+    direction drawn at random, $\eta \sim U[-s, s]$:
+
+    $$\min_A \mathbb{E}_{z, i, \eta} \operatorname{Var}_v (v^T H_w v), \quad Q = \mathrm{GS}(A)$$
+
+    so that moving along one direction does not change what moving along another does. Only the
+    matrix $A$ of `directions` is trained, by Adam(0.01) unless `compile` says otherwise.
+
+    Args:
+        generator: network from latents (batch, d), and maybe a class, to images. It must be frozen
+            (`generator.trainable = False`), is called with `training=False`, and stays as it is.
+            The class may be an index, (batch,) or (batch, 1), or a one-hot vector.
+        directions: the `LatentDirections`; by default as many as the space has dimensions. Where
+            `space` has codes that are not continuous, restrict it to a block of the others.
+        space: the `LatentSpace` of the generator; by default normal of the input's width.
+        labels: class or classes for which directions are learnt, drawn uniformly; all by default.
+        num_classes: of the generator, where neither it nor its input tells.
+        argument: which input of the generator the latents are: its index or its name.
+        path_size: s, how far the steps go at most, in units of the latent space.
+        hessian_penalty: dict of keywords of `kd.losses.HessianPenaltyLoss` (`outputs` by name),
+            with its defaults but for the reduction, which is `"mean"`.
+        image_range: as in `kd.models.GAN`.
+        seed: integer seed of all that is drawn, and of the default directions, or `None`.
+
+    Raises:
+        ValueError: if the generator is not frozen, or its inputs do not fit space, directions or
+            labels; a class is out of range; another argument is.
+
+    Example:
+
+    >>> model = DirectionDiscovery(biggan, labels=207)      # golden retrievers
+    >>> model.compile()
+    >>> model.fit(steps=1000, epochs=50, batch_size=32)
+    >>> images = model.decode(model.edit(z, direction=3, amount=5.0))
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), section 4.4 and appendix A.2.
+    """
+
+    learning_rate = 0.01
+
+    def __init__(
+        self,
+        generator,
+        directions=None,
+        space=None,
+        labels=None,
+        num_classes=None,
+        argument=0,
+        path_size=5.0,
+        hessian_penalty=None,
+        image_range="auto",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            generator,
+            directions,
+            space,
+            labels,
+            num_classes,
+            argument,
+            path_size,
+            image_range,
+            seed,
+            **kwargs,
+        )
+        self.hessian_penalty = hessian_penalty
+        given = {} if hessian_penalty is None else hessian_penalty
+        settings = checked_settings(given, "outputs")
+        if "reduction" not in given:
+            settings["reduction"] = "mean"
+        self._num_directions = settings["num_directions"]
+        # With labels, a generator without a graph takes a list of the two.
+        self._loss = HessianPenaltyLoss(generator, argument=self._index, **settings)
+        self.add_terms(*term_names(self._loss.layers))
+
+    def phases(self):
+        return [Phase("directions", (self.directions,), self.objective)]
+
+    def prepare(self, x):
+        return {**super().prepare(x), "signs": self.draw(self._draw_signs, ops.shape(x)[0])}
+
+    def objective(self, batch, shared):
+        matrix = self.directions.matrix()
+        z = batch["z"] + ops.matmul(self.steps_along(batch), matrix)
+        # A change of all w at once, as it moves z.
+        moves = ops.matmul(batch["signs"], matrix)
+        found = self._loss.per_output(self.inputs(z, batch["labels"]), moves, training=False)
+        for name, value in terms(found).items():
+            self.track(name, value)
+        return sum(found.values())
+
+    def _draw_signs(self, n):
+        shape = (n, self.directions.num_directions)
+        return rademacher(shape, self._num_directions, self.seed_generator)
+
+    def get_config(self):
+        return {**super().get_config(), "hessian_penalty": self.hessian_penalty}

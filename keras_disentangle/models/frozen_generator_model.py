@@ -1,0 +1,397 @@
+"""What every method shares that learns directions in the latent space of a frozen generator."""
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.latents import LatentSpace, Normal, orthogonalize
+from keras_disentangle.layers import LatentDirections
+from keras_disentangle.models._image_range import check_range, from_range
+from keras_disentangle.models._networks import serialize
+from keras_disentangle.trainers import PhasedModel
+
+
+class FrozenGeneratorModel(PhasedModel):
+    r"""Base of the models that learn directions: draws $z$, a class and a step $\eta$ along one.
+
+    Only what a subclass names in `phases` is trained: the directions, and maybe networks of its
+    own. The generator is called as at inference.
+
+    Attributes:
+        generator, directions, space: as given.
+        latent_dim: width of the latent space.
+        num_classes: number of the generator's classes; `None` if it has none, or it is not known.
+        labels: tuple of the classes that are drawn, `None` without classes.
+        image_range: (low, high) of what the generator gives, or `None`.
+
+    Args: see `DirectionDiscovery`.
+    """
+
+    def __init__(
+        self,
+        generator,
+        directions=None,
+        space=None,
+        labels=None,
+        num_classes=None,
+        argument=0,
+        path_size=5.0,
+        image_range="auto",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        if not (isinstance(generator, keras.Layer) and generator.built):
+            raise ValueError(
+                f"`generator` must be a built Keras model. Received: generator={generator}"
+            )
+        if generator.trainable_variables:
+            raise ValueError(
+                "`generator` must be frozen: set `generator.trainable = False`, and give a copy if "
+                "it is to be trained elsewhere. Received: a generator with "
+                f"{len(generator.trainable_variables)} trainable variables"
+            )
+        latent_dim, self._index, self._label_size = _inputs(generator, argument)
+        if space is None:
+            if latent_dim is None:
+                raise ValueError(
+                    "`space` must be given with a generator that does not tell the shape of its "
+                    f"input. Received: space=None, generator={generator}"
+                )
+            space = LatentSpace([Normal(latent_dim)])
+        if not isinstance(space, LatentSpace):
+            raise ValueError(f"`space` must be a `LatentSpace`. Received: {space}")
+        if latent_dim not in (None, space.dim):
+            raise ValueError(
+                f"`space` must be as wide as the latent input of `generator`, {latent_dim}. "
+                f"Received: {space}, of width {space.dim}"
+            )
+        if directions is None:
+            directions = LatentDirections(space.dim, seed=seed, name="directions")
+        is_right = isinstance(directions, LatentDirections) and directions.latent_dim == space.dim
+        if not is_right:
+            raise ValueError(
+                "`directions` must be a `LatentDirections` in a latent space of width "
+                f"{space.dim}. Received: directions={directions!r}, of width "
+                f"{getattr(directions, 'latent_dim', None)}"
+            )
+        self.generator = generator
+        self.directions = directions
+        self.space = space
+        self.latent_dim = space.dim
+        self.argument = argument
+        self.num_classes, self.labels = self._classes(labels, num_classes)
+        self.path_size = check_weight("path_size", path_size)
+        self.image_range = check_range(image_range, generator)
+        self.built = True
+
+    # Training
+
+    def prepare(self, x):
+        """Latents z (n, latent_dim), directions' indices (n,), steps (n, 1), class labels."""
+        n, seed = ops.shape(x)[0], self.seed_generator
+        labels = None
+        if self.labels is not None:
+            labels = self.draw(lambda n: self._draw_labels(n, seed), n)
+        return {
+            "z": self.draw(lambda n: self.space.sample(n, seed=seed), n),
+            "index": self.draw(self._draw_index, n),
+            "step": self.draw(self._draw_step, n),
+            "labels": labels,
+        }
+
+    def steps_along(self, batch):
+        """w (n, num_directions): a step along one direction, none along the others."""
+        return batch["step"] * ops.one_hot(batch["index"], self.directions.num_directions)
+
+    def inputs(self, z, labels):
+        """What the generator takes: `z`, or `z` and the labels, as its own inputs are arranged."""
+        flat = [z] if self.labels is None else [z, self._encoded(labels)]
+        flat = flat[::-1] if self._index else flat
+        structure = z if self.labels is None else flat
+        if getattr(self.generator, "inputs", None) is not None:
+            # A `Sequential` model does not tell it, but has a single input.
+            structure = getattr(self.generator, "input", z)
+        return tree.pack_sequence_as(structure, flat)
+
+    def compile(self, directions_optimizer=None, **kwargs):
+        """Gives the optimizer.
+
+        Args:
+            directions_optimizer: an optimizer, or its name; by default the authors': Adam with the
+                rate `learning_rate`.
+            **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, as in Keras.
+        """
+        if directions_optimizer is None:
+            directions_optimizer = keras.optimizers.Adam(self.learning_rate)
+        super().compile(directions_optimizer=directions_optimizer, **kwargs)
+
+    def fit(self, steps=1000, *, batch_size=16, epochs=1, **kwargs):
+        """Trains the directions, without data: everything is drawn in the step.
+
+        Args:
+            steps: training steps of an epoch, >= 1.
+            batch_size: latents of a step, >= 1.
+            epochs: as in `keras.Model.fit`.
+            **kwargs: other arguments of `keras.Model.fit`, such as `callbacks` and `verbose`.
+
+        Raises:
+            ValueError: if there are data among the arguments, or a number is out of range; when a
+                term of the objective is not finite.
+        """
+        given = [name for name in ("x", "y", "steps_per_epoch", "shuffle") if name in kwargs]
+        if given:
+            raise ValueError(
+                "`fit` takes no data, and the length of an epoch as `steps`. "
+                f"Received: the arguments {given}"
+            )
+        data = _NoData(check_int("steps", steps), check_int("batch_size", batch_size))
+        return super().fit(x=data, epochs=epochs, **kwargs)
+
+    # Use
+
+    def call(self, inputs, training=False):
+        """What the generator gives for its inputs, in its own range."""
+        return self.generator(inputs, training=False)
+
+    def decode(self, z, labels=None):
+        """Latents (n, latent_dim) to images (n, h, w, c), float32, in [0, 1] if its range is known.
+
+        Args:
+            z: float tensor.
+            labels: for a class-conditional generator, a class or (n,) of them; may be left out if
+                directions are learnt for a single class.
+
+        Raises:
+            ValueError: if the shape is another one, or the labels do not go with the generator.
+        """
+        z = self._checked_latents(z)
+        if self.labels is None:
+            if labels is not None:
+                raise ValueError(
+                    "`labels` must be None for a generator without classes. "
+                    f"Received: labels={labels!r}"
+                )
+        else:
+            labels = self._checked_labels(labels, z.shape[0])
+        images = self.call(self.inputs(z, labels))
+        return from_range(ops.cast(images, "float32"), self.image_range)
+
+    def sample(self, n, labels=None, seed=None):
+        """Draws `n` >= 1 images, and classes for them unless `labels` are given, as for `decode`.
+
+        `seed` is an integer or `None`.
+        """
+        z = self.space.sample(check_int("n", n), seed=seed)
+        if labels is None and self.labels is not None:
+            labels = self._draw_labels(n, seed)
+        return self.decode(z, labels)
+
+    def edit(self, z, direction, amount, orthogonal=False):
+        """Moves latents along a learnt direction.
+
+        Args:
+            z: latents (n, latent_dim).
+            direction: index of the direction.
+            amount: how far, in units of the latent space: a number or (n,).
+            orthogonal: whether `z` is made orthogonal to the direction first. All then set out from
+                the same place of it, as in Figure 7 of the paper.
+
+        Returns:
+            Float32 tensor (n, latent_dim).
+
+        Raises:
+            ValueError: if there is no such direction, or a shape is another one.
+        """
+        index = check_int("direction", direction, minimum=0)
+        if index >= self.directions.num_directions:
+            raise ValueError(
+                f"`direction` must be below {self.directions.num_directions}. "
+                f"Received: direction={direction}"
+            )
+        z, amount = self._checked_latents(z), ops.convert_to_tensor(amount, "float32")
+        if tuple(amount.shape) not in ((), (z.shape[0],)):
+            raise ValueError(
+                f"`amount` must be a number, or {z.shape[0]} of them, one for each latent. "
+                f"Received: amount.shape={tuple(amount.shape)}"
+            )
+        row = self.directions.matrix()[index]
+        if orthogonal:
+            z = orthogonalize(z, row)
+        return z + ops.reshape(amount, (-1, 1)) * row
+
+    # Parts
+
+    def _draw_index(self, n):
+        return keras.random.randint(
+            (n,), 0, self.directions.num_directions, seed=self.seed_generator
+        )
+
+    def _draw_step(self, n):
+        return keras.random.uniform(
+            (n, 1), -self.path_size, self.path_size, seed=self.seed_generator
+        )
+
+    def _draw_labels(self, n, seed):
+        which = keras.random.randint((n,), 0, len(self.labels), seed=seed)
+        return ops.take(ops.convert_to_tensor(self.labels, "int32"), which)
+
+    def _encoded(self, labels):
+        """Class indices (n,) in the form of the generator's input."""
+        if self._label_size is None:
+            return labels
+        if self._label_size == 1:
+            return ops.expand_dims(labels, -1)
+        return ops.one_hot(labels, self._label_size)
+
+    def _classes(self, labels, num_classes):
+        """The number of classes, or `None`, and the tuple of those that are drawn, or `None`."""
+        is_conditional = self._label_size != 0
+        if not is_conditional and getattr(self.generator, "inputs", None) is None:
+            # Such a generator may take labels all the same.
+            is_conditional = not (labels is None and num_classes is None)
+            self._label_size = None
+        if not is_conditional:
+            if labels is not None or num_classes is not None:
+                raise ValueError(
+                    "`labels` and `num_classes` must be None for a generator with one input. "
+                    f"Received: labels={labels!r}, num_classes={num_classes!r}"
+                )
+            return None, None
+        known = self._label_size if (self._label_size or 0) > 1 else None
+        known = getattr(self.generator, "num_classes", None) if known is None else known
+        if num_classes is not None:
+            num_classes = check_int("num_classes", num_classes)
+            if known not in (None, num_classes):
+                raise ValueError(
+                    f"`num_classes` must be that of `generator`, {known}. "
+                    f"Received: num_classes={num_classes}"
+                )
+        num_classes = known if num_classes is None else num_classes
+        if labels is None:
+            if num_classes is None:
+                raise ValueError(
+                    "`num_classes` or `labels` must be given with a class-conditional generator "
+                    "that does not tell its number of classes. Received: neither"
+                )
+            return num_classes, tuple(range(num_classes))
+        return num_classes, tuple(_class_indices(labels, num_classes).tolist())
+
+    def _checked_latents(self, z):
+        z = ops.convert_to_tensor(z, "float32")
+        if len(z.shape) != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"`z` must have the shape (n, {self.latent_dim}). "
+                f"Received: z.shape={tuple(z.shape)}"
+            )
+        return z
+
+    def _checked_labels(self, labels, n):
+        if labels is None:
+            if len(self.labels) > 1:
+                raise ValueError(
+                    "`labels` must be given where there are several classes. Received: labels=None"
+                )
+            labels = self.labels
+        labels = _class_indices(labels, self.num_classes)
+        if len(labels) not in (1, n):
+            raise ValueError(
+                f"`labels` must be a class or {n} of them, one for each latent. "
+                f"Received: {len(labels)} labels"
+            )
+        return ops.convert_to_tensor(np.broadcast_to(labels, (n,)).astype("int32"))
+
+    # Saving
+
+    @classmethod
+    def from_config(cls, config):
+        config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        config["generator"].trainable = False
+        return cls(**config)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "generator": serialize(self.generator),
+            "directions": serialize(self.directions),
+            "space": serialize(self.space),
+            "labels": None if self.labels is None else list(self.labels),
+            "num_classes": self.num_classes,
+            "argument": self.argument,
+            "path_size": self.path_size,
+            "image_range": self.image_range,
+        }
+
+
+class _NoData(keras.utils.PyDataset):
+    """Batches that say how large they are, and nothing else."""
+
+    def __init__(self, num_batches, batch_size):
+        super().__init__()
+        self._num_batches, self._batch_size = num_batches, batch_size
+
+    def __len__(self):
+        return self._num_batches
+
+    def __getitem__(self, index):
+        return np.zeros((self._batch_size,), "float32")
+
+
+def _inputs(generator, argument):
+    """Width of the latent input (`None` if it is not told), its place, and the form of the labels.
+
+    The form is 0 for a generator that takes none, `None` for indices (batch,), 1 for indices
+    (batch, 1), and otherwise the width of one-hot vectors.
+    """
+    inputs = getattr(generator, "inputs", None)
+    if inputs is None:
+        shape = getattr(generator, "input_shape", None)
+        is_known = isinstance(shape, tuple) and len(shape) == 2
+        if argument != 0:
+            raise ValueError(
+                "`argument` must be 0 for a generator that is no functional model. "
+                f"Received: argument={argument!r}"
+            )
+        return (shape[1] if is_known else None), 0, 0
+    names = [x.name for x in inputs]
+    index = names.index(argument) if argument in names else argument
+    if index not in range(len(names)):
+        raise ValueError(
+            f"`argument` must be the index or the name of one of the inputs {names} of "
+            f"`generator`. Received: argument={argument!r}"
+        )
+    shapes = [tuple(x.shape) for x in inputs]
+    latent, others = inputs[index], [x for i, x in enumerate(inputs) if i != index]
+    is_latent = len(latent.shape) == 2 and keras.backend.is_float_dtype(latent.dtype)
+    if not is_latent or len(others) > 1:
+        raise ValueError(
+            "`generator` must take latents, a float input (batch, d), and at most one more input, "
+            f"the class. Received: inputs {dict(zip(names, shapes, strict=True))}, of which "
+            f"argument={argument!r} are the latents"
+        )
+    if not others:
+        return latent.shape[1], 0, 0
+    shape = tuple(others[0].shape)
+    is_index = shape in ((None,), (None, 1))
+    is_one_hot = keras.backend.is_float_dtype(others[0].dtype) and len(shape) == 2
+    if not (is_index or is_one_hot):
+        raise ValueError(
+            "`generator` must take classes as indices (batch,) or (batch, 1), or as one-hot "
+            f"vectors (batch, classes). Received: {others[0].name} of shape {shape} and type "
+            f"{others[0].dtype}"
+        )
+    return latent.shape[1], index, None if len(shape) == 1 else shape[1]
+
+
+def _class_indices(labels, num_classes):
+    """Labels as an integer array (n,), or a ValueError."""
+    found = np.atleast_1d(ops.convert_to_numpy(labels))
+    is_right = found.ndim == 1 and found.size and np.issubdtype(found.dtype, np.integer)
+    if not is_right or found.min() < 0 or found.max() >= (num_classes or np.inf):
+        limit = "" if num_classes is None else f", below {num_classes}"
+        raise ValueError(
+            f"`labels` must be a class or a list of classes, integers >= 0{limit}. "
+            f"Received: labels={labels!r}"
+        )
+    return found
