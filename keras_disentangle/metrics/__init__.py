@@ -12,6 +12,7 @@ from keras_disentangle.metrics.hessian import (
     peak_hessians,
 )
 from keras_disentangle.metrics.image_features import ImageFeatures
+from keras_disentangle.metrics.importance_nll import importance_nll
 from keras_disentangle.metrics.latent_information import latent_information
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
 from keras_disentangle.metrics.perceptual_path_length import (
@@ -30,6 +31,7 @@ __all__ = [
     "hessian_diagonality",
     "hessian_matrix",
     "hessian_penalty_map",
+    "importance_nll",
     "latent_information",
     "mig",
     "mig_sup",

@@ -224,6 +224,25 @@ class VariationalModel(SteppedModel):
         z = ops.convert_to_tensor(z, "float32")
         return self.image(self.generate(self.split(z), training=False))
 
+    def log_likelihood(self, x, z):
+        """log p(x|z) in nats of images (n, h, w, c), each at its own code of (n, latent_dim).
+
+        Returns:
+            Tensor (n,), float32, summed over pixels.
+
+        Raises:
+            ValueError: if a shape is another one.
+        """
+        self._check_input("x", x, self.image_shape)
+        self._check_input("z", z, (self.latent_dim,))
+        if x.shape[0] != z.shape[0]:
+            raise ValueError(
+                "`x` and `z` must have one code for each image. "
+                f"Received: x.shape={tuple(x.shape)}, z.shape={tuple(z.shape)}"
+            )
+        x, z = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(z, "float32")
+        return -self.negative_log_likelihood(x, self.generate(self.split(z), training=False))
+
     def image(self, prediction):
         """Logits or means of the decoder to images, float32: probabilities, or the means."""
         prediction = ops.cast(prediction, "float32")
