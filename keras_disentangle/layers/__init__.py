@@ -3,6 +3,7 @@
 from keras_disentangle.layers.equalized_conv2d import EqualizedConv2D
 from keras_disentangle.layers.equalized_dense import EqualizedDense
 from keras_disentangle.layers.fade_in import FadeIn
+from keras_disentangle.layers.feature_network import FeatureNetwork
 from keras_disentangle.layers.gaussian_sampling import GaussianSampling
 from keras_disentangle.layers.latent_directions import LatentDirections
 from keras_disentangle.layers.minibatch_std import MinibatchStd
@@ -14,6 +15,7 @@ __all__ = [
     "EqualizedConv2D",
     "EqualizedDense",
     "FadeIn",
+    "FeatureNetwork",
     "GaussianSampling",
     "LatentDirections",
     "MinibatchStd",

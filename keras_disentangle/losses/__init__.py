@@ -9,6 +9,7 @@ from keras_disentangle.losses.adversarial import (
 )
 from keras_disentangle.losses.convert_hessian_weight import convert_hessian_weight
 from keras_disentangle.losses.divergence import gaussian_kl
+from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
@@ -16,6 +17,7 @@ from keras_disentangle.losses.likelihood import bernoulli_nll, gaussian_nll
 
 __all__ = [
     "OBJECTIVES",
+    "FeatureMatchingLoss",
     "HessianPenaltyLoss",
     "bernoulli_nll",
     "convert_hessian_weight",

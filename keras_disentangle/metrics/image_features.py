@@ -1,14 +1,19 @@
 """What a network, as a rule one that was trained to classify, makes of images."""
 
+import functools
 import os
-import sys
-import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.layers._feature_sources import (
+    check_network,
+    from_applications,
+    layer_outputs,
+)
+from keras_disentangle.layers._image_preprocessing import as_size, prepared, resize
 
 
 class ImageFeatures:
@@ -71,25 +76,17 @@ class ImageFeatures:
                 f"'imagenet'. Received: weights={weights!r}"
             )
         if named:
-            network, own_preprocess = _from_applications(network, weights)
-            self.preprocess = own_preprocess if preprocess is None else preprocess
-        elif (
-            not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or ()) != 1
-        ):
-            raise ValueError(
-                "`network` must be a functional or sequential `keras.Model` of one input, or the "
-                f"name of an architecture. Received: network={network!r}"
-            )
-        elif weights is not None:
-            network.load_weights(weights)
-        if layers is None:
-            outputs = network.outputs
+            network, own = from_applications(network, weights)
+            if self.preprocess is None:
+                self.preprocess = functools.partial(prepared, name=own)
         else:
-            layers = [network.get_layer(x) if isinstance(x, str) else x for x in layers]
-            outputs = [layer.output for layer in layers]
+            check_network(network, also=", or the name of an architecture")
+            if weights is not None:
+                network.load_weights(weights)
+        outputs = network.outputs if layers is None else layer_outputs(network, layers).values()
         self.network = keras.Model(network.inputs[0], list(outputs))
         *size, self._channels = network.inputs[0].shape[1:]
-        self.image_size = _as_size(image_size) or (None if None in size else tuple(size))
+        self.image_size = as_size(image_size) or (None if None in size else tuple(size))
 
     def __call__(self, images):
         """Features (n, d) of `images` (n, h, w, c), floats in [0, 1] or uint8, float32."""
@@ -129,36 +126,7 @@ class ImageFeatures:
                 f"Received: images.shape={images.shape}"
             )
         if self.image_size not in (None, images.shape[1:3]):
-            images = ops.image.resize(images, self.image_size, "bilinear", antialias=True)
+            images = resize(images, self.image_size)
         if self.preprocess is not None:
             images = self.preprocess(ops.convert_to_numpy(images))
         return ops.convert_to_numpy(images)
-
-
-def _from_applications(name, weights):
-    """A network of `keras.applications` and its preprocessing of images in [0, 1]."""
-    build = getattr(keras.applications, name, None)
-    if not callable(build):
-        raise ValueError(
-            "`network` must be a `keras.Model` or the name of an architecture in "
-            f"`keras.applications`. Received: network={name!r}"
-        )
-    if weights is None:
-        warnings.warn(
-            f"The weights of {name} are random, and so are its features: compare nothing by them "
-            "but values from the same network. Give `weights`.",
-            stacklevel=3,
-        )
-    network = build(include_top=False, weights=weights)
-    preprocess = sys.modules[build.__module__].preprocess_input
-    return network, lambda images: preprocess(255 * images)
-
-
-def _as_size(size):
-    """(height, width), or None."""
-    if size is None:
-        return None
-    sides = size if isinstance(size, (tuple, list)) else (size, size)
-    if len(sides) != 2:
-        raise ValueError(f"`image_size` must be one or two sides. Received: image_size={size}")
-    return tuple(check_int("image_size", side) for side in sides)

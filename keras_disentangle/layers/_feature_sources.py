@@ -1,0 +1,246 @@
+"""Where networks come from whose layers are features, and how these layers are found."""
+
+import importlib
+import inspect
+import os
+import sys
+import warnings
+
+import keras
+import numpy as np
+
+from keras_disentangle.layers._image_preprocessing import preprocessing_of
+
+# The preprocessing of a network that does not tell it.
+UNKNOWN = object()
+
+
+def check_network(network, also=""):
+    """A ValueError unless `network` has a graph of layers from one input."""
+    if not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or ()) != 1:
+        raise ValueError(
+            "`network` must be a functional or sequential `keras.Model` of one input, and built"
+            f"{also}. Received: network={network!r}"
+        )
+
+
+def layer_outputs(network, layers):
+    """Dict from the names of layers to their outputs in the graph of `network`.
+
+    Args:
+        network: a model that `check_network` lets pass.
+        layers: layers or names: of a layer, of a level of a backbone's pyramid ("P3"), or of an
+            output, if these are a dict.
+    """
+    layers = list(layers) if isinstance(layers, (list, tuple)) else [layers]
+    if not layers or None in layers:
+        raise ValueError(f"`layers` must name at least one layer. Received: layers={layers}")
+    nodes = [n for n in nodes_behind(network.outputs) if not n.is_input]
+    levels = _levels(network)
+    found = {}
+    for layer in layers:
+        name = getattr(layer, "name", layer)
+        tensors = [x for n in nodes if layer in (n.operation, name_of(n)) for x in n.output_tensors]
+        if not tensors and isinstance(layer, str) and layer in levels:
+            tensors = [levels[layer]]
+        if not tensors:
+            raise ValueError(_no_such_layer(network, layer, nodes, levels))
+        if len(tensors) > 1:
+            raise ValueError(
+                "`layers` must be used once in `network`, and give one tensor. "
+                f"Received: {name!r}, which gives {len(tensors)}"
+            )
+        if name in found:
+            raise ValueError(f"`layers` must be different ones. Received: {name!r} twice")
+        found[name] = tensors[0]
+    return found
+
+
+def first_that_fails(network, shape):
+    """The name of the first layer that cannot take what `network` makes of an input's shape."""
+    nodes = nodes_behind(network.outputs)
+    for node in sorted(nodes, key=lambda n: len(nodes_behind(n.output_tensors))):
+        try:
+            keras.Model(network.inputs, node.output_tensors).compute_output_shape(shape)
+        except Exception:
+            return name_of(node)
+
+
+def nodes_behind(tensors):
+    """The nodes of the graph that some tensors come from."""
+    found, todo = {}, list(tensors)
+    while todo:
+        layer, index, _ = todo.pop()._keras_history
+        node = layer._inbound_nodes[index]
+        if id(node) not in found:
+            found[id(node)] = node
+            todo += node.input_tensors
+    return list(found.values())
+
+
+def name_of(node):
+    return node.operation.name
+
+
+def from_applications(network, weights):
+    """A named architecture of `keras.applications`, without its classifier.
+
+    Returns:
+        The network, frozen, and the name of the preprocessing that it was trained with.
+    """
+    build = getattr(keras.applications, network, None) if isinstance(network, str) else None
+    if not callable(build):
+        raise ValueError(
+            "`network` must be the name of an architecture in `keras.applications`, such as "
+            f'"VGG16". Received: network={network!r}'
+        )
+    if weights is None:
+        warn_of_random_weights(network, stacklevel=4)
+    built = build(include_top=False, weights=weights)
+    built.trainable = False
+    return built, preprocessing_of(sys.modules[build.__module__].preprocess_input)
+
+
+def from_keras_cv(network, weights, arguments):
+    """A backbone, or one of a named class, and its preprocessing."""
+    package = optional_package("keras_cv", "cv")
+    if isinstance(network, str):
+        backbone = _class(package, network)
+        if backbone is None:
+            raise ValueError(
+                "`network` must be a backbone or the name of one in `keras_cv.models`, such as "
+                f'"VGG16Backbone". Received: network={network!r}'
+            )
+        taken = inspect.signature(backbone.__init__).parameters
+        defaults = {"include_rescaling": True, "include_top": False}
+        defaults = {name: value for name, value in defaults.items() if name in taken}
+        network = _built(backbone, {**defaults, **(arguments or {})}, weights)
+    else:
+        _check_given(network, weights, arguments)
+    rescales = any(isinstance(layer, keras.layers.Rescaling) for layer in network.layers)
+    return network, "rescale" if rescales else None
+
+
+def from_keras_hub(network, weights, arguments):
+    """A backbone, or one of a named class or preset, and its preprocessing, if it is known."""
+    package = optional_package("keras_hub", "hub")
+    own = UNKNOWN
+    if not isinstance(network, str):
+        _check_given(network, weights, arguments)
+    elif _class(package, network):
+        network = _built(_class(package, network), arguments or {}, weights)
+    else:
+        network, own = _preset(package, network, weights, arguments or {})
+    return network, own
+
+
+def without_converter(preprocessing):
+    """An `ImageConverter` of KerasHub as a layer that takes images in [0, 1]; all else as it is.
+
+    The converter itself would run on the host, and resize.
+    """
+    package = sys.modules.get("keras_hub")
+    if package is None or not isinstance(preprocessing, package.layers.ImageConverter):
+        return preprocessing
+    scale = 1.0 if preprocessing.scale is None else preprocessing.scale
+    offset = 0.0 if preprocessing.offset is None else preprocessing.offset
+    return keras.layers.Rescaling(
+        (255 * np.asarray(scale, float)).tolist(), np.asarray(offset, float).tolist()
+    )
+
+
+def _class(package, name):
+    found = getattr(package.models, name, None)
+    is_backbone = isinstance(found, type) and issubclass(found, package.models.Backbone)
+    return found if is_backbone else None
+
+
+def _built(backbone, arguments, weights):
+    if weights is None:
+        warn_of_random_weights(backbone.__name__, stacklevel=5)
+    network = backbone(**arguments)
+    if weights is not None:
+        network.load_weights(weights)
+    network.trainable = False
+    return network
+
+
+def _preset(package, name, weights, arguments):
+    try:
+        network = package.models.Backbone.from_preset(
+            name, load_weights=weights is None, **arguments
+        )
+    except ValueError as error:
+        raise ValueError(
+            "`network` must be a backbone, the name of one in `keras_hub.models`, such as "
+            f'"VGGBackbone", or a preset. Received: network={name!r} ({error})'
+        ) from error
+    if weights is not None:
+        network.load_weights(weights)
+    network.trainable = False
+    try:
+        own = without_converter(package.layers.ImageConverter.from_preset(name))
+    except (FileNotFoundError, ValueError):
+        own = UNKNOWN
+    return network, own
+
+
+def _check_given(network, weights, arguments):
+    check_network(network, also=", or the name of a backbone")
+    if arguments is not None:
+        raise ValueError(
+            "`arguments` must be None where `network` is built already. "
+            f"Received: arguments={arguments}"
+        )
+    if weights is not None:
+        network.load_weights(weights)
+
+
+def check_weights(weights, *names):
+    is_path = isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights)
+    if not (weights is None or weights in names or is_path):
+        also = "".join(f", {name!r}" for name in names)
+        raise ValueError(
+            f"`weights` must be None{also} or the path of a file. Received: weights={weights!r}"
+        )
+
+
+def warn_of_random_weights(name, stacklevel):
+    warnings.warn(
+        f"The weights of {name} are random, and so are its features: compare nothing by them but "
+        "values from the same network. Give `weights`.",
+        stacklevel=stacklevel,
+    )
+
+
+def optional_package(name, extra):
+    """A package that only some users need, imported."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"`FeatureNetwork.from_{name}` needs the package {name} ({error}). Install it with: "
+            f'pip install "keras_disentangle[{extra}]"'
+        ) from error
+
+
+def _levels(network):
+    """Tensors by name: levels of the pyramid of a backbone, and outputs that are a dict."""
+    outputs = getattr(network, "output", None)
+    levels = dict(outputs) if isinstance(outputs, dict) else {}
+    # KerasCV gives the names of layers, KerasHub their outputs.
+    for name, layer in (getattr(network, "pyramid_level_inputs", None) or {}).items():
+        levels[name] = network.get_layer(layer).output
+    levels.update(getattr(network, "pyramid_outputs", None) or {})
+    return levels
+
+
+def _no_such_layer(network, layer, nodes, levels):
+    name = getattr(layer, "name", layer)
+    names = list(dict.fromkeys(name_of(n) for n in reversed(nodes)))
+    inside = [x.name for x in network._flatten_layers(include_self=False)]
+    message = f"No such layer: {name}. `layers` must be layers of `network` or their names, {names}"
+    message += f", or names of its levels, {sorted(levels)}. " if levels else ". "
+    if name in inside and name not in names:
+        message += "A layer inside another model has to be given with that model as `network`. "
+    return f"{message}Received: {layer!r}"

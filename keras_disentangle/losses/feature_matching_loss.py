@@ -1,0 +1,289 @@
+"""How unlikely an image's features are around those of its reconstruction."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops, saving
+
+from keras_disentangle._arguments import check_weight
+from keras_disentangle.layers.feature_network import FeatureNetwork
+from keras_disentangle.losses._tensors import check_same_shape
+from keras_disentangle.losses.likelihood import gaussian_nll
+
+SCALES = ("full", "channel", "fixed")
+
+
+@saving.register_keras_serializable("keras_disentangle")
+class FeatureMatchingLoss(keras.layers.Layer):
+    r"""The discriminative terms of a regularised VAE: $-\sum_l w_l \log p(d_l(x) | z)$, in nats.
+
+    The activations $d_l(x)$ of each chosen layer are Gaussian around those of the decoder's mean,
+    with standard deviations of their own, which are learnt along:
+
+    $$-\log p(d_l(x) | z) = \sum_i [\tfrac12 \log 2\pi + \log\sigma_{l,i}
+        + (d_{l,i}(x) - d_{l,i}(\mu(z)))^2 / 2\sigma_{l,i}^2]$$
+
+    A Keras layer, because the log sigma are its weights: a model that has it as an attribute trains
+    them. Gradients go to them and through the classifier to the reconstruction; none to x, its
+    features or the classifier.
+
+    With learnt scales a unit that is matched ever better, as one that is zero for all images, would
+    be rewarded without a bound, and its gradient would grow as 1/sigma. Hence a floor for
+    log sigma, at which the optimizer stops it (it is a constraint of the weight); the gradient
+    there is the one that it would have without the floor, so that it leaves as soon as that is
+    better. What is read is never below the floor, whatever the weight holds.
+
+    Attributes:
+        feature_model: the `FeatureNetwork`.
+        layer_names: tuple of the names of its layers.
+        layer_weights: dict of name to w_l.
+
+    Args:
+        feature_model: a `FeatureNetwork`; or a frozen network from images, of which one is made.
+        layers: for a network, what `FeatureNetwork` takes; for a `FeatureNetwork`, some of its
+            names, or `None` for all.
+        learn_scale: False is `scale="fixed"`.
+        layer_weights: w_l >= 0, a list in the order of the layers or a dict by names; 1 by default,
+            as in the paper.
+        min_log_std: the floor, a number <= 0, in log units of the features. `None` for none, as in
+            the paper.
+        scale: `"full"` for one sigma of each unit, as in the paper; `"channel"` for one of each
+            channel; `"fixed"` for 1 everywhere. All start at 1.
+
+    Call arguments:
+        x: images, float tensor (batch, h, w, c), as the `FeatureNetwork` takes them.
+        reconstruction: the mean of the decoder, in the same range and of the same shape.
+
+    Returns:
+        Tensor (batch,), float32: the weighted sum over layers of sums over units.
+
+    Raises:
+        ValueError: as `FeatureNetwork`; if the shapes differ, or with `scale="full"` are not known;
+            if an argument is not as described.
+
+    Example:
+
+    >>> classifier.trainable = False
+    >>> loss = FeatureMatchingLoss(classifier, ["norm_2", "norm_4", "norm_6"])
+    >>> loss(x, reconstruction).shape
+    (8,)
+
+    Reference: Lamb et al., 2016 (Discriminative regularization), eq. 4 and 5.
+    """
+
+    def __init__(
+        self,
+        feature_model,
+        layers=None,
+        learn_scale=True,
+        layer_weights=None,
+        min_log_std=-4.0,
+        scale="full",
+        **kwargs,
+    ):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        if scale not in SCALES:
+            raise ValueError(f"`scale` must be one of {SCALES}. Received: scale={scale!r}")
+        self.feature_model = _as_feature_network(feature_model, layers)
+        self.layer_names = self.feature_model.layer_names
+        self.learn_scale = bool(learn_scale) and scale != "fixed"
+        self.scale = scale if self.learn_scale else "fixed"
+        self.layer_weights = _named_weights(layer_weights, self.layer_names)
+        self.min_log_std = _checked_floor(min_log_std)
+        self._log_stds = {}
+        self._seen = False
+
+    def build(self, input_shape):
+        """Makes the log sigma, for images (batch, h, w, c)."""
+        self.feature_model.build(input_shape)
+        shapes = self.feature_model.compute_output_shape(input_shape)
+        for name, (_, *shape) in zip(self.layer_names, shapes, strict=True):
+            if self.scale == "fixed":
+                continue
+            shape = shape if self.scale == "full" else shape[-1:]
+            if None in shape:
+                raise ValueError(
+                    'With scale="full", the loss must be built for images of known size. '
+                    f"Received: images {tuple(input_shape)}, at the layer {name!r} {tuple(shape)}"
+                )
+            self._log_stds[name] = self.add_weight(
+                shape=shape,
+                initializer="zeros",
+                autocast=False,
+                constraint=None if self.min_log_std is None else _Floor(self.min_log_std),
+                name=f"log_std_{name}",
+            )
+        self.built = True
+
+    def call(self, x, reconstruction):
+        terms = self.per_layer(x, reconstruction)
+        return sum(self.layer_weights[name] * term for name, term in terms.items())
+
+    def per_layer(self, x, reconstruction, features=None):
+        """The terms of the sum without their weights, as a dict of name to a tensor (batch,).
+
+        Args:
+            x, reconstruction: as in the call.
+            features: what `features(x)` gave, if there is more than one reconstruction of `x`.
+
+        Raises:
+            ValueError: if the loss is not built, the shapes differ or a layer's features are
+                missing.
+        """
+        if not self.built:
+            raise ValueError(
+                "The loss must be built for `per_layer`: call `build((None, h, w, c))`, or the "
+                f"loss itself. Received: {self.name}, which is not"
+            )
+        x, reconstruction = ops.convert_to_tensor(x), ops.convert_to_tensor(reconstruction)
+        check_same_shape("x", x, "reconstruction", reconstruction)
+        features = self.features(x) if features is None else features
+        missing = [name for name in self.layer_names if name not in features]
+        if missing:
+            raise ValueError(
+                f"`features` must be what `features(x)` gives. Received: none of {missing}"
+            )
+        predicted = self.feature_model.activations(reconstruction)
+        terms = {}
+        for name in self.layer_names:
+            log_std = self.log_std(name)
+            if self.scale == "full" and tuple(predicted[name].shape[1:]) != tuple(log_std.shape):
+                raise ValueError(
+                    "Images must be of the size that the loss was built for, with features at "
+                    f"{name!r} of {tuple(log_std.shape)}. Received: features of "
+                    f"{tuple(predicted[name].shape[1:])}"
+                )
+            wanted = ops.stop_gradient(ops.convert_to_tensor(features[name]))
+            terms[name] = gaussian_nll(wanted, predicted[name], log_std)
+        return terms
+
+    def features(self, x):
+        """The features d_l(x) of images, as a dict of name to a tensor, without a gradient.
+
+        Looks at the range of the first images whose values can be seen.
+        """
+        x = ops.convert_to_tensor(x)
+        self._seen = self._seen or self.feature_model.check_images(x)
+        found = self.feature_model.activations(ops.stop_gradient(x))
+        return {name: ops.stop_gradient(value) for name, value in found.items()}
+
+    def log_std(self, name):
+        """log sigma of a layer, of the shape of its features, (channels,), or () if fixed."""
+        if name not in self.layer_names:
+            raise ValueError(f"`name` must be one of {self.layer_names}. Received: name={name!r}")
+        if self.scale == "fixed":
+            return ops.zeros(())
+        raw = ops.convert_to_tensor(self._log_stds[name])
+        if self.min_log_std is None:
+            return raw
+        floored = ops.stop_gradient(ops.maximum(raw, self.min_log_std))
+        return floored + (raw - ops.stop_gradient(raw))
+
+    def check_log_std(self, ceiling=12.0):
+        """A ValueError that names the layers whose scales ran away.
+
+        Costs a copy to the host, so not inside a training step. A scale that grows without end
+        takes its layer out of the objective.
+
+        Args:
+            ceiling: the largest log sigma that is in order; 12 is a sigma of 160000.
+        """
+        bad = {}
+        for name in self.layer_names:
+            values = ops.convert_to_numpy(self.log_std(name))
+            # Written so that NaN fails the comparison too.
+            if not (values <= ceiling).all() or np.isneginf(values).any():
+                bad[name] = f"{values.min()} to {values.max()}"
+        if bad:
+            raise ValueError(
+                f"log sigma must be finite and at most {ceiling}. Received: {bad}. A smaller "
+                "weight of these layers, a lower learning rate or scale='channel' may help"
+            )
+
+    def compute_output_shape(self, x_shape, reconstruction_shape):
+        return (x_shape[0],)
+
+    # Saving
+
+    @classmethod
+    def from_config(cls, config):
+        config = {k: saving.deserialize_keras_object(v) for k, v in config.items()}
+        return cls(**config)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return {
+            **config,
+            "feature_model": saving.serialize_keras_object(self.feature_model),
+            "learn_scale": self.learn_scale,
+            "layer_weights": dict(self.layer_weights),
+            "min_log_std": self.min_log_std,
+            "scale": self.scale,
+        }
+
+
+class _Floor(keras.constraints.Constraint):
+    """Keeps a weight from falling below a number."""
+
+    def __init__(self, minimum):
+        self.minimum = minimum
+
+    def __call__(self, value):
+        return ops.maximum(value, self.minimum)
+
+
+def _as_feature_network(feature_model, layers):
+    if not isinstance(feature_model, FeatureNetwork):
+        return FeatureNetwork(feature_model, layers)
+    if layers is None:
+        return feature_model
+    names = list(layers) if isinstance(layers, (list, tuple)) else [layers]
+    unknown = [name for name in names if name not in feature_model.layer_names]
+    if unknown:
+        raise ValueError(
+            f"`layers` must be among those of `feature_model`, {feature_model.layer_names}. "
+            f"Received: {unknown}"
+        )
+    return FeatureNetwork(
+        feature_model.network,
+        names,
+        feature_model.preprocessing,
+        feature_model.image_size,
+        feature_model.repeat_grey,
+    )
+
+
+def _named_weights(layer_weights, names):
+    if layer_weights is None:
+        layer_weights = [1.0] * len(names)
+    if not isinstance(layer_weights, dict):
+        try:
+            layer_weights = dict(zip(names, layer_weights, strict=True))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`layer_weights` must be a number for each of the layers {names}. "
+                f"Received: layer_weights={layer_weights}"
+            ) from error
+    if set(layer_weights) != set(names):
+        raise ValueError(
+            f"`layer_weights` must have the layers {names} as keys. "
+            f"Received: layer_weights={layer_weights}"
+        )
+    return {name: check_weight(f"layer_weights[{name!r}]", layer_weights[name]) for name in names}
+
+
+def _checked_floor(min_log_std):
+    if min_log_std is None:
+        return None
+    try:
+        number = float(min_log_std)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not -math.inf < number <= 0:
+        raise ValueError(
+            "`min_log_std` must be None or a finite number <= 0, where the scales start. "
+            f"Received: min_log_std={min_log_std!r}"
+        )
+    return number
