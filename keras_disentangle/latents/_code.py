@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.losses._tensors import widen
+from keras_disentangle._tensors import widen
 from keras_disentangle.losses.likelihood import gaussian_nll
 
 # A learned standard deviation never falls below this: the density would grow without bound.

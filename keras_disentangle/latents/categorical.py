@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import widen
 from keras_disentangle.latents._code import Code, check_width
-from keras_disentangle.losses._tensors import widen
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")

@@ -2,8 +2,8 @@
 
 from keras import ops
 
+from keras_disentangle._tensors import widen
 from keras_disentangle.latents._code import check_width
-from keras_disentangle.losses._tensors import widen
 
 
 def orthogonalize(z, directions):

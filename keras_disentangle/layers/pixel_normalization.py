@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_weight
-from keras_disentangle.losses._tensors import widen
+from keras_disentangle._tensors import widen
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")

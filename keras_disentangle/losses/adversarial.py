@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_disentangle.losses._tensors import check_same_shape, widen
+from keras_disentangle._tensors import check_same_shape, widen
 
 OBJECTIVES = ("non_saturating", "saturating", "hinge", "wasserstein")
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_disentangle.losses._tensors import check_same_shape, widen
+from keras_disentangle._tensors import check_same_shape, widen
 
 
 def gaussian_kl(mean, log_var):

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops, saving
 
 from keras_disentangle._arguments import check_weight
+from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
-from keras_disentangle.losses._tensors import check_same_shape
 from keras_disentangle.losses.likelihood import gaussian_nll
 
 SCALES = ("full", "channel", "fixed")

@@ -6,8 +6,8 @@ import keras
 from keras import ops, tree
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import widen
 from keras_disentangle.losses._second_derivative import second_derivative
-from keras_disentangle.losses._tensors import widen
 
 
 def _max(x):

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_disentangle.losses._tensors import check_same_shape, widen
+from keras_disentangle._tensors import check_same_shape, widen
 
 
 def bernoulli_nll(x, logits):

@@ -1,3 +1,5 @@
+"""What all computations on tensors share: wide enough types, and shapes that fit."""
+
 import keras
 from keras import ops
 
