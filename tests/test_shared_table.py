@@ -8,6 +8,7 @@ from tiny_models import MODELS, fit, numbers, weights
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.layers import (
+    ConditionalBatchNormalization,
     EqualizedConv2D,
     EqualizedDense,
     FadeIn,
@@ -16,6 +17,10 @@ from keras_disentangle.layers import (
     MinibatchStd,
     PixelNormalization,
     QHead,
+    SelfAttention2D,
+    SpectralConv2D,
+    SpectralDense,
+    Truncation,
     UpConv2D,
 )
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
@@ -107,6 +112,19 @@ def _directions(x):
     return LatentDirections(6, 2, block="mid")(layers.Dense(2)(layers.Flatten()(x)))
 
 
+def _conditional_norm(x):
+    rows = Truncation(3)(x)
+    return ConditionalBatchNormalization(3)(layers.Dense(3)(x), layers.Flatten()(x), rows)
+
+
+def _attention(x):
+    x, attention = layers.Dense(8)(x), SelfAttention2D()
+    y = attention(x)
+    # With its initial 0 only gamma itself would move at first.
+    attention.gamma.assign(0.5)
+    return y
+
+
 def _sample(x):
     mean, log_var = (layers.Dense(3)(layers.Flatten()(x)) for _ in range(2))
     return GaussianSampling(seed=3)(mean, log_var)
@@ -115,6 +133,11 @@ def _sample(x):
 Q_SPACE = LatentSpace([Normal(4), Categorical(3), Uniform(2)])
 
 LAYERS = {
+    "batch_normalization": (
+        lambda x: ConditionalBatchNormalization()(layers.Dense(3)(x)),
+        (6, 4, 4, 3),
+    ),
+    "conditional_batch_normalization": (_conditional_norm, (6, 4, 4, 3)),
     "equalized_conv": (lambda x: EqualizedConv2D(3, 3)(x), (6, 4, 4, 3)),
     "equalized_dense": (lambda x: EqualizedDense(3)(layers.Flatten()(x)), (6, 3)),
     "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
@@ -125,6 +148,9 @@ LAYERS = {
     "pixel_normalization": (lambda x: PixelNormalization()(layers.Dense(3)(x)), (6, 4, 4, 3)),
     "q_head": (lambda x: QHead(Q_SPACE, hidden=5)(x), (6, 3 + 2 * 2)),
     "q_head_of_one_layer": (lambda x: QHead(Q_SPACE, hidden=None)(x), (6, 3 + 2 * 2)),
+    "self_attention": (_attention, (6, 4, 4, 8)),
+    "spectral_conv": (lambda x: SpectralConv2D(3, 3)(x), (6, 4, 4, 3)),
+    "spectral_dense": (lambda x: SpectralDense(3)(layers.Flatten()(x)), (6, 3)),
     "up_conv_stride_1": (lambda x: UpConv2D(3, 3)(x), (6, 4, 4, 3)),
     "up_conv_stride_2": (lambda x: UpConv2D(3, 4, strides=2)(x), (6, 8, 8, 3)),
     "up_conv_stride_2_by_1": (lambda x: UpConv2D(3, (4, 3), strides=(2, 1))(x), (6, 8, 4, 3)),

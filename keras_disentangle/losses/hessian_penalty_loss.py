@@ -5,6 +5,7 @@ import warnings
 import keras
 from keras import ops, tree
 
+from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 from keras_disentangle.losses._second_derivative import check_differentiable
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
 
@@ -241,7 +242,7 @@ def check_layers(layers, *, method, one_pass, training):
     for layer in reversed(layers):
         # The state of a seed is a variable, but not a weight.
         draws = len(layer.variables) > len(layer.weights)
-        if draws or isinstance(layer, keras.layers.BatchNormalization):
+        if draws or isinstance(layer, BATCH_NORMALIZATIONS):
             raise ValueError(
                 "`one_pass` must be False in training where layers draw at random or use "
                 "statistics of the batch, which would differ between the points. "

@@ -1,6 +1,8 @@
 import keras
 from keras import saving
 
+from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
+
 
 def network_shapes(name, network):
     """Input and output shape of a built network with one of each, without the batch axis."""
@@ -67,6 +69,6 @@ def _activation_name(layer):
 
 
 def has_batch_normalization(*networks):
-    """Whether a `BatchNormalization` layer is anywhere in the networks."""
+    """Whether a layer that normalises by the batch is anywhere in the networks."""
     layers = [layer for network in networks for layer in network._flatten_layers()]
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+    return any(isinstance(layer, BATCH_NORMALIZATIONS) for layer in layers)

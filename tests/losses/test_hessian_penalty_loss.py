@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_disentangle.layers import PixelNormalization, UpConv2D
+from keras_disentangle.layers import ConditionalBatchNormalization, PixelNormalization, UpConv2D
 from keras_disentangle.losses import HessianPenaltyLoss, hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 
@@ -406,7 +406,10 @@ def test_layers_with_wrong_second_derivatives_are_refused(name, layer, training)
     np.testing.assert_allclose(found, expected, rtol=0.05, atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [lambda: layers.Dropout(0.5), layers.BatchNormalization])
+@pytest.mark.parametrize(
+    "layer",
+    [lambda: layers.Dropout(0.5), layers.BatchNormalization, ConditionalBatchNormalization],
+)
 def test_one_pass_is_refused_where_points_would_differ(layer):
     model = keras.Sequential([keras.Input((5,)), layers.Dense(4, "tanh"), layer()])
     loss = HessianPenaltyLoss(model, one_pass=True, seed=0)

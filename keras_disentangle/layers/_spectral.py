@@ -1,0 +1,93 @@
+"""What the layers with spectral normalisation have in common."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_weight
+
+
+class Spectral:
+    """Goes before a Keras layer that has a `kernel`, which the layer divides by `sigma(training)`.
+
+    With W the kernel as a matrix (out, everything else), `left` is the estimate of the vector u and
+    `right` of v, of unit length, for which u^T W v is the largest singular value.
+    """
+
+    def __init__(self, *args, epsilon=1e-12, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.epsilon = check_weight("epsilon", epsilon)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        *window, out = self.kernel.shape
+        self.left = self.add_weight(
+            shape=(out,),
+            initializer=self._random_direction,
+            trainable=False,
+            aggregation="only_first_replica",
+            name="left",
+        )
+        self.right = self.add_weight(
+            shape=(math.prod(window),),
+            # So sigma is of the right size before any training.
+            initializer=self._best_answer,
+            trainable=False,
+            aggregation="only_first_replica",
+            name="right",
+        )
+
+    def add_weight(self, *args, **kwargs):
+        # Also under mixed precision, singular values need float32.
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+    def sigma(self, training=False):
+        """The estimate of the kernel's largest singular value: a scalar tensor, float32.
+
+        In training, one more power iteration is done before, and kept. No gradient goes through
+        the two vectors.
+        """
+        matrix = self._matrix()
+        if training and self.trainable:
+            fixed = ops.stop_gradient(matrix)
+            right = self._normalized(ops.matmul(fixed, self.left))
+            left = self._normalized(ops.matmul(right, fixed))
+            self.right.assign(right)
+            self.left.assign(left)
+        else:
+            left, right = map(ops.convert_to_tensor, (self.left, self.right))
+        return ops.sum(right * ops.matmul(matrix, left))
+
+    def normalized_kernel(self, training=False):
+        """`kernel / sigma(training)` in the precision that the layer computes in."""
+        return ops.cast(self.kernel / self.sigma(training), self.compute_dtype)
+
+    def _matrix(self):
+        """W^T: (everything else, out)."""
+        return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
+
+    def _normalized(self, vector):
+        return vector / ops.maximum(ops.norm(vector), self.epsilon)
+
+    def _random_direction(self, shape, dtype=None):
+        return self._normalized(keras.initializers.RandomNormal()(shape, dtype))
+
+    def _best_answer(self, shape, dtype=None):
+        return self._normalized(ops.matmul(self._matrix(), self.left))
+
+    # The layers' own know of the kernel and the bias alone.
+
+    def save_own_variables(self, store):
+        keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store):
+        keras.layers.Layer.load_own_variables(self, store)
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def another(initializer):
+    """A second initializer of its kind: one and the same would give equal kernels."""
+    return initializer.clone() if hasattr(initializer, "clone") else initializer

@@ -1,0 +1,174 @@
+"""Batch normalisation whose gain and bias depend on a condition."""
+
+import keras
+from keras import ops
+
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._tensors import widen
+from keras_disentangle.layers._spectral import another
+from keras_disentangle.layers.spectral_dense import SpectralDense
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class ConditionalBatchNormalization(keras.layers.Layer):
+    r"""Batch normalisation, then a gain and a bias of each example's own.
+
+    $$y = (1 + W_g c) \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + W_b c$$
+
+    with a condition c for each example, such as the embedding of its class, and spectrally
+    normalised W_g and W_b (the layers `gain` and `bias`). Without a condition, gain and bias are
+    vectors, `gamma` and `beta`.
+
+    In training μ and σ² are mean and (biased) variance over the batch and its pixels. For use in
+    inference they are kept in the tables `moving_mean` and `moving_variance`, (num_statistics,
+    channels), of which `statistics_weights` says how much of each row to take; in training a row's
+    moving averages move in proportion to its weight. A frozen layer (`trainable=False`) normalises
+    as in inference. Statistics, gain and bias are computed in float32 under mixed precision too.
+
+    Args:
+        num_statistics: rows of the tables, >= 1.
+        momentum: decay of the moving averages, in [0, 1].
+        epsilon: what is added to the variance, >= 0.
+        spectral_epsilon: `epsilon` of the layers `gain` and `bias`, >= 0.
+        kernel_initializer: of the layers `gain` and `bias`.
+
+    Call arguments:
+        x: tensor (batch, ..., channels).
+        condition: tensor (batch, d), or `None`.
+        statistics_weights: tensor (1, num_statistics); not needed for a single row.
+        training: whether to normalise with the statistics of the batch.
+
+    Raises:
+        ValueError: if an argument is out of range; if only some calls have a condition; if
+            `statistics_weights` are missing or have another shape.
+
+    Example:
+
+    >>> ConditionalBatchNormalization()(np.zeros((8, 4, 4, 3)), np.zeros((8, 5))).shape
+    (8, 4, 4, 3)
+
+    References: Brock et al., 2019 (BigGAN), section 3 and appendix B; de Vries et al., 2017.
+    """
+
+    def __init__(
+        self,
+        num_statistics=1,
+        momentum=0.9,
+        epsilon=1e-5,
+        spectral_epsilon=1e-12,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.autocast = False  # Half precision is too coarse for the weights of the rows.
+        self.num_statistics = check_int("num_statistics", num_statistics)
+        self.momentum = check_weight("momentum", momentum)
+        if self.momentum > 1:
+            raise ValueError(f"`momentum` must be in [0, 1]. Received: momentum={momentum!r}")
+        self.epsilon = check_weight("epsilon", epsilon)
+        self.spectral_epsilon = check_weight("spectral_epsilon", spectral_epsilon)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        # While it is a number, of that many batches the moving averages are the plain ones.
+        self.batches_averaged = None
+
+    def build(self, x_shape, condition_shape=None, statistics_weights_shape=None):
+        channels = x_shape[-1]
+        if condition_shape is None:
+            self.gain = self.bias = None
+            self.gamma, self.beta = (
+                self.add_weight(shape=(channels,), initializer=start, autocast=False, name=name)
+                for name, start in (("gamma", "ones"), ("beta", "zeros"))
+            )
+        else:
+            self.gain, self.bias = (
+                SpectralDense(
+                    channels,
+                    use_bias=False,
+                    epsilon=self.spectral_epsilon,
+                    kernel_initializer=another(self.kernel_initializer),
+                    dtype="float32",
+                    name=name,
+                )
+                for name in ("gain", "bias")
+            )
+            for layer in (self.gain, self.bias):
+                layer.build(condition_shape)
+        self.moving_mean, self.moving_variance = (
+            self.add_weight(
+                shape=(self.num_statistics, channels),
+                initializer=start,
+                trainable=False,
+                autocast=False,
+                name=name,
+            )
+            for name, start in (("moving_mean", "zeros"), ("moving_variance", "ones"))
+        )
+
+    def call(self, x, condition=None, statistics_weights=None, training=False):
+        if (condition is None) != (self.gain is None):
+            raise ValueError(
+                "`condition` must be given in every call or in none. Received: "
+                + ("no condition" if condition is None else "a condition, unlike before")
+            )
+        rows = self._checked_rows(statistics_weights)
+        if (training and self.trainable) or self.batches_averaged is not None:
+            mean, variance = self._batch_statistics(widen(x), rows)
+        else:
+            mean, variance = (
+                ops.convert_to_tensor(table) if rows is None else ops.matmul(rows, table)
+                for table in (self.moving_mean, self.moving_variance)
+            )
+        if self.gain is None:
+            gain, bias = self.gamma, self.beta
+        else:
+            gain = 1 + self.gain(condition, training=training)
+            bias = self.bias(condition, training=training)
+        # One multiplication and one addition of the size of x.
+        scale = gain * ops.rsqrt(variance + self.epsilon)
+        shift = bias - mean * scale
+        shape = (-1, *[1] * (len(x.shape) - 2), x.shape[-1])
+        y = widen(x) * ops.reshape(scale, shape) + ops.reshape(shift, shape)
+        return ops.cast(y, self.compute_dtype)
+
+    def compute_output_shape(self, x_shape, condition_shape=None, statistics_weights_shape=None):
+        return x_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_statistics": self.num_statistics,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "spectral_epsilon": self.spectral_epsilon,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+    def _batch_statistics(self, x, rows):
+        """Mean and variance (1, channels) of the batch, of which the tables take note."""
+        axes = tuple(range(len(x.shape) - 1))
+        mean = ops.mean(x, axis=axes, keepdims=True)
+        # `ops.moments` would hold the mean fixed in second derivatives, on TensorFlow.
+        variance = ops.mean(ops.square(x - mean), axis=axes)[None]
+        mean = ops.reshape(mean, (1, -1))
+        count = self.batches_averaged
+        keep = self.momentum if count is None else count / (count + 1)
+        change = (1 - keep) * (1.0 if rows is None else ops.transpose(rows))
+        for table, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            table.assign(table * (1 - change) + change * ops.stop_gradient(value))
+        return mean, variance
+
+    def _checked_rows(self, statistics_weights):
+        """The weights of the rows (1, num_statistics), or `None` where there is only one."""
+        if statistics_weights is None and self.num_statistics == 1:
+            return None
+        shape = None if statistics_weights is None else tuple(statistics_weights.shape)
+        if shape != (1, self.num_statistics):
+            raise ValueError(
+                f"`statistics_weights` must have the shape (1, {self.num_statistics}). "
+                f"Received: {'None' if shape is None else f'the shape {shape}'}"
+            )
+        return ops.cast(statistics_weights, "float32")
+
+
+# The layers whose output in training depends on the other examples of the batch.
+BATCH_NORMALIZATIONS = (keras.layers.BatchNormalization, ConditionalBatchNormalization)
