@@ -60,7 +60,8 @@ def load_weights(model, folder, name_or_path):
 def save_weights(model, folder, application, name, settings, mantissa_bits=10):
     """Writes a model's weights as float16 with an entry in the manifest: how releases are made.
 
-    Float16 has a mantissa of 10 bits; what is rounded to fewer compresses better.
+    Float16 has a mantissa of 10 bits; what is rounded to fewer compresses better. `None` leaves
+    the weights in float32.
     """
     import h5py
 
@@ -74,7 +75,8 @@ def save_weights(model, folder, application, name, settings, mantissa_bits=10):
             def copy(key, item):
                 if isinstance(item, h5py.Dataset):
                     values = item[()]
-                    if values.dtype == "float32" and values.ndim:
+                    rounds = mantissa_bits is not None and values.dtype == "float32"
+                    if rounds and values.ndim:
                         values = _rounded(values.astype("float16"), mantissa_bits)
                     options = {"compression": "gzip", "shuffle": True} if values.ndim else {}
                     copied = target.create_dataset(key, data=values, **options)

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
+
+import keras_disentangle as kd
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -34,3 +37,23 @@ def test_a_gan_of_ones_own(data_dir, tmp_path, capsys):
     exec(compile(third_phase, "README.md", "exec"), names)
     history = names["model"].fit(names["images"][:64] / 255.0, batch_size=32, verbose=0).history
     assert np.isfinite(history["information_categorical"]).all()
+
+
+def test_directions_of_a_trained_generator(tmp_path):
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if "DirectionDiscovery(generator, seed" in block
+    )
+    for old, new in (
+        ("steps=1000, epochs=4", "steps=2, epochs=2, verbose=0"),
+        ('"logs"', repr(str(tmp_path))),
+    ):
+        assert example.count(old) == 1, old
+        example = example.replace(old, new)
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16, "sigmoid")])
+    generator.add(keras.layers.Reshape((4, 4, 1)))
+    names = {"kd": kd, "generator": generator}
+    exec(compile(example, "README.md", "exec"), names)
+    assert tuple(names["images"].shape) == (6, 4, 4, 1)
+    assert (tmp_path / "pictures" / "directions.gif").exists()

@@ -23,9 +23,10 @@ class DirectionDiscovery(FrozenGeneratorModel):
     matrix $A$ of `directions` is trained, by Adam(0.01) unless `compile` says otherwise.
 
     Args:
-        generator: network from latents (batch, d), and maybe a class, to images. It must be frozen
-            (`generator.trainable = False`), is called with `training=False`, and stays as it is.
-            The class may be an index, (batch,) or (batch, 1), or a one-hot vector.
+        generator: network from latents (batch, d), and maybe a class, to images. It must be built
+            and frozen (`generator.trainable = False`), is called with `training=False`, and stays
+            as it is. The class may be an index, (batch,) or (batch, 1), or a one-hot vector; one
+            that is no functional model takes the list [latents, indices], if it takes classes.
         directions: the `LatentDirections`; by default as many as the space has dimensions. Where
             `space` has codes that are not continuous, restrict it to a block of the others.
         space: the `LatentSpace` of the generator; by default normal of the input's width.
@@ -39,8 +40,8 @@ class DirectionDiscovery(FrozenGeneratorModel):
         seed: integer seed of all that is drawn, and of the default directions, or `None`.
 
     Raises:
-        ValueError: if the generator is not frozen, or its inputs do not fit space, directions or
-            labels; a class is out of range; another argument is.
+        ValueError: if the generator is not built and frozen, or its inputs do not fit space,
+            directions or labels; a class is out of range; another argument is.
 
     Example:
 

@@ -32,7 +32,8 @@ class ShiftPrediction(FrozenGeneratorModel):
         step_weight: gamma, the weight of the step's absolute error, >= 0.
 
     Raises:
-        ValueError: as `kd.models.DirectionDiscovery`; if the reconstructor gives something else.
+        ValueError: as `kd.models.DirectionDiscovery`; if the reconstructor takes or gives something
+            else.
 
     Example:
 
@@ -77,7 +78,8 @@ class ShiftPrediction(FrozenGeneratorModel):
         self.min_step = check_weight("min_step", min_step)
         if self.min_step > self.path_size:
             raise ValueError(
-                f"`min_step` must be at most `path_size`, {path_size}. Received: min_step={min_step}"
+                f"`min_step` must be at most `path_size`, {path_size}. "
+                f"Received: min_step={min_step}"
             )
         self.step_weight = check_weight("step_weight", step_weight)
         self._check(reconstructor)

@@ -68,7 +68,7 @@ def main():
             columns += [f"{value:9.2e}" for value in found["penalty"]]
             print(*columns, f"{found['seconds']:9.1f}", flush=True)
     print(f"least {min(learnt):.4f}, mean {np.mean(learnt):.4f} of {len(learnt)} runs")
-    sys.exit(min(learnt) < settings.least)
+    sys.exit(int(min(learnt) < settings.least))
 
 
 def run(size, seed, steps, batch_size, optimizer=None, **arguments):

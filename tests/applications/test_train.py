@@ -138,8 +138,15 @@ def test_the_scripts_explain_themselves():
     commands = [
         [command, *application, "--help"]
         for command in ("train", "evaluate", "traverse")
-        for application in ([], ["provlae"], ["info_gan"], ["progressive_gan"])
+        for application in (
+            [],
+            ["provlae"],
+            ["info_gan"],
+            ["progressive_gan"],
+            ["direction_discovery"],
+        )
     ]
+    commands.append(["convert", "biggan", "--help"])
     runs = [
         subprocess.Popen(
             [sys.executable, str(SCRIPTS / f"{command}.py"), *rest],
@@ -153,7 +160,7 @@ def test_the_scripts_explain_themselves():
         out, errors = run.communicate(timeout=300)
         assert run.returncode == 0, errors
         assert (
-            ("--weights" in out or "--recipe" in out)
+            any(f"--{name}" in out for name in ("weights", "recipe", "preset", "checkpoint"))
             if len(command) == 3
-            else ("APPLICATION is one of: info_gan, progressive_gan, provlae" in out)
+            else "is one of: direction_discovery, info_gan, progressive_gan, provlae" in out
         )

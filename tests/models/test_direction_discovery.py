@@ -38,6 +38,11 @@ def discovery(generator=None, *arguments, **settings):
     return DirectionDiscovery(generator, *arguments, **{"seed": 1, **settings})
 
 
+def objective(model, batch=None):
+    batch = model.prepare(BATCH) if batch is None else batch
+    return float(numbers([model.objective(batch, ())])[0])
+
+
 def matrix(model):
     return ops.convert_to_numpy(model.directions.matrix())
 
@@ -99,7 +104,7 @@ def test_the_objective_is_the_authors_estimator(settings):
     directions = LatentDirections(4, 3, seed=2)
     model = discovery(generator, directions, hessian_penalty=settings)
     batch = model.prepare(BATCH)
-    value = float(numbers([model.objective(batch, ())])[0])
+    value = objective(model, batch)
     names = settings.get("outputs", "pixels")
     expected = estimate(
         activations,
@@ -122,7 +127,7 @@ def test_exact_derivatives_give_the_limit_of_small_steps():
     values = []
     for settings in ({"method": "exact"}, {"epsilon": 0.03}):
         model = discovery(curved_generator()[0], hessian_penalty=settings)
-        values.append(float(numbers([model.objective(model.prepare(BATCH), ())])[0]))
+        values.append(objective(model))
     assert values[0] == pytest.approx(values[1], rel=0.1)
 
 
@@ -132,19 +137,19 @@ def test_a_step_goes_down_the_gradient(tabled_noise):
     model = discovery(generator, directions, hessian_penalty={"epsilon": 0.5})
     batch, before = drawn(model), ops.convert_to_numpy(directions.kernel)
 
-    def objective(kernel):
+    def estimated(kernel):
         return estimate(activations, ["pixels"], kernel, batch, 2, 0.5, np.mean, True)["pixels"]
 
     expected = np.zeros_like(before)
     for place in np.ndindex(*before.shape):
         step = np.zeros(before.shape)
         step[place] = 1e-5
-        expected[place] = (objective(before + step) - objective(before - step)) / 2e-5
+        expected[place] = (estimated(before + step) - estimated(before - step)) / 2e-5
     model.compile(SGD(1.0))
     logs = model.fit(1, batch_size=6, verbose=0).history
     moved = before - ops.convert_to_numpy(directions.kernel)
     np.testing.assert_allclose(moved, expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())
-    assert logs["hessian_penalty"][0] == pytest.approx(objective(before), rel=1e-3)
+    assert logs["hessian_penalty"][0] == pytest.approx(estimated(before), rel=1e-3)
 
 
 def test_what_is_drawn():
@@ -348,8 +353,7 @@ def test_generators_with_classes(form, order, named, argument):
     one = ops.convert_to_numpy(model.decode(z, 3))
     np.testing.assert_array_equal(one[1], decoded[1])
     # The class 0 would give NaN.
-    history = fit(model, epochs=3)["hessian_penalty"]
-    assert np.isfinite(history).all() and min(history) > 0
+    assert objective(model) > 0
 
 
 def test_a_generator_that_tells_its_classes():
@@ -378,7 +382,7 @@ def test_the_generator_of_a_gan(progressive):
     # The running mean is another generator than the one that is trained.
     gan.ema_generator.set_weights([2 * value for value in gan.ema_generator.get_weights()])
     model = discovery(gan.ema_generator, space=gan.space, image_range=gan.image_range)
-    assert fit(model)["hessian_penalty"][0] > 0
+    assert objective(model) > 0
     z = gan.space.sample(3, seed=0)
     found, expected = (ops.convert_to_numpy(m.decode(z)) for m in (model, gan))
     # A `ProgressiveGAN` clips its images.
@@ -413,12 +417,15 @@ def test_a_generator_without_a_graph(labels, tmp_path):
     inputs = z if labels is None else [z, np.array([0, 2])]
     expected = ops.convert_to_numpy(generator(inputs))
     model = discovery(generator, space=space, labels=labels, image_range=(-1, 1))
-    decoded = model.decode(z, None if labels is None else labels)
+    decoded = model.decode(z, labels)
     np.testing.assert_allclose(ops.convert_to_numpy(decoded), (expected + 1) / 2, rtol=1e-5)
-    assert list(fit(model)) == ["hessian_penalty"]
+    assert objective(model) > 0 and list(model.trackers) == ["hessian_penalty"]
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert fit(loaded, compile_with=False) == fit(model, compile_with=False)
+    assert not loaded.generator.trainable_variables
+    again = loaded.decode(z, labels)
+    np.testing.assert_array_equal(*numbers([decoded, again]))
+    assert objective(loaded) == objective(model)
 
 
 # Files, logs and how a step runs
@@ -473,10 +480,10 @@ def train_in_eight_steps(**way):
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="torch runs Python at every step")
-@pytest.mark.parametrize(
-    "way", [{"steps_per_execution": 4}, {"jit_compile": True}, {"run_eagerly": True}]
-)
+@pytest.mark.parametrize("way", [{"steps_per_execution": 4}, {"jit_compile": True}])
 def test_every_way_to_run_a_step_is_the_same(tabled_noise, way):
+    if BACKEND == "jax" and "jit_compile" in way:
+        pytest.skip("JAX always compiles")
     model, *usual = train_in_eight_steps()
     assert model.calls == 1 and int(model.step) == 8  # traced once
     _, *found = train_in_eight_steps(**way)

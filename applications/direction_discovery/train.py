@@ -1,0 +1,160 @@
+"""Learns directions in the latent space of a trained generator.
+
+    python scripts/train.py direction_discovery --preset clevr_1fov --log-dir runs/directions
+
+On one CPU core with TensorFlow the presets of CLEVR-1FOV take some two minutes. The card in this
+folder has all the figures.
+"""
+
+import argparse
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import keras
+from keras_disentangle.applications import _runs
+from keras_disentangle.applications.direction_discovery import _trained, traverse
+from keras_disentangle.applications.direction_discovery.direction_discovery import (
+    METHODS,
+    DirectionDiscovery,
+)
+from keras_disentangle.applications.direction_discovery.presets import PRESETS
+
+import keras_disentangle as kd
+from keras_disentangle.schedules import read
+from keras_disentangle.visualization import save_png, training_curves
+
+
+def train(
+    preset,
+    method="hessian_penalty",
+    log_dir="runs/directions",
+    generator_weights=None,
+    seed=0,
+    verbose="auto",
+    **settings,
+):
+    """Learns directions by a preset and writes everything into `log_dir`.
+
+    That is `model.keras`, `results.json` (settings, curves, seconds), `pictures/` and TensorBoard
+    logs. A training that was interrupted goes on where it stopped, bit for bit, if it is started
+    again with the same settings; what a finished one left there goes.
+
+    Args:
+        preset, method, generator_weights, seed: as for `kd.applications.DirectionDiscovery`.
+        **settings: fields of `Preset` about the training, in place of the preset's.
+
+    Returns:
+        (model, results): the trained model and what went into `results.json`.
+
+    Raises:
+        ValueError: if a name or a setting is unknown or out of range, or `log_dir` holds an
+            unfinished training with other settings.
+    """
+    keras.utils.set_random_seed(seed)
+    model = DirectionDiscovery(preset, None, generator_weights, method, seed)
+    chosen = replace(PRESETS[preset], **settings)
+    if chosen.steps < 1 or chosen.steps % chosen.steps_per_epoch:
+        raise ValueError(
+            f"`steps` must be a positive multiple of {chosen.steps_per_epoch}, an epoch. "
+            f"Received: steps={chosen.steps}"
+        )
+    log_dir = Path(log_dir)
+    settings = {
+        "preset": preset,
+        "settings": asdict(chosen),
+        "method": method,
+        "generator_weights": None if generator_weights is None else str(generator_weights),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    if not _runs.goes_on(log_dir, settings):
+        _runs.check_finished(log_dir)
+        _runs.clear(log_dir, "backup")
+        _runs.write_json(log_dir / _runs.RUN, settings)
+
+    model.compile(chosen.optimizer() if method == "hessian_penalty" else None)
+    clock, epochs = _runs.Clock(), chosen.steps // chosen.steps_per_epoch
+    pictures = kd.callbacks.DirectionTraversal(
+        log_dir,
+        every=max(1, epochs // 5),
+        span=0.6 * model.path_size,
+        max_directions=12,
+        batch_size=250,
+    )
+    history = model.fit(
+        chosen.steps_per_epoch,
+        batch_size=chosen.batch_size,
+        epochs=epochs,
+        verbose=verbose,
+        callbacks=[
+            kd.callbacks.ExactBackup(log_dir / "backup"),
+            clock,
+            pictures,
+            kd.callbacks.TensorBoardScalars(log_dir),
+        ],
+    ).history
+    results = {
+        **settings,
+        "steps": read(model.step),
+        "seconds": round(clock.seconds, 1),
+        "timed_steps": clock.steps,
+        "history": history,
+    }
+    # First of all the model: what follows may fail or be interrupted.
+    _runs.save_model(model, log_dir / "model.keras")
+    traverse.draw(model, log_dir / "pictures")
+    name = next(iter(model.trackers))
+    ends = [(i + 1) * chosen.steps_per_epoch for i in range(epochs)]
+    curve = training_curves({method: (ends, history[name])}, y_label=name.replace("_", " "))
+    save_png(log_dir / "pictures" / f"{name}.png", curve)
+    _runs.write_json(log_dir / "results.json", results)
+    return model, results
+
+
+def main(arguments=None):
+    """Command line of `scripts/train.py direction_discovery`."""
+    parser = argparse.ArgumentParser(
+        prog="train.py direction_discovery",
+        description="Learns directions in the latent space of a trained generator. Started again "
+        "with the same options, an interrupted training goes on.",
+        epilog="Example: train.py direction_discovery --preset mnist --log-dir runs/mnist",
+    )
+    add = parser.add_argument
+    add("--preset", choices=sorted(PRESETS), default="clevr_1fov", help="generator and settings")
+    add("--method", choices=METHODS, default="hessian_penalty", help="ours, or the baseline's")
+    add("--generator-weights", help="weights of the generator in place of the preset's")
+    add("--log-dir", default="runs/directions", help="where everything goes (runs/directions)")
+    add("--seed", type=int, default=0, help="of directions and draws (0)")
+    add("--verbose", type=int, default=None, help="2 prints a line an epoch instead of a bar")
+    own = parser.add_argument_group("settings in place of the preset's")
+    for flag, kind, text in (
+        ("--steps", int, "training steps"),
+        ("--steps-per-epoch", int, "training steps of an epoch"),
+        ("--batch-size", int, "latents of a step"),
+        ("--learning-rate", float, "of Adam, with the Hessian penalty"),
+    ):
+        own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
+    options = vars(parser.parse_args(arguments))
+    known = {field.name for field in fields(PRESETS["mnist"])}
+    given = {name: value for name, value in options.items() if name in known}
+    log_dir = Path(options["log_dir"])
+    model, results = train(
+        options["preset"],
+        options["method"],
+        log_dir,
+        options["generator_weights"],
+        options["seed"],
+        "auto" if options["verbose"] is None else options["verbose"],
+        **given,
+    )
+    print(f"\n{results['steps']} steps ({results['backend']}), {results['seconds']:.0f} s for ")
+    print(f"{results['timed_steps']} of them. At the end:")
+    for name, values in sorted(results["history"].items()):
+        print(f"  {name:20} {values[-1]:.4g}")
+    position = PRESETS[results["preset"]].shows_one_cube
+    found = _trained.compare({"learnt": model}, position=position)
+    _runs.write_json(log_dir / "scores.json", found)
+    print("\n" + _trained.table(found) + "\n")
+    for what, where in (("pictures", "pictures"), ("model", "model.keras")):
+        print(f"{what:10} {log_dir / where}")
+    print(f"TensorBoard: tensorboard --logdir {log_dir}")
