@@ -168,8 +168,14 @@ def _array(tensor, name, path):
     """A tensor as an array of a type that NumPy has, checked to be finite."""
     if not isinstance(tensor, np.ndarray):
         tensor = tensor.detach()
-        if tensor.layout != importlib.import_module("torch").strided or tensor.is_quantized:
-            raise ValueError(f"A checkpoint's tensors must be dense. Received: {name} of {path}")
+        if (
+            tensor.is_meta
+            or tensor.layout != importlib.import_module("torch").strided
+            or tensor.is_quantized
+        ):
+            raise ValueError(
+                f"A checkpoint's tensors must be dense and hold numbers. Received: {name} of {path}"
+            )
         if tensor.is_floating_point() and tensor.element_size() < 4:
             tensor = tensor.float()
         tensor = tensor.numpy()

@@ -182,8 +182,8 @@ class _Family:
             raise ValueError(
                 "`checkpoint` must hold every tensor of the published network and no other. "
                 f"Received: {self.path}"
-                + (f", without {_listed(missing)}" if missing else "")
-                + (f", with {_listed(left)}" if left else "")
+                + (f", without {missing}" if missing else "")
+                + (f", with {left}" if left else "")
             )
         for name, shape in shapes.items():
             received = published[name]

@@ -69,8 +69,10 @@ def other_directions(model, initializer, seed=None):
     return ops.convert_to_numpy(kd.layers.LatentDirections.from_config(settings).matrix())
 
 
-def decoder(model, batch_size=250):
-    """A function from latents (n, d) to images, a NumPy array, in parts."""
+def decoder(model):
+    """A function from latents (n, d) to images, a NumPy array; of large ones a few at a time."""
+    pixels = np.prod(model.generator.output_shape[1:3])
+    batch_size = max(4, 250 * 32**2 // int(pixels))
 
     def decode(z):
         parts = np.split(np.asarray(z, "float32"), range(batch_size, len(z), batch_size))
@@ -98,7 +100,7 @@ def scores(model, directions, num_codes=10, seed=0):
     found = {name: value for name, value in found.items() if name in SCORES}
     moves = np.asarray(directions, "float32")
     penalty = kd.losses.hessian_penalty(
-        lambda w: model.decode(z + ops.matmul(w, moves)),
+        lambda w: model.decode(ops.add(z, ops.matmul(w, moves))),
         np.zeros((num_codes, len(moves)), "float32"),
         num_directions=64,
         reduction="mean",

@@ -24,28 +24,32 @@ def main(arguments=None):
     parser.add_argument("--out", default="runs/compared", help="folder for the scores")
     options = parser.parse_args(arguments)
     runs = {Path(run).name: Path(run) for run in options.runs}
-    if len(runs) < len(options.runs):
+    if len(runs) < len(options.runs) or {"axes", "random", "random_deviation"} & set(runs):
         raise ValueError(
-            f"`runs` must have different names, for the table. Received: runs={options.runs}"
+            '`runs` must have different names, for the table, and none that of "axes" or "random". '
+            f"Received: runs={options.runs}"
         )
-    presets = {name: _preset(run) for name, run in runs.items()}
-    if len(set(presets.values())) > 1:
+    generators = {name: _generator(run) for name, run in runs.items()}
+    if len(set(generators.values())) > 1:
         raise ValueError(
-            f"`runs` must all be trainings on one generator. Received: the presets {presets}"
+            "`runs` must all be trainings on one generator. Received: the presets and generators' "
+            f"weights {generators}"
         )
     models = {name: _trained.load(run / "model.keras") for name, run in runs.items()}
-    position = PRESETS[presets[next(iter(runs))]].shows_one_cube
+    preset, _ = next(iter(generators.values()))
+    position = PRESETS[preset].shows_one_cube
     found = _trained.compare(models, options.codes, options.seed, position)
     print(_trained.table(found))
     _runs.write_json(Path(options.out) / "scores.json", found)
 
 
-def _preset(run):
+def _generator(run):
+    """A run's preset, and the weights of the generator if they are not the preset's."""
     path = run / "results.json"
     try:
-        preset = json.loads(path.read_text())["preset"]
-        PRESETS[preset]
-        return preset
+        results = json.loads(path.read_text())
+        PRESETS[results["preset"]]
+        return results["preset"], results["generator_weights"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(
             "`runs` must be folders of finished trainings of directions, with their results.json. "

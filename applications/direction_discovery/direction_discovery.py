@@ -40,7 +40,7 @@ def DirectionDiscovery(
         latents along them.
 
     Raises:
-        ValueError: if a name is unknown, weights are missing, damaged, or of another generator.
+        ValueError: if a name is unknown, or weights are missing, damaged or do not go together.
 
     Example:
 
@@ -57,6 +57,11 @@ def DirectionDiscovery(
             raise ValueError(
                 f"`preset` must be {shipped['preset']!r} for the weights {weights!r}. "
                 f"Received: preset={preset!r}"
+            )
+        if generator_weights is not None:
+            raise ValueError(
+                "`generator_weights` must be None with directions that ship, which belong to their "
+                f"generator. Received: generator_weights={generator_weights!r}"
             )
         preset = shipped["preset"]
     preset = "clevr_1fov" if preset is None else preset

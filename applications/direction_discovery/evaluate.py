@@ -18,12 +18,14 @@ def main(arguments=None):
     parser.add_argument(
         "--position",
         action="store_true",
-        help="also how well the most active direction tells where the cube of CLEVR-1FOV is",
+        help="also how well the most active direction tells where the cube of CLEVR-1FOV is; with "
+        "shipped directions, that comes by itself",
     )
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
+    position = options.position or options.weights.startswith("clevr_1fov")
     found = _trained.compare(
-        {"learnt": _trained.load(options.weights)}, options.codes, options.seed, options.position
+        {"learnt": _trained.load(options.weights)}, options.codes, options.seed, position
     )
     print(_trained.table(found))
     if options.json:

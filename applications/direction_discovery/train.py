@@ -2,12 +2,12 @@
 
     python scripts/train.py direction_discovery --preset clevr_1fov --log-dir runs/directions
 
-On one CPU core with TensorFlow the presets of CLEVR-1FOV take some two minutes. The card in this
+On one CPU core with TensorFlow the presets of CLEVR-1FOV take two to six minutes. The card in this
 folder has all the figures.
 """
 
 import argparse
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -20,8 +20,11 @@ from keras_disentangle.applications.direction_discovery.direction_discovery impo
 from keras_disentangle.applications.direction_discovery.presets import PRESETS
 
 import keras_disentangle as kd
+from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization import save_png, training_curves
+
+SETTINGS = ("steps", "steps_per_epoch", "batch_size", "learning_rate")
 
 
 def train(
@@ -41,7 +44,8 @@ def train(
 
     Args:
         preset, method, generator_weights, seed: as for `kd.applications.DirectionDiscovery`.
-        **settings: fields of `Preset` about the training, in place of the preset's.
+        **settings: `steps`, `steps_per_epoch`, `batch_size` or `learning_rate`, in place of the
+            preset's.
 
     Returns:
         (model, results): the trained model and what went into `results.json`.
@@ -52,12 +56,7 @@ def train(
     """
     keras.utils.set_random_seed(seed)
     model = DirectionDiscovery(preset, None, generator_weights, method, seed)
-    chosen = replace(PRESETS[preset], **settings)
-    if chosen.steps < 1 or chosen.steps % chosen.steps_per_epoch:
-        raise ValueError(
-            f"`steps` must be a positive multiple of {chosen.steps_per_epoch}, an epoch. "
-            f"Received: steps={chosen.steps}"
-        )
+    chosen = _chosen(preset, settings)
     log_dir = Path(log_dir)
     settings = {
         "preset": preset,
@@ -102,13 +101,31 @@ def train(
     }
     # First of all the model: what follows may fail or be interrupted.
     _runs.save_model(model, log_dir / "model.keras")
+    _runs.write_json(log_dir / "results.json", results)
     traverse.draw(model, log_dir / "pictures")
     name = next(iter(model.trackers))
     ends = [(i + 1) * chosen.steps_per_epoch for i in range(epochs)]
     curve = training_curves({method: (ends, history[name])}, y_label=name.replace("_", " "))
     save_png(log_dir / "pictures" / f"{name}.png", curve)
-    _runs.write_json(log_dir / "results.json", results)
     return model, results
+
+
+def _chosen(preset, settings):
+    """The preset with other settings, or a ValueError."""
+    unknown = set(settings) - set(SETTINGS)
+    if unknown:
+        raise ValueError(f"`settings` must be some of {SETTINGS}. Received: {sorted(unknown)}")
+    chosen = replace(PRESETS[preset], **settings)
+    for name in ("steps", "steps_per_epoch", "batch_size"):
+        check_int(name, getattr(chosen, name))
+    if not check_weight("learning_rate", chosen.learning_rate):
+        raise ValueError("`learning_rate` must be positive. Received: learning_rate=0")
+    if chosen.steps % chosen.steps_per_epoch:
+        raise ValueError(
+            f"`steps` must be a positive multiple of {chosen.steps_per_epoch}, an epoch. "
+            f"Received: steps={chosen.steps}"
+        )
+    return chosen
 
 
 def main(arguments=None):
@@ -135,8 +152,7 @@ def main(arguments=None):
     ):
         own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
     options = vars(parser.parse_args(arguments))
-    known = {field.name for field in fields(PRESETS["mnist"])}
-    given = {name: value for name, value in options.items() if name in known}
+    given = {name: value for name, value in options.items() if name in SETTINGS}
     log_dir = Path(options["log_dir"])
     model, results = train(
         options["preset"],
@@ -151,10 +167,13 @@ def main(arguments=None):
     print(f"{results['timed_steps']} of them. At the end:")
     for name, values in sorted(results["history"].items()):
         print(f"  {name:20} {values[-1]:.4g}")
-    position = PRESETS[results["preset"]].shows_one_cube
-    found = _trained.compare({"learnt": model}, position=position)
-    _runs.write_json(log_dir / "scores.json", found)
-    print("\n" + _trained.table(found) + "\n")
+    preset = PRESETS[results["preset"]]
+    if preset.weights is not None:
+        found = _trained.compare({"learnt": model}, position=preset.shows_one_cube)
+        _runs.write_json(log_dir / "scores.json", found)
+        print("\n" + _trained.table(found) + "\n")
+    else:  # More than a million images of a large generator: only if it is asked for.
+        print(f"scores     scripts/evaluate.py direction_discovery --weights {log_dir}/model.keras")
     for what, where in (("pictures", "pictures"), ("model", "model.keras")):
         print(f"{what:10} {log_dir / where}")
     print(f"TensorBoard: tensorboard --logdir {log_dir}")

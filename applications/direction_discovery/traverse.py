@@ -53,8 +53,10 @@ def draw(model, out, *, num_directions=12, num_latents=6, span=None, steps=9, se
         return enlarge(raw(z).clip(0, 1))
 
     matrix = _trained.matrix(model)
+    # Of many directions, which have large generators as a rule, at fewer codes.
+    num_samples = max(4, 600 // len(matrix))
     active = kd.metrics.activeness(
-        raw, model.space, num_samples=50, directions=matrix, batch_size=512
+        raw, model.space, num_samples=num_samples, directions=matrix, batch_size=512
     )
     order = np.argsort(-active)[:num_directions]
     latents = ops.convert_to_numpy(model.space.sample(num_latents, seed=seed))

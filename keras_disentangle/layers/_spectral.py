@@ -56,7 +56,9 @@ class Spectral:
             self.right.assign(right)
             self.left.assign(left)
         else:
-            left, right = map(ops.convert_to_tensor, (self.left, self.right))
+            # Copies: a later call in training writes to the variables, and PyTorch keeps what it
+            # differentiates by where it lies.
+            left, right = map(ops.copy, (self.left, self.right))
         return ops.sum(right * ops.matmul(matrix, left))
 
     def normalized_kernel(self, training=False):

@@ -115,7 +115,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
             mean, variance = self._batch_statistics(widen(x), rows)
         else:
             mean, variance = (
-                ops.convert_to_tensor(table) if rows is None else ops.matmul(rows, table)
+                # Copies, as in `Spectral.sigma`.
+                ops.copy(table) if rows is None else ops.matmul(rows, ops.copy(table))
                 for table in (self.moving_mean, self.moving_variance)
             )
         if self.gain is None:

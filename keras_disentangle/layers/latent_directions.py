@@ -157,7 +157,7 @@ def _interval(block, latent_dim):
         return start, start + third
     if isinstance(block, (tuple, list)) and len(block) == 2:
         start, stop = block
-        are_ints = all(isinstance(x, numbers.Integral) for x in block)
+        are_ints = all(isinstance(x, numbers.Integral) and not isinstance(x, bool) for x in block)
         if are_ints and 0 <= start < stop <= latent_dim:
             return int(start), int(stop)
     raise ValueError(

@@ -158,6 +158,9 @@ class FrozenGeneratorModel(PhasedModel):
     def decode(self, z, labels=None):
         """Latents (n, latent_dim) to images (n, h, w, c), float32, in [0, 1] if its range is known.
 
+        Nothing is clipped: where a range is given for a generator that nothing bounds, images may
+        leave it.
+
         Args:
             z: float tensor.
             labels: for a class-conditional generator, a class or (n,) of them; may be left out if

@@ -56,8 +56,8 @@ def codes(model, n, seed=0):
 
 # `sum(p.numel() for p in model.parameters())` of the published PyTorch models: the `Generator`
 # (G_ch=96, dim_z=20 * chunks, resolution, G_attn="64", n_classes=1000, G_shared=True,
-# shared_dim=128, hier=True) of BigGAN-PyTorch as shipped with the Hessian Penalty (`HEAD`), and
-# the configurations 128, 256 and 512 of pytorch-pretrained-biggan 0.1.1.
+# shared_dim=128, hier=True) of BigGAN-PyTorch as shipped with the Hessian Penalty (commit 559a270),
+# and the configurations 128, 256 and 512 of pytorch-pretrained-biggan 0.1.1.
 PARAMETERS = {
     ("BigGAN", 32): 9_358_595,
     ("BigGAN", 64): 70_083_972,

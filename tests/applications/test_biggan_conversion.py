@@ -220,7 +220,8 @@ def test_tensors_of_no_use_are_named(tmp_path):
         (torch.tensor([1.0, float("nan")]), "must be finite. Received: b of .*a.pth"),
         (torch.tensor([1.0, float("inf")]).half(), "must be finite. Received: b of .*a.pth"),
         (torch.zeros(2, dtype=torch.complex64), "real numbers. Received: b of .*complex64"),
-        (torch.eye(2).to_sparse(), "must be dense. Received: b of .*a.pth"),
+        (torch.eye(2).to_sparse(), "must be dense .*Received: b of .*a.pth"),
+        (torch.zeros(2, device="meta"), "must be dense .*Received: b of .*a.pth"),
     ):
         torch.save({"a": torch.zeros(2), "b": value}, tmp_path / "a.pth")
         with pytest.raises(ValueError, match=message):
@@ -241,7 +242,7 @@ def change(name, value):
     [
         ("biggan", drop("s.2.0.conv2.bias"), r"without \['blocks.2.0.conv2.bias'\]$"),
         ("deep", change("extra.weight", np.zeros(2)), r"with \['extra.weight'\]$"),
-        ("deep", drop(".weight_u"), r"without \['generator.*'\] and 116 more"),
+        ("deep", drop(".weight_u"), r"without \['generator[^\]]*'\]$"),
         (
             "biggan",
             change("blocks.1.0.conv1.weight", lambda value: value[1:]),

@@ -167,13 +167,32 @@ def test_bad_arguments_are_named(run, tmp_path):
         build(weights="cars")
     with pytest.raises(ValueError, match="`generator_weights` must be a file .*BigGAN"):
         build("biggan_churches")
-    with pytest.raises(ValueError, match="`steps` must be a positive multiple of 400.* steps=3"):
-        train.train("clevr_1fov", log_dir=tmp_path / "run", steps=3)
+    with pytest.raises(ValueError, match="`generator_weights` must be None .*Received: .*'other'"):
+        build(weights="clevr_1fov", generator_weights="other")
+    for settings, message in (
+        ({"steps": 3}, "`steps` must be a positive multiple of 400.* steps=3"),
+        ({"steps_per_epoch": 0}, "`steps_per_epoch` must be .* Received: steps_per_epoch=0"),
+        ({"batch_size": 0}, "`batch_size` must be .* Received: batch_size=0"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be positive"),
+        ({"learning_rate": -1.0}, "`learning_rate` must be .* Received: learning_rate=-1.0"),
+        ({"path_size": 9.0}, r"`settings` must be some of .* Received: \['path_size'\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train.train("clevr_1fov", log_dir=tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="`weights` must be those of a model with directions"):
         _trained.load(_vae(tmp_path))
     with pytest.raises(ValueError, match="`runs` must be folders of finished trainings"):
         compare.main([str(tmp_path)])
+    with pytest.raises(ValueError, match="`runs` must have different names"):
+        compare.main([str(tmp_path / "axes")])
+    other = tmp_path / "other"
+    other.mkdir()
+    results = json.loads((run[0] / "results.json").read_text())
+    results["generator_weights"] = "clevr_1fov_finetuned"
+    (other / "results.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="`runs` must all be trainings on one generator"):
+        compare.main([str(run[0]), str(other)])
 
 
 def test_the_presets_follow_the_paper():

@@ -200,3 +200,24 @@ def test_all_calls_have_a_condition_or_none():
         make()(X)
     with pytest.raises(ValueError, match="`condition` must be given .* Received: a condition"):
         make(condition=None)(X, CONDITION)
+
+
+class BothWays(keras.Model):
+    """Uses a layer as at inference and then as in training within one step."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = make()
+        self.built = True
+
+    def call(self, inputs):
+        return self.norm(*inputs) + self.norm(*inputs, training=True)
+
+
+def test_inference_and_training_in_one_step():
+    model = BothWays()
+    before = [numbers(variable) for variable in model.trainable_variables]
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit([X, CONDITION], np.zeros_like(X), batch_size=4, verbose=0)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        assert np.isfinite(numbers(variable)).all() and (numbers(variable) != old).any()
