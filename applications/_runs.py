@@ -1,15 +1,42 @@
 """What the commands of every application share: trained models from files, results to files."""
 
+import argparse
 import json
 import os
 import shutil
 import time
 
 import keras
+from keras_disentangle.applications._weights import available_weights
 
 from keras_disentangle.schedules import read
 
 RUN = "run.json"
+
+
+def weights_parser(folder, application, default, command, description):
+    """A parser with the option that chooses a trained model, for a command of an application.
+
+    Args:
+        folder, application: the application's names, "info_gan" and "InfoGAN".
+        default: the weights by default; `None` if they must be given.
+        command: "evaluate", of `scripts/evaluate.py`.
+        description: what the command does.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"{command}.py {folder}",
+        description=description,
+        epilog=f"Example: {command}.py {folder} --weights runs/{folder}/model.keras",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    shipped = ", ".join(available_weights().get(application, []))
+    parser.add_argument(
+        "--weights",
+        default=default,
+        required=default is None,
+        help=f"shipped weights ({shipped}) or a .keras file",
+    )
+    return parser
 
 
 def load_model(path):

@@ -1,6 +1,6 @@
 """What this application's commands share: models with learnt directions, and their scores."""
 
-import argparse
+from functools import partial
 
 import numpy as np
 from keras import ops
@@ -23,22 +23,7 @@ SCORES = {
 }
 RANDOM_SEEDS = (1000, 1001, 1002)
 
-
-def parser(command, description):
-    """A parser with the options that choose the model."""
-    result = argparse.ArgumentParser(
-        prog=f"{command}.py direction_discovery",
-        description=description,
-        epilog=f"Example: {command}.py direction_discovery --weights runs/directions/model.keras",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    shipped = kd.applications.available_weights().get("DirectionDiscovery", [])
-    result.add_argument(
-        "--weights",
-        default="clevr_1fov",
-        help=f"shipped directions ({', '.join(shipped)}) or a .keras file",
-    )
-    return result
+parser = partial(_runs.weights_parser, "direction_discovery", "DirectionDiscovery", "clevr_1fov")
 
 
 def load(weights):

@@ -30,7 +30,7 @@ SETTINGS = ("steps", "steps_per_epoch", "batch_size", "learning_rate")
 def train(
     preset,
     method="hessian_penalty",
-    log_dir="runs/directions",
+    log_dir="runs/direction_discovery",
     generator_weights=None,
     seed=0,
     verbose="auto",
@@ -140,7 +140,7 @@ def main(arguments=None):
     add("--preset", choices=sorted(PRESETS), default="clevr_1fov", help="generator and settings")
     add("--method", choices=METHODS, default="hessian_penalty", help="ours, or the baseline's")
     add("--generator-weights", help="weights of the generator in place of the preset's")
-    add("--log-dir", default="runs/directions", help="where everything goes (runs/directions)")
+    add("--log-dir", default="runs/direction_discovery", help="where everything goes")
     add("--seed", type=int, default=0, help="of directions and draws (0)")
     add("--verbose", type=int, default=None, help="2 prints a line an epoch instead of a bar")
     own = parser.add_argument_group("settings in place of the preset's")

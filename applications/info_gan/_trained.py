@@ -1,6 +1,6 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-import argparse
+from functools import partial
 
 import numpy as np
 from keras import ops
@@ -12,22 +12,7 @@ import keras_disentangle as kd
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses import information_per_code
 
-
-def parser(command, description):
-    """A parser with the options that choose the model."""
-    result = argparse.ArgumentParser(
-        prog=f"{command}.py info_gan",
-        description=description,
-        epilog=f"Example: {command}.py info_gan --weights runs/info_gan/model.keras",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    shipped = kd.applications.available_weights().get("InfoGAN", [])
-    result.add_argument(
-        "--weights",
-        default="mnist",
-        help=f"shipped weights ({', '.join(shipped)}) or a .keras file",
-    )
-    return result
+parser = partial(_runs.weights_parser, "info_gan", "InfoGAN", "mnist")
 
 
 def load(weights):

@@ -1,6 +1,6 @@
 """What this application's commands share: trained models, their data and their scores."""
 
-import argparse
+from functools import partial
 
 import numpy as np
 from keras import ops
@@ -23,22 +23,7 @@ SCORES = {
     "pooled_ratio": ("D_R, pooled", 2),
 }
 
-
-def parser(command, description):
-    """A parser with the options that choose the model."""
-    result = argparse.ArgumentParser(
-        prog=f"{command}.py progressive_gan",
-        description=description,
-        epilog=f"Example: {command}.py progressive_gan --weights runs/finetune/model.keras",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    shipped = kd.applications.available_weights().get("ProgressiveGAN", [])
-    result.add_argument(
-        "--weights",
-        default="clevr_1fov_finetuned",
-        help=f"shipped weights ({', '.join(shipped)}) or a .keras file",
-    )
-    return result
+parser = partial(_runs.weights_parser, "progressive_gan", "ProgressiveGAN", "clevr_1fov_finetuned")
 
 
 def load(weights):

@@ -1,7 +1,5 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-import argparse
-
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
@@ -10,17 +8,7 @@ import keras_disentangle as kd
 
 def parser(command, description):
     """A parser with the options that choose the model and the data."""
-    result = argparse.ArgumentParser(
-        prog=f"{command}.py provlae",
-        description=description,
-        epilog=f"Examples: {command}.py provlae --weights dsprites; "
-        f"{command}.py provlae --weights runs/demo/model.keras",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    shipped = kd.applications.available_weights().get("ProVLAE", [])
-    result.add_argument(
-        "--weights", required=True, help=f"shipped weights ({', '.join(shipped)}) or a .keras file"
-    )
+    result = _runs.weights_parser("provlae", "ProVLAE", None, command, description)
     result.add_argument(
         "--data", default="dsprites", help="dsprites, or what load_images takes (a name, a path)"
     )

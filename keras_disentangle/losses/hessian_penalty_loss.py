@@ -5,6 +5,7 @@ import warnings
 import keras
 from keras import ops, tree
 
+from keras_disentangle.layers._feature_sources import nodes_behind
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 from keras_disentangle.losses._second_derivative import check_differentiable
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
@@ -176,7 +177,7 @@ class HessianPenaltyLoss:
 
     def _activations(self, outputs):
         """Dict from the names of the layers to the lists of the tensors that they give."""
-        graph = _nodes_behind(self.model.outputs)
+        graph = nodes_behind(self.model.outputs)
         activations = {}
         if outputs is None:
             for x in self.model.outputs:
@@ -192,7 +193,7 @@ class HessianPenaltyLoss:
                 raise ValueError(f"`outputs` must name at least one layer. Received: {outputs}")
         z = self._inputs[self._index]
         for layer, tensors in activations.items():
-            if not any(x is z for n in _nodes_behind(tensors) for x in n.output_tensors):
+            if not any(x is z for n in nodes_behind(tensors) for x in n.output_tensors):
                 raise ValueError(
                     f"`outputs` must be layers that depend on the input {z.name!r}. "
                     f"Received: {layer.name!r}, which does not"
@@ -248,18 +249,6 @@ def check_layers(layers, *, method, one_pass, training):
                 "statistics of the batch, which would differ between the points. "
                 f"Received: the layer {layer.name!r}"
             )
-
-
-def _nodes_behind(tensors):
-    """The nodes of the graph that some tensors come from."""
-    found, todo = {}, list(tensors)
-    while todo:
-        layer, index, _ = todo.pop()._keras_history
-        node = layer._inbound_nodes[index]
-        if id(node) not in found:
-            found[id(node)] = node
-            todo += node.input_tensors
-    return list(found.values())
 
 
 def _same_scale(tensor):
