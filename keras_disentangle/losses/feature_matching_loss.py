@@ -1,12 +1,11 @@
 """How unlikely an image's features are around those of its reconstruction."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops, saving
 
 from keras_disentangle._arguments import check_weight
+from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
 from keras_disentangle.losses.likelihood import gaussian_nll
@@ -90,7 +89,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
         self.learn_scale = bool(learn_scale) and scale != "fixed"
         self.scale = scale if self.learn_scale else "fixed"
         self.layer_weights = _named_weights(layer_weights, self.layer_names)
-        self.min_log_std = _checked_floor(min_log_std)
+        self.min_log_std = checked_floor(min_log_std)
         self._log_stds = {}
         self._seen = False
 
@@ -107,12 +106,8 @@ class FeatureMatchingLoss(keras.layers.Layer):
                     'With scale="full", the loss must be built for images of known size. '
                     f"Received: images {tuple(input_shape)}, at the layer {name!r} {tuple(shape)}"
                 )
-            self._log_stds[name] = self.add_weight(
-                shape=shape,
-                initializer="zeros",
-                autocast=False,
-                constraint=None if self.min_log_std is None else _Floor(self.min_log_std),
-                name=f"log_std_{name}",
+            self._log_stds[name] = add_log_std(
+                self, shape, self.min_log_std, name=f"log_std_{name}"
             )
         self.built = True
 
@@ -174,11 +169,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
             raise ValueError(f"`name` must be one of {self.layer_names}. Received: name={name!r}")
         if self.scale == "fixed":
             return ops.zeros(())
-        raw = ops.convert_to_tensor(self._log_stds[name])
-        if self.min_log_std is None:
-            return raw
-        floored = ops.stop_gradient(ops.maximum(raw, self.min_log_std))
-        return floored + (raw - ops.stop_gradient(raw))
+        return floored(self._log_stds[name], self.min_log_std)
 
     def check_log_std(self, ceiling=12.0):
         """A ValueError that names the layers whose scales ran away.
@@ -224,16 +215,6 @@ class FeatureMatchingLoss(keras.layers.Layer):
         }
 
 
-class _Floor(keras.constraints.Constraint):
-    """Keeps a weight from falling below a number."""
-
-    def __init__(self, minimum):
-        self.minimum = minimum
-
-    def __call__(self, value):
-        return ops.maximum(value, self.minimum)
-
-
 def _as_feature_network(feature_model, layers):
     if not isinstance(feature_model, FeatureNetwork):
         return FeatureNetwork(feature_model, layers)
@@ -272,18 +253,3 @@ def _named_weights(layer_weights, names):
             f"Received: layer_weights={layer_weights}"
         )
     return {name: check_weight(f"layer_weights[{name!r}]", layer_weights[name]) for name in names}
-
-
-def _checked_floor(min_log_std):
-    if min_log_std is None:
-        return None
-    try:
-        number = float(min_log_std)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not -math.inf < number <= 0:
-        raise ValueError(
-            "`min_log_std` must be None or a finite number <= 0, where the scales start. "
-            f"Received: min_log_std={min_log_std!r}"
-        )
-    return number

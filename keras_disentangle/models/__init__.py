@@ -1,6 +1,7 @@
 """Ready-made models: networks arrive as arguments, `fit` trains them."""
 
 from keras_disentangle.models.direction_discovery import DirectionDiscovery
+from keras_disentangle.models.discriminative_vae import DiscriminativeVAE
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.ladder_vae import LadderVAE
@@ -16,6 +17,7 @@ __all__ = [
     "GAN",
     "VAE",
     "DirectionDiscovery",
+    "DiscriminativeVAE",
     "InfoGAN",
     "LadderVAE",
     "ProgressiveGAN",

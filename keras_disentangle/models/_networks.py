@@ -68,7 +68,7 @@ def _activation_name(layer):
     return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
-def has_batch_normalization(*networks):
-    """Whether a layer that normalises by the batch is anywhere in the networks."""
+def batch_normalizations(*networks):
+    """The layers that normalise by the batch, anywhere in the networks."""
     layers = [layer for network in networks for layer in network._flatten_layers()]
-    return any(isinstance(layer, BATCH_NORMALIZATIONS) for layer in layers)
+    return [layer for layer in layers if isinstance(layer, BATCH_NORMALIZATIONS)]

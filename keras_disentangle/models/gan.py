@@ -20,8 +20,8 @@ from keras_disentangle.losses.hessian_penalty import rademacher
 from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
 from keras_disentangle.models._image_range import check_range, from_range, to_range
 from keras_disentangle.models._networks import (
+    batch_normalizations,
     check_shape,
-    has_batch_normalization,
     network_shapes,
     output_activation,
     serialize,
@@ -355,7 +355,7 @@ class GAN(PhasedModel):
 
     def _check_batch_size(self, size):
         steps = self.discriminator_steps
-        smallest = 2 if has_batch_normalization(self) else 1
+        smallest = 2 if batch_normalizations(self) else 1
         if size // steps < smallest:
             raise ValueError(
                 f"`batch_size` must leave at least {smallest} images to each of the {steps} "

@@ -104,12 +104,12 @@ class TeacherStudentVAE(VAE):
                 value[:taught] = theirs
             mine.assign(value)
 
-    def penalties(self, x, outputs):
+    def penalties(self, x, outputs, training):
         size = self.teacher.latent_dim
         code, reconstruction = outputs["code"], outputs["reconstruction"]
         shared, nuisance = code[:, :size], code[:, size:]
         swapped = ops.concatenate([ops.roll(shared, -1, axis=0), nuisance], axis=-1)
-        student = self.image(reconstruction) - self.image(self.generate([swapped]))
+        student = self.image(reconstruction) - self.image(self.generate([swapped], training))
 
         teacher_image = self.teacher.decode(ops.stop_gradient(shared))
         teacher = ops.stop_gradient(teacher_image - ops.roll(teacher_image, -1, axis=0))

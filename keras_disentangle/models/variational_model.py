@@ -5,10 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
+from keras_disentangle.models._networks import batch_normalizations
 from keras_disentangle.models._training_terms import BatchMean, check_images
 from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
@@ -36,15 +38,20 @@ class VariationalModel(SteppedModel):
         image_shape: (height, width, channels).
         beta: weight of the KL terms, >= 0: the start of the ramp `beta`.
         observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]) or
-            `"gaussian"` (it gives means, with one learned `log_std` for all pixels).
+            `"gaussian"` (it gives means).
+        pixel_scale: which `log_std` Gaussian observations learn: `"scalar"`, one for all pixels;
+            `"channel"`, one of each channel; `"full"`, one of each pixel of each channel.
+        min_log_std: floor of `log_std`, a number <= 0, or `None` for none. With
+            `pixel_scale="full"`, pixels that are the same in all images need one.
         seed: integer seed of the latent noise, or `None`.
         hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` (`{}` for its
             defaults): the penalty of what is generated (logits or means) at the sampled codes joins
             the objective, weighted by the ramp `hessian_weight`, which begins at 0.
 
     Raises:
-        ValueError: if `beta` is negative, `observation` is neither of the two, or
-            `hessian_penalty` has an unknown key or one that is out of range.
+        ValueError: if `beta` is negative, `observation` or `pixel_scale` is none of these,
+            `min_log_std` is positive, or `hessian_penalty` has an unknown key or one that is out
+            of range.
     """
 
     def __init__(
@@ -57,6 +64,8 @@ class VariationalModel(SteppedModel):
         observation,
         seed=None,
         hessian_penalty=None,
+        pixel_scale="scalar",
+        min_log_std=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -65,19 +74,25 @@ class VariationalModel(SteppedModel):
                 '`observation` must be "bernoulli" or "gaussian". '
                 f"Received: observation={observation!r}"
             )
+        shapes = {"scalar": (), "channel": image_shape[-1:], "full": image_shape}
+        if pixel_scale not in shapes:
+            raise ValueError(
+                f"`pixel_scale` must be one of {list(shapes)}. "
+                f"Received: pixel_scale={pixel_scale!r}"
+            )
         self.rung_sizes = tuple(rung_sizes)
         self.latent_dim = sum(self.rung_sizes)
         self.image_shape = tuple(image_shape)
         self.beta = check_weight("beta", beta)
         self.observation = observation
+        self.pixel_scale = pixel_scale
+        self.min_log_std = checked_floor(min_log_std)
         self.seed = seed
 
         self.sampling = GaussianSampling(seed=seed, name="sampling")
         self.add_ramp("beta", beta)
         if observation == "gaussian":
-            self.log_std = self.add_weight(
-                shape=(), initializer="zeros", dtype="float32", autocast=False, name="log_std"
-            )
+            self.log_std = add_log_std(self, shapes[pixel_scale], self.min_log_std, "log_std")
             self.log_std_tracker = PresentValue(name="log_std")
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
@@ -110,8 +125,13 @@ class VariationalModel(SteppedModel):
         """The weight of each rung's KL term at the present step: a list of scalars."""
         return [beta] * len(self.rung_sizes)
 
-    def penalties(self, x, outputs):
+    def penalties(self, x, outputs, training):
         """Further terms of the objective, each with a tracker in `term_trackers`.
+
+        Args:
+            x: the images.
+            outputs: what `call` made of them.
+            training: whether it did so in training mode.
 
         Returns:
             Dict from name to (weight, value), the value a tensor (batch,).
@@ -157,7 +177,7 @@ class VariationalModel(SteppedModel):
 
         terms = {"reconstruction": (1.0, reconstruction)}
         terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
-        terms.update(self.penalties(x, y_pred))
+        terms.update(self.penalties(x, y_pred, training))
         if self.hessian_penalty is not None:
             value = self._hessian_term(y_pred["code"], training)
             # Of each example's objective it is an equal part.
@@ -169,7 +189,7 @@ class VariationalModel(SteppedModel):
             self.term_trackers[name].update_state(value, sample_weight)
         self.track_ramps()
         if self.observation == "gaussian":
-            self.log_std_tracker.update_state(self.log_std)
+            self.log_std_tracker.update_state(ops.mean(floored(self.log_std, self.min_log_std)))
         # What the layers of the networks add themselves: regularisers, `add_loss`.
         for extra in self.losses:
             loss = loss + ops.cast(ops.sum(extra), "float32")
@@ -181,7 +201,7 @@ class VariationalModel(SteppedModel):
         """-log p(x|z) in nats, summed over pixels: tensor (batch,)."""
         if self.observation == "bernoulli":
             return bernoulli_nll(x, prediction)
-        return gaussian_nll(x, prediction, self.log_std)
+        return gaussian_nll(x, prediction, floored(self.log_std, self.min_log_std))
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
@@ -261,6 +281,68 @@ class VariationalModel(SteppedModel):
         check_int("n", n)
         return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
 
+    def interpolate(self, a, b, steps=8):
+        """Images on the way from one to another: their posteriors' means, interpolated linearly.
+
+        Args:
+            a, b: images (n, h, w, c), the ends of n ways.
+            steps: number of images on each, both ends included, >= 2.
+
+        Returns:
+            Tensor (n, steps, h, w, c). The first and last of each way are the reconstructions of
+            the ends.
+
+        Raises:
+            ValueError: if the shapes differ or are not those of images, or `steps` is less than 2.
+
+        Reference: Lamb et al., 2016, section 5.4.
+        """
+        check_int("steps", steps, minimum=2)
+        if np.shape(a) != np.shape(b):
+            raise ValueError(
+                "`a` and `b` must have the same shape. "
+                f"Received: a.shape={np.shape(a)}, b.shape={np.shape(b)}"
+            )
+        (a, _), (b, _) = self.encode(a), self.encode(b)
+        share = ops.reshape(ops.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = a[:, None] * (1 - share) + b[:, None] * share
+        images = self.decode(ops.reshape(z, (-1, self.latent_dim)))
+        return ops.reshape(images, (-1, steps, *self.image_shape))
+
+    def reestimate_batch_normalization(self, num_batches=100, batch_size=100, seed=None):
+        """Sets the moving statistics of the decoder's batch normalisations to those of samples.
+
+        While training they follow reconstructions; images from the prior want their own. Each
+        becomes the mean of the statistics of batches of decoded codes from the prior. To be called
+        after training; networks without batch normalisation are left as they are.
+
+        Args:
+            num_batches: how many batches, >= 1.
+            batch_size: codes in each of them, >= 2.
+            seed: integer or `None`.
+
+        Raises:
+            ValueError: if a number is out of range.
+
+        Reference: Lamb et al., 2016: their release does so before it samples.
+        """
+        check_int("num_batches", num_batches)
+        check_int("batch_size", batch_size, minimum=2)
+        norms = batch_normalizations(*self.generative_networks)
+        if not norms:
+            return
+        momenta = [layer.momentum for layer in norms]
+        generator = keras.random.SeedGenerator(seed)
+        try:
+            for done in range(num_batches):
+                for layer in norms:
+                    layer.momentum = done / (done + 1)
+                z = keras.random.normal((batch_size, self.latent_dim), seed=generator)
+                self.generate(self.split(z), training=True)
+        finally:
+            for layer, momentum in zip(norms, momenta, strict=True):
+                layer.momentum = momentum
+
     def split(self, z):
         """Cuts codes (n, latent_dim) into a list of (n, d_l), the most abstract rung first."""
         ends = np.cumsum((0, *self.rung_sizes)).tolist()
@@ -283,4 +365,6 @@ class VariationalModel(SteppedModel):
             "observation": self.observation,
             "seed": self.seed,
             "hessian_penalty": self.hessian_penalty,
+            "pixel_scale": self.pixel_scale,
+            "min_log_std": self.min_log_std,
         }

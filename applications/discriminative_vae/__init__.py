@@ -1,0 +1,1 @@
+"""Discriminative regularisation of Lamb et al. (2016)."""

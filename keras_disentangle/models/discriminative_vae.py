@@ -1,0 +1,142 @@
+"""A VAE whose reconstructions must also match in a classifier's feature spaces."""
+
+import keras
+from keras import ops
+
+from keras_disentangle.losses import FeatureMatchingLoss
+from keras_disentangle.models._networks import serialize
+from keras_disentangle.models.vae import VAE
+from keras_disentangle.trainers.terms import FiniteMean, PresentValue, fit_arguments
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class DiscriminativeVAE(VAE):
+    r"""VAE with discriminative regularisation.
+
+    To the bound of a VAE are added Gaussian log-likelihoods of a frozen classifier's activations
+    $d_l(x)$, around those of the decoder's mean $\mu(z)$, each weighted by a ramp:
+
+    $$-\log p(x|z) + \beta KL(q(z|x) \| p(z)) - \sum_l w_l \log p(d_l(x) | z), \quad
+      p(d_l(x) | z) = N(d_l(\mu(z)), \sigma_l^2)$$
+
+    The logs have `features_<layer>` (nats), and of the learnt scales the mean `log_std_<layer>`.
+
+    Attributes:
+        feature_loss: the `FeatureMatchingLoss`.
+        ramps: `feature_weight_<layer>` for each layer, which starts at its weight in
+            `feature_loss`.
+
+    Args:
+        encoder: network (batch, h, w, c) to (batch, 2d): mean and log variance, concatenated.
+        decoder: network (batch, d) to (batch, h, w, c): means (Gaussian), as a rule with a sigmoid,
+            or logits (Bernoulli).
+        feature_loss: `FeatureMatchingLoss` of a frozen classifier.
+        encoder_gradient: whether the encoder is trained on the added terms too. If not, the decoder
+            runs twice in each step.
+        beta: weight of the KL term, >= 0; the ramp `beta`.
+        observation: `"gaussian"` or `"bernoulli"`.
+        pixel_scale: which log sigma of Gaussian observations are learnt: one of each pixel and
+            channel (`"full"`, as in the paper), of each channel (`"channel"`) or of all
+            (`"scalar"`).
+        min_log_std: floor of these, a number <= 0, or `None` for none, as in the paper: pixels that
+            are the same in all images then give a bound without an end.
+        seed: integer seed of the latent noise, or `None`.
+        **kwargs: `hessian_penalty`, as in `VAE`.
+
+    Raises:
+        ValueError: if the networks do not fit each other, images do not fit the classifier, it is
+            not frozen, or another argument is out of range; from `fit`, when a learnt scale runs
+            away (the layer is named).
+
+    Example:
+
+    >>> classifier.trainable = False
+    >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_2", "norm_4"])
+    >>> model = DiscriminativeVAE(encoder, decoder, loss)
+    >>> model.compile("adam")
+    >>> model.fit(batches, callbacks=[kd.callbacks.RampWeight("feature_weight_norm_4", 0.1, 1000)])
+    >>> model.reestimate_batch_normalization()
+
+    Reference: Lamb et al., 2016 (Discriminative regularization), equations 4 and 5.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        feature_loss,
+        beta=1.0,
+        observation="gaussian",
+        encoder_gradient=True,
+        pixel_scale="full",
+        min_log_std=-4.0,
+        seed=None,
+        **kwargs,
+    ):
+        if not isinstance(feature_loss, FeatureMatchingLoss):
+            raise ValueError(
+                "`feature_loss` must be a `FeatureMatchingLoss`. "
+                f"Received: feature_loss={feature_loss}"
+            )
+        super().__init__(
+            encoder,
+            decoder,
+            beta=beta,
+            observation=observation,
+            seed=seed,
+            pixel_scale=pixel_scale,
+            min_log_std=min_log_std,
+            **kwargs,
+        )
+        if not feature_loss.built:
+            feature_loss.build((None, *self.image_shape))
+        self.feature_loss = feature_loss
+        self.encoder_gradient = bool(encoder_gradient)
+        self.scale_trackers = {}
+        for name, weight in feature_loss.layer_weights.items():
+            self.add_ramp(f"feature_weight_{name}", weight)
+            term = f"features_{name}"
+            self.term_trackers[term] = FiniteMean(term, lambda: self.step)
+            if feature_loss.scale != "fixed":
+                self.scale_trackers[name] = PresentValue(name=f"log_std_{name}")
+
+    def penalties(self, x, outputs, training):
+        reconstruction = outputs["reconstruction"]
+        if not self.encoder_gradient:
+            code = ops.stop_gradient(outputs["code"])
+            reconstruction = self.generate(self.split(code), training=training)
+        terms = self.feature_loss.per_layer(x, self.image(reconstruction))
+        for name, tracker in self.scale_trackers.items():
+            tracker.update_state(ops.mean(self.feature_loss.log_std(name)))
+        return {
+            f"features_{name}": (self.ramps[f"feature_weight_{name}"](self.step), term)
+            for name, term in terms.items()
+        }
+
+    def fit(self, *args, **kwargs):
+        """As `VAE.fit`; after each epoch it looks whether the learnt scales are in order.
+
+        Raises:
+            ValueError: as `VAE.fit`; if a log sigma of the features is not finite or has grown so
+                large that its layer has left the objective.
+        """
+        arguments = fit_arguments(*args, **kwargs)
+        callbacks = arguments.pop("callbacks", None)
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [_ScalesInOrder(), *(keras.tree.flatten(callbacks) if callbacks else [])]
+        return super().fit(callbacks=callbacks, **arguments)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "feature_loss": serialize(self.feature_loss),
+            "encoder_gradient": self.encoder_gradient,
+        }
+
+
+class _ScalesInOrder(keras.callbacks.Callback):
+    # The batches' logs come as they did before: without waiting for the device.
+    async_safe = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.feature_loss.check_log_std()
