@@ -16,8 +16,9 @@ TFDS_NAMES = {
 }
 
 
-def read_tfds(name, split, data_dir, image_shape):
-    """Images and labels (None where examples have none) of a data set known by name."""
+def read_tfds(name, split, data_dir, image_shape, attributes=False):
+    """Images and labels (None where examples have none) of a data set known by name; instead of
+    labels `attributes` (n, k), in the order of their names."""
     remedy = (
         f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
         "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
@@ -50,7 +51,11 @@ def read_tfds(name, split, data_dir, image_shape):
 
     def pictures():
         for example in examples:
-            labels.append(example.get("label", -1))
+            if attributes:
+                known = example.get("attributes", {})
+                labels.append([known[key] for key in sorted(known)])
+            else:
+                labels.append(example.get("label", -1))
             image = example["image"]
             if image_shape is not None and image.shape != image_shape:
                 image = fit_picture(Image.fromarray(image.squeeze()), image_shape)
@@ -64,4 +69,5 @@ def read_tfds(name, split, data_dir, image_shape):
     dtype = np.dtype((np.uint8, first.shape))
     images = np.fromiter(itertools.chain([first], pictures), dtype)
     images = as_uint8_images(images, name)
-    return images, None if -1 in labels else np.array(labels, np.int64)
+    missing = [] if attributes else -1
+    return images, None if missing in labels else np.array(labels, np.int64)

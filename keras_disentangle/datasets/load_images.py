@@ -7,7 +7,7 @@ from keras_disentangle.datasets._image_files import has_images, read_array, read
 from keras_disentangle.datasets._tensorflow_datasets import TFDS_NAMES, read_tfds
 
 
-def load_images(name_or_path, split="train", data_dir=None, image_shape=None):
+def load_images(name_or_path, split="train", data_dir=None, image_shape=None, attributes=False):
     """Loads images by name, or from a folder, a zip, an npz file or an array.
 
     A name is looked for in `data_dir`, as `<name>.npz`, `<name>.zip`, the folder `<name>`, or any
@@ -26,10 +26,13 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None):
         image_shape: (height, width, channels), channels 1 or 3. Images are cropped around their
             centre to this aspect, resized (Lanczos), and turned grey or to colour. For CelebA and a
             square, that is the usual crop, 178×178. By default they are left as they are.
+        attributes: whether a data set by name from TensorFlow Datasets gives its attributes in
+            place of labels: for CelebA 40, in alphabetic order.
 
     Returns:
         `(images, labels)`: uint8 (n, h, w, c), and int64 (n,), or None if the data has no classes.
-        The classes of a folder are numbered in the order of their names.
+        The classes of a folder are numbered in the order of their names. Attributes are (n, k), 0
+        or 1; they are ignored where there is a file or folder.
 
     Raises:
         ValueError: for an unknown name, split or layout, a damaged image (its file is named), or
@@ -58,7 +61,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None):
     if name_or_path in TFDS_NAMES:
         path = None if data_dir is None else _find(name_or_path, pathlib.Path(data_dir))
         if path is None:
-            return read_tfds(name_or_path, split, data_dir, image_shape)
+            return read_tfds(name_or_path, split, data_dir, image_shape, attributes)
         return read_path(path, split, image_shape)
     path = pathlib.Path(name_or_path).expanduser()
     if path.exists():

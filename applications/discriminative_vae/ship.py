@@ -1,0 +1,44 @@
+"""Turns a trained discriminative VAE into weights that ship with the application."""
+
+import argparse
+
+from keras_disentangle.applications import _runs, _weights
+from keras_disentangle.applications.discriminative_vae import _trained
+from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
+    FOLDER,
+    DiscriminativeVAE,
+)
+from keras_disentangle.applications.discriminative_vae.train import RECIPES
+
+
+def main(arguments=None):
+    """Command line of `scripts/ship.py discriminative_vae`."""
+    parser = argparse.ArgumentParser(
+        prog="ship.py discriminative_vae",
+        description="Stores a trained model's weights in applications/discriminative_vae/weights, "
+        "with a checksum and the scores of the stored weights in the manifest, and the classifier "
+        "that measures beside them.",
+    )
+    parser.add_argument("name", help="the name that DiscriminativeVAE(weights=...) will take")
+    parser.add_argument("model", help="the .keras file of a training with an own classifier")
+    parser.add_argument("judge", help="the .keras file of the classifier that measures")
+    parser.add_argument("--recipe", choices=sorted(RECIPES), default="fashion_mnist")
+    parser.add_argument("--data-dir", help="where downloaded data sets lie")
+    options = parser.parse_args(arguments)
+    recipe, model = RECIPES[options.recipe], _trained.load(options.model)
+    settings = {
+        "image_shape": list(model.image_shape),
+        "latent_dim": model.latent_dim,
+        "networks": recipe.networks,
+        "pixel_scale": model.pixel_scale,
+        "num_outputs": _runs.load_model(options.judge).output_shape[-1],
+    }
+    _weights.save_weights(model, FOLDER, "DiscriminativeVAE", options.name, settings)
+    judge = _trained.load_judge(options.judge, recipe.data)
+    judge.save(_trained.shipped_judge(recipe.data))
+
+    shipped = DiscriminativeVAE(weights=options.name)
+    splits = _trained.load_splits(recipe.data, options.data_dir, shipped.image_shape)
+    scores = _trained.scores(shipped, splits, judge)
+    _weights.record_scores(FOLDER, "DiscriminativeVAE", options.name, scores)
+    print(scores)

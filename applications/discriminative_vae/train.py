@@ -1,0 +1,371 @@
+"""Trains a VAE with discriminative regularisation, the same without, or a classifier for it.
+
+    python scripts/train.py discriminative_vae --recipe fashion_mnist --data-dir DATA
+
+TRAIN_DOC
+"""
+
+import argparse
+import warnings
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import keras
+from keras_disentangle.applications import _runs
+from keras_disentangle.applications.discriminative_vae import _trained, traverse
+from keras_disentangle.applications.discriminative_vae.classifier import train_classifier
+from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
+    FEATURES,
+    DiscriminativeVAE,
+)
+from keras_disentangle.applications.discriminative_vae.networks import NETWORKS
+
+import keras_disentangle as kd
+from keras_disentangle._arguments import check_int
+from keras_disentangle.schedules import read
+
+MODELS = ("discriminative_vae", "vae", "classifier", "judge")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: the data, the networks, the features, and how long.
+
+    `classifier` is `"own"`, the paper's, which is trained on the data's labels, or the name of an
+    architecture of `keras.applications`, whose `layers` are then looked at. The weight of each
+    layer's term goes from 0 to `feature_weight` within `ramp_steps` training steps.
+    """
+
+    data: str | None
+    image_shape: tuple
+    networks: str
+    latent_dim: int
+    classifier: str = "own"
+    layers: tuple = FEATURES
+    feature_weight: float = 1.0
+    ramp_steps: int = 0
+    scale: str = "full"
+    calibrate: bool = False
+    encoder_gradient: bool = True
+    pixel_scale: str = "full"
+    batch_size: int = 100
+    epochs: int = 75
+    learning_rate: float = 1e-3
+    classifier_epochs: int = 10
+    classifier_shift: int = 0
+    classifier_flip: bool = False
+
+
+# The paper says VGG-19, not which of its layers.
+_VGG_19 = {
+    "classifier": "VGG19",
+    "layers": ("block1_conv2", "block2_conv2", "block3_conv4"),
+    "calibrate": True,
+}
+
+RECIPES = {
+    # The paper's; their learning rate is not given.
+    "celeb_a": Recipe("celeb_a", (64, 64, 3), "celeba", 500),
+    "svhn": Recipe("svhn", (32, 32, 3), "celeba", 500, **_VGG_19),
+    "cifar10": Recipe("cifar10", (32, 32, 3), "celeba", 500, **_VGG_19),
+    # Minutes to an hour on a CPU.
+    "fashion_mnist": Recipe(
+        "fashion_mnist", (28, 28, 1), "small", 32, epochs=12, classifier_epochs=8
+    ),
+    "cifar10_small": Recipe(
+        "cifar10",
+        (32, 32, 3),
+        "small",
+        128,
+        classifier="VGG16",
+        layers=("block1_conv2", "block2_conv2"),
+        calibrate=True,
+        epochs=10,
+        classifier_epochs=12,
+        classifier_shift=4,
+        classifier_flip=True,
+    ),
+}
+
+
+def train(
+    recipe,
+    model="discriminative_vae",
+    log_dir="runs/discriminative_vae",
+    data_dir=None,
+    classifier=None,
+    judge=None,
+    seed=0,
+    verbose="auto",
+):
+    """Trains one model by a `Recipe` and writes everything of it into `log_dir`.
+
+    That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
+    TensorBoard logs. A training that was interrupted goes on where it stopped, bit for bit, if
+    it is started again with the same settings; what a finished one left there goes.
+
+    Args:
+        recipe: the `Recipe`.
+        model: `"discriminative_vae"`; `"vae"`, the same without the added terms; `"classifier"`,
+            the paper's; or `"judge"`, another one that measures.
+        log_dir: where everything goes.
+        data_dir: where data sets lie, as in `load_images`.
+        classifier: for an own classifier, the `.keras` file of one, or `None` to train it first;
+            for an architecture of `keras.applications`, a file of weights or "imagenet".
+        judge: the `.keras` file of a classifier with a layer `features` that measures the model, or
+            `None` for that which ships; without one there are no scores.
+        seed: of weights, noise and data order.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        (model, results): the trained model and what went into `results.json`.
+
+    Raises:
+        ValueError: if the model, the data, the classifier or a setting is unknown or out of range,
+            or `log_dir` holds an unfinished training with other settings.
+    """
+    if model not in MODELS:
+        raise ValueError(f"`model` must be one of {MODELS}. Received: model={model!r}")
+    if recipe.data is None:
+        raise ValueError(
+            "`data` must name the images of this recipe: a folder, zip or .npz of them. "
+            "Received: None"
+        )
+    log_dir = Path(log_dir)
+    settings = {
+        "model": model,
+        "settings": asdict(recipe),
+        "classifier": None if classifier is None else str(classifier),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    if not _runs.goes_on(log_dir, settings):
+        _runs.check_finished(log_dir)
+        _runs.clear(log_dir, "backup")
+        _runs.write_json(log_dir / _runs.RUN, settings)
+    if model in ("classifier", "judge"):
+        return _train_classifier(recipe, model, log_dir, data_dir, settings, verbose)
+
+    splits = _trained.load_splits(recipe.data, data_dir, recipe.image_shape)
+    images, _ = splits["train"]
+    feature_loss = None
+    if model == "discriminative_vae":
+        network = _classifier(recipe, classifier, log_dir, data_dir, seed, verbose)
+        feature_loss = build_loss(recipe, network, images)
+    trained = build_model(recipe, feature_loss, seed)
+    trained.compile(keras.optimizers.Adam(recipe.learning_rate))
+    batches = kd.datasets.image_batches(images, recipe.batch_size, seed)
+    clock = _runs.Clock()
+    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock]
+    if feature_loss is not None and recipe.ramp_steps:
+        callbacks += [
+            kd.callbacks.RampWeight(
+                f"feature_weight_{name}", recipe.feature_weight, recipe.ramp_steps, 0.0
+            )
+            for name in feature_loss.layer_names
+        ]
+    callbacks += [
+        kd.callbacks.LatentTraversal(
+            log_dir, every=max(1, recipe.epochs // 4), images=splits["test"][0][:16]
+        ),
+        kd.callbacks.TensorBoardScalars(log_dir),
+    ]
+    history = trained.fit(
+        batches, epochs=check_int("epochs", recipe.epochs), verbose=verbose, callbacks=callbacks
+    ).history
+    trained.reestimate_batch_normalization(seed=seed)
+    results = {
+        **settings,
+        "steps": read(trained.step),
+        "seconds": round(clock.seconds, 1),
+        "timed_steps": clock.steps,
+        "history": history,
+    }
+    # First of all the model: what follows may fail or be interrupted.
+    _runs.save_model(trained, log_dir / "model.keras")
+    traverse.draw({model: trained}, splits["test"][0], log_dir / "pictures", seed=seed)
+    if judge is not None or _trained.shipped_judge(recipe.data).is_file():
+        judge = _trained.load_judge(judge, recipe.data)
+        results["scores"] = _trained.scores(trained, splits, judge)
+    _runs.write_json(log_dir / "results.json", results)
+    return trained, results
+
+
+def build_loss(recipe, network, images):
+    """The `FeatureMatchingLoss` of a recipe.
+
+    Args:
+        network: a trained classifier, or a `FeatureNetwork`.
+        images: uint8 images of the training, by which the scales start if the recipe says so.
+
+    Raises:
+        ValueError: as `FeatureMatchingLoss`.
+    """
+    loss = kd.losses.FeatureMatchingLoss(
+        network,
+        recipe.layers,
+        layer_weights=[recipe.feature_weight] * len(recipe.layers),
+        scale=recipe.scale,
+    )
+    if recipe.calibrate:
+        loss.calibrate(images[:1000] / 255)
+    return loss
+
+
+def build_model(recipe, feature_loss=None, seed=0):
+    """The uncompiled model of a recipe: a `VAE` if there is no `feature_loss`.
+
+    Raises:
+        ValueError: if a setting is out of range.
+    """
+    keras.utils.set_random_seed(seed)
+    shape = tuple(recipe.image_shape)
+    if feature_loss is not None:
+        return DiscriminativeVAE(
+            feature_loss,
+            image_shape=shape,
+            latent_dim=recipe.latent_dim,
+            networks=recipe.networks,
+            pixel_scale=recipe.pixel_scale,
+            encoder_gradient=recipe.encoder_gradient,
+            seed=seed,
+        )
+    return kd.models.VAE(
+        **NETWORKS[recipe.networks](shape, recipe.latent_dim),
+        observation="gaussian",
+        pixel_scale=recipe.pixel_scale,
+        min_log_std=-4.0,
+        seed=seed,
+        name="vae",
+    )
+
+
+def _classifier(recipe, given, log_dir, data_dir, seed, verbose):
+    """The network whose features regularise: own, given, or of `keras.applications`."""
+    if recipe.classifier != "own":
+        with warnings.catch_warnings():
+            warnings.simplefilter("error" if given is None else "default")
+            try:
+                return kd.layers.FeatureNetwork.from_applications(
+                    recipe.classifier, recipe.layers, given
+                )
+            except UserWarning as warning:
+                raise ValueError(
+                    f"`classifier` must be a file of weights for {recipe.classifier}, or "
+                    '"imagenet", which Keras downloads. Received: classifier=None'
+                ) from warning
+    path = Path(given) if given is not None else log_dir / "classifier.keras"
+    if given is None and not path.is_file():
+        network = train_own(recipe, "classifier", data_dir, seed, verbose)
+        _runs.save_model(network, path)
+    network = _runs.load_model(path)
+    network.trainable = False
+    return network
+
+
+def train_own(recipe, kind, data_dir, seed, verbose="auto"):
+    """A classifier of a recipe's data, "classifier" or "judge", with its accuracy on the test part
+    as it is trained.
+
+    Raises:
+        ValueError: if the data has no labels.
+    """
+    attributes = recipe.data == "celeb_a"
+    splits = _trained.load_splits(recipe.data, data_dir, recipe.image_shape, attributes)
+    if splits["train"][1] is None:
+        raise ValueError(f"`data` must have labels for a classifier. Received: {recipe.data}")
+    return train_classifier(
+        *splits["train"],
+        architecture="paper" if kind == "classifier" else "judge",
+        epochs=recipe.classifier_epochs,
+        shift=recipe.classifier_shift if kind == "classifier" else max(1, recipe.classifier_shift),
+        flip=recipe.classifier_flip,
+        # Of two classifiers with one seed, the batches would be the same.
+        seed=seed if kind == "classifier" else seed + 1000,
+        validation_data=splits["test"],
+        verbose=verbose,
+    )
+
+
+def _train_classifier(recipe, kind, log_dir, data_dir, settings, verbose):
+    network = train_own(recipe, kind, data_dir, settings["seed"], verbose)
+    history = network.history.history
+    results = {**settings, "history": history, "accuracy": history["val_accuracy"][-1]}
+    _runs.save_model(network, log_dir / "model.keras")
+    _runs.write_json(log_dir / "results.json", results)
+    return network, results
+
+
+def main(arguments=None):
+    """Command line of `scripts/train.py discriminative_vae`."""
+    parser = argparse.ArgumentParser(
+        prog="train.py discriminative_vae",
+        description="Trains a VAE with discriminative regularisation, the same without, or a "
+        "classifier, by a recipe. Started again with the same options, an interrupted training of "
+        "a VAE goes on.",
+        epilog="Example: train.py discriminative_vae --recipe fashion_mnist --data-dir ~/data",
+    )
+    add = parser.add_argument
+    add("--recipe", choices=sorted(RECIPES), default="fashion_mnist", help="(fashion_mnist)")
+    add("--model", choices=MODELS, default=MODELS[0], help=f"what to train ({MODELS[0]})")
+    add("--data-dir", help="where downloaded data sets lie")
+    add(
+        "--classifier",
+        help="a trained classifier (.keras), or weights of the recipe's VGG; without it, recipes "
+        "with an own classifier train it first",
+    )
+    add("--judge", help="a classifier (.keras) that measures; by default that which ships")
+    add("--log-dir", default="runs/discriminative_vae", help="where everything goes")
+    add("--seed", type=int, default=0, help="of weights, noise and data order (0)")
+    add("--verbose", type=int, default=None, help="2 prints a line an epoch instead of a bar")
+    own = parser.add_argument_group("settings in place of the recipe's")
+    for flag, kind, text in (
+        ("--data", str, "a data set's name, or a folder, zip or .npz of images"),
+        ("--epochs", int, "passes over the images"),
+        ("--latent-dim", int, "number of latents"),
+        ("--feature-weight", float, "weight of each feature layer's term"),
+        ("--ramp-steps", int, "training steps from 0 to --feature-weight"),
+        ("--scale", str, "log sigma of the features: full, channel or fixed"),
+        ("--pixel-scale", str, "log sigma of the pixels: full, channel or scalar"),
+        ("--learning-rate", float, "of Adam"),
+        ("--classifier-epochs", int, "passes over the images for a classifier"),
+    ):
+        own.add_argument(flag, type=kind, help=text, default=argparse.SUPPRESS)
+    own.add_argument(
+        "--detached-encoder",
+        dest="encoder_gradient",
+        action="store_false",
+        help="keep the gradient of the added terms out of the encoder",
+        default=argparse.SUPPRESS,
+    )
+    options = vars(parser.parse_args(arguments))
+
+    known = {field.name for field in fields(Recipe)}
+    given = {name: value for name, value in options.items() if name in known - {"classifier"}}
+    log_dir = Path(options["log_dir"])
+    _, results = train(
+        replace(RECIPES[options["recipe"]], **given),
+        options["model"],
+        log_dir,
+        options["data_dir"],
+        options["classifier"],
+        options["judge"],
+        options["seed"],
+        "auto" if options["verbose"] is None else options["verbose"],
+    )
+    if "accuracy" in results:
+        print(f"\naccuracy on the test part  {100 * results['accuracy']:.2f}%\n")
+    else:
+        print(f"\n{results['steps']} steps ({results['backend']}), {results['seconds']:.0f} s for ")
+        print(f"{results['timed_steps']} of them. At the end, in nats an image:")
+        for name, values in sorted(results["history"].items()):
+            print(f"  {name:28} {values[-1]:.4g}")
+    if "scores" in results:
+        print("\n" + _trained.table({results["model"]: results["scores"]}) + "\n")
+    for what, where in (
+        ("pictures", "pictures"),
+        ("scores", "results.json"),
+        ("model", "model.keras"),
+    ):
+        print(f"{what:10} {log_dir / where}")
+    print(f"TensorBoard: tensorboard --logdir {log_dir}")
