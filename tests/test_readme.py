@@ -13,7 +13,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 
 def test_a_gan_of_ones_own(data_dir, tmp_path, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    example, *others = (block for block in blocks if "fashion_mnist" in block)
+    example, *others = (block for block in blocks if "kd.models.InfoGAN(\n" in block)
     assert not others
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) <= 40
@@ -57,3 +57,33 @@ def test_directions_of_a_trained_generator(tmp_path):
     exec(compile(example, "README.md", "exec"), names)
     assert tuple(names["images"].shape) == (6, 4, 4, 1)
     assert (tmp_path / "pictures" / "directions.gif").exists()
+
+
+def test_discriminative_regularisation(monkeypatch, capsys):
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if "DiscriminativeVAE(encoder" in block
+    )
+    for old, new in (
+        ("epochs=8", "epochs=1, batch_size=32, verbose=0"),
+        ("100, seed=0), epochs=12", "32, seed=0), epochs=1, verbose=0"),
+        ("images[:1000] / 255.0", "images[:8] / 255.0, num_samples=4"),
+    ):
+        assert example.count(old) == 1, old
+        example = example.replace(old, new)
+    images = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1), dtype="uint8")
+    monkeypatch.setattr(
+        kd.datasets, "load_images", lambda name, data_dir: (images, np.arange(64) % 10)
+    )
+    flat = [keras.layers.Flatten(), keras.layers.Dense(4)]
+    decoder = [keras.layers.Dense(784), keras.layers.Reshape((28, 28, 1))]
+    names = {
+        "kd": kd,
+        "keras": keras,
+        "encoder": keras.Sequential([keras.Input((28, 28, 1)), *flat]),
+        "decoder": keras.Sequential([keras.Input((2,)), *decoder]),
+    }
+    exec(compile(example, "README.md", "exec"), names)
+    assert tuple(names["ways"].shape) == (4, 8, 28, 28, 1)
+    assert "nll" in capsys.readouterr().out

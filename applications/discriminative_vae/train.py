@@ -278,6 +278,7 @@ def train_own(recipe, kind, data_dir, seed, verbose="auto"):
         *splits["train"],
         architecture="paper" if kind == "classifier" else "judge",
         epochs=recipe.classifier_epochs,
+        batch_size=100 if kind == "classifier" else 200,
         shift=recipe.classifier_shift if kind == "classifier" else max(1, recipe.classifier_shift),
         flip=recipe.classifier_flip,
         # Of two classifiers with one seed, the batches would be the same.
