@@ -11,6 +11,7 @@ from keras_disentangle.layers.feature_network import FeatureNetwork
 from keras_disentangle.losses.likelihood import gaussian_nll
 
 SCALES = ("full", "channel", "fixed")
+QUIETEST = 0.1  # of a layer's spread: the least at which `calibrate` starts a channel
 
 
 @saving.register_keras_serializable("keras_disentangle")
@@ -164,10 +165,13 @@ class FeatureMatchingLoss(keras.layers.Layer):
         return {name: ops.stop_gradient(value) for name, value in found.items()}
 
     def calibrate(self, images, batch_size=100):
-        """Starts log sigma at the spread of features over some images, instead of at 0.
+        """Starts log sigma at the spread of each channel over some images, instead of at 0.
 
-        That is where they would come to if reconstructions were all alike; features of networks
-        such as VGG are in the hundreds, and Adam would need thousands of steps to get there.
+        That is about where they would come to if reconstructions were all alike; features of
+        networks such as VGG are in the hundreds, and Adam would need thousands of steps to get
+        there. Of a single unit the spread would not do: it may be zero in all of these images, and
+        fire in the next. No channel starts below a tenth of its layer's (root mean square) spread;
+        a layer that is the same everywhere starts at 0.
 
         Args:
             images: array (n, h, w, c), n >= 2, as the `FeatureNetwork` takes them.
@@ -184,22 +188,23 @@ class FeatureMatchingLoss(keras.layers.Layer):
             self.build((None, *images.shape[1:]))
         if self.scale == "fixed":
             return
-        sums = {name: [0.0, 0.0] for name in self.layer_names}
+        moments = {name: [] for name in self.layer_names}
         for start in range(0, len(images), batch_size):
-            found = self.features(images[start : start + batch_size])
-            for name, value in found.items():
+            for name, value in self.features(images[start : start + batch_size]).items():
                 value = ops.convert_to_numpy(value).astype("float64")
-                for power in (1, 2):
-                    sums[name][power - 1] = sums[name][power - 1] + (value**power).sum(axis=0)
-        for name, (first, second) in sums.items():
-            mean = first / len(images)
-            variance = np.maximum(second / len(images) - mean**2, 0)
-            if self.scale == "channel":
-                variance = variance.reshape(-1, variance.shape[-1]).mean(axis=0)
-            # Units that are always the same start, as in the paper, at 1.
-            log_std = 0.5 * np.log(variance, where=variance > 0, out=np.zeros_like(variance))
-            floor = -np.inf if self.min_log_std is None else self.min_log_std
-            self._log_stds[name].assign(np.maximum(log_std, floor).astype("float32"))
+                value = value.reshape(-1, value.shape[-1])
+                moments[name].append([value.sum(axis=0), np.square(value).sum(axis=0), len(value)])
+        for name, parts in moments.items():
+            first, second, count = (sum(part) for part in zip(*parts, strict=True))
+            variance = np.maximum(second / count - (first / count) ** 2, 0)
+            if not variance.any():
+                continue
+            # Channels that are silent here may not be so in a reconstruction.
+            log_std = 0.5 * np.log(np.maximum(variance, QUIETEST**2 * variance.mean()))
+            if self.min_log_std is not None:
+                log_std = np.maximum(log_std, self.min_log_std)
+            weight = self._log_stds[name]
+            weight.assign(np.broadcast_to(log_std, weight.shape).astype("float32"))
 
     def log_std(self, name):
         """log sigma of a layer, of the shape of its features, (channels,), or () if fixed."""

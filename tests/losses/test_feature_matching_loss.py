@@ -343,3 +343,32 @@ def test_bad_use_is_named():
     trained.trainable = True
     with pytest.raises(ValueError, match="`network` must be frozen"):
         FeatureMatchingLoss(trained, NAMES)
+
+
+@pytest.mark.parametrize("scale", ["full", "channel"])
+def test_calibrate_starts_at_the_spread_of_channels(scale):
+    model = classifier()
+    images = np.random.default_rng(5).random((7, 5, 4, 2), dtype="float32")
+    loss = FeatureMatchingLoss(model, list(NAMES), scale=scale)
+    loss.calibrate(images, batch_size=3)
+    for name, features in features_by_hand(images, model).items():
+        spread = features.reshape(-1, features.shape[-1]).std(axis=0)
+        quietest = 0.1 * np.sqrt(np.mean(spread**2))
+        log_std = ops.convert_to_numpy(loss.log_std(name))
+        expected = np.broadcast_to(np.log(np.maximum(spread, quietest)), log_std.shape)
+        np.testing.assert_allclose(log_std, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_calibrate_leaves_what_has_no_spread_and_no_scale():
+    images = np.full((2, 5, 4, 2), 0.5, "float32")
+    loss = FeatureMatchingLoss(classifier(), "dense")
+    loss.calibrate(images)
+    assert not ops.convert_to_numpy(loss.log_std("dense")).any()
+    fixed = FeatureMatchingLoss(classifier(), "dense", scale="fixed")
+    fixed.calibrate(X)
+    assert not fixed.trainable_variables
+    floored = FeatureMatchingLoss(classifier(), "dense", min_log_std=0.0)
+    floored.calibrate(X)
+    assert ops.convert_to_numpy(floored.log_std("dense")).min() >= 0
+    with pytest.raises(ValueError, match="`images` must hold at least two images. Received: 1"):
+        loss.calibrate(X[:1])
