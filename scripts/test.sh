@@ -29,18 +29,28 @@ failed=()
 ruff check . || failed+=("ruff check")
 ruff format --check . || failed+=("ruff format")
 
-skipped=()
-for backend in "${backends[@]}"; do
-    echo "== $backend"
+# What computes with NumPy alone is tested under the first backend.
+numpy_alone=(--ignore=tests/metrics --ignore=tests/datasets --ignore=tests/visualization
+    --ignore=tests/test_floors.py)
+first=${backends[0]} others=("${backends[@]:1}")
+
+# The backends run side by side, since a test keeps one core busy; the others print at the end.
+logs=$(mktemp -d)
+processes=()
+trap 'kill ${processes[@]+"${processes[@]}"} 2>/dev/null || true; rm -rf "$logs"' EXIT
+for backend in ${others[@]+"${others[@]}"}; do
+    KERAS_BACKEND=$backend python -m pytest -q "${numpy_alone[@]}" "$@" >"$logs/$backend" 2>&1 &
+    processes+=($!)
+done
+echo "== $first"
+KERAS_BACKEND=$first python -m pytest -q "$@" || failed+=("$first")
+for i in ${others[@]+"${!others[@]}"}; do
     status=0
-    KERAS_BACKEND=$backend python -m pytest -q ${skipped[@]+"${skipped[@]}"} "$@" || status=$?
-    # What computes with NumPy alone is tested under the first backend; so where only such tests
-    # were asked for, the others find none (5).
-    if [ "$status" -ne 0 ] && ! { [ "$status" -eq 5 ] && [ "${#skipped[@]}" -gt 0 ]; }; then
-        failed+=("$backend")
-    fi
-    skipped=(--ignore=tests/metrics --ignore=tests/datasets --ignore=tests/visualization
-        --ignore=tests/test_floors.py)
+    wait "${processes[i]}" || status=$?
+    echo "== ${others[i]}"
+    cat "$logs/${others[i]}"
+    # Where only tests of NumPy were asked for, these backends find none (5).
+    [ "$status" -eq 0 ] || [ "$status" -eq 5 ] || failed+=("${others[i]}")
 done
 
 if [ "${#failed[@]}" -gt 0 ]; then

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import MODELS, fit, numbers, weights
+from tiny_models import MODELS, fit, frozen_classifier, numbers, weights
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.layers import (
@@ -12,6 +12,7 @@ from keras_disentangle.layers import (
     EqualizedConv2D,
     EqualizedDense,
     FadeIn,
+    FeatureNetwork,
     GaussianSampling,
     LatentDirections,
     MinibatchStd,
@@ -23,7 +24,12 @@ from keras_disentangle.layers import (
     Truncation,
     UpConv2D,
 )
-from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll
+from keras_disentangle.losses import (
+    FeatureMatchingLoss,
+    bernoulli_nll,
+    gaussian_kl,
+    gaussian_nll,
+)
 
 
 def assert_equal_weights(model, other):
@@ -117,6 +123,16 @@ def _conditional_norm(x):
     return ConditionalBatchNormalization(3)(layers.Dense(3)(x), layers.Flatten()(x), rows)
 
 
+def _features(x):
+    # Of the two layers, the deeper one.
+    return FeatureNetwork(frozen_classifier((4, 4, 2)), ["norm", "hidden"])(layers.Dense(2)(x))[1]
+
+
+def _feature_matching(x, **scale):
+    loss = FeatureMatchingLoss(frozen_classifier((4, 4, 2)), ["norm", "hidden"], **scale)
+    return loss(x, layers.Dense(2)(x))
+
+
 def _attention(x):
     x, attention = layers.Dense(8)(x), SelfAttention2D()
     y = attention(x)
@@ -142,6 +158,9 @@ LAYERS = {
     "equalized_dense": (lambda x: EqualizedDense(3)(layers.Flatten()(x)), (6, 3)),
     "fade_in": (lambda x: _fade(x, old=False), (6, 4, 4, 3)),
     "fade_in_over_old": (lambda x: _fade(x, old=True), (6, 4, 4, 3)),
+    "feature_matching": (_feature_matching, (6,)),
+    "feature_matching_fixed": (lambda x: _feature_matching(x, scale="fixed"), (6,)),
+    "feature_network": (_features, (6, 4)),
     "gaussian_sampling": (_sample, (6, 3)),
     "latent_directions": (_directions, (6, 6)),
     "minibatch_std": (lambda x: MinibatchStd(2)(layers.Dense(2)(x)), (6, 4, 4, 3)),

@@ -21,10 +21,12 @@ from keras_disentangle.layers import (
     QHead,
     UpConv2D,
 )
+from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
     GAN,
     VAE,
     DirectionDiscovery,
+    DiscriminativeVAE,
     InfoGAN,
     LadderVAE,
     ProgressiveGAN,
@@ -137,6 +139,32 @@ def _beta_vae():
 def _mid_fade():
     model = ProgressiveLadderVAE(**conv_ladder(), beta=2.0, seed=1)
     model.ramps["alpha_1"].set(0.25, 1.0, 0, 8)
+    return model
+
+
+def frozen_classifier(image_shape=IMAGE_SHAPE):
+    """With a batch normalisation `norm`, a dense layer `hidden`, and an output beyond both."""
+    classifier = network(
+        image_shape,
+        layers.Conv2D(3, 2, strides=2, name="conv"),
+        layers.BatchNormalization(name="norm"),
+        layers.Activation("tanh"),
+        layers.Flatten(),
+        layers.Dense(4, "tanh", name="hidden"),
+        layers.Dropout(0.5),
+        layers.Dense(2, name="logits"),
+    )
+    rng = np.random.default_rng(2)
+    for variable in classifier.get_layer("norm").weights:
+        variable.assign(rng.uniform(0.2, 1.0, variable.shape))
+    classifier.trainable = False
+    return classifier
+
+
+def _discriminative_vae():
+    feature_loss = FeatureMatchingLoss(frozen_classifier(), ["norm", "hidden"])
+    model = DiscriminativeVAE(**flat_networks(3), feature_loss=feature_loss, seed=1)
+    model.ramps["feature_weight_norm"].set(0.5, 2.0, 0, 8)
     return model
 
 
@@ -331,6 +359,17 @@ VAES = {
     "teacher_student_vae": ModelRow(
         lambda: TeacherStudentVAE(trained_teacher(), **flat_networks(4), seed=1),
         ("loss", "reconstruction", "kl", "beta", "code_error", "jacobian_error", "jacobian_weight"),
+    ),
+    "discriminative_vae": ModelRow(
+        _discriminative_vae,
+        (
+            *("loss", "reconstruction", "kl", "beta", "log_std"),
+            *(
+                f"{term}_{layer}"
+                for term in ("features", "log_std", "feature_weight")
+                for layer in ("norm", "hidden")
+            ),
+        ),
     ),
 }
 

@@ -63,10 +63,14 @@ def shipped_judge(data):
 def load_splits(data, data_dir, image_shape, attributes=False):
     """Dict of "train", "valid" and "test" to (images, labels), as `load_images` gives them.
 
-    Data without a part for tests gives its last sixth for validation and tests.
+    The last twelfth of the training part is for validation; data without a part for tests give two
+    twelfths for both. What comes class by class, as folders do, is mixed first.
     """
     options = {"data_dir": data_dir, "image_shape": image_shape, "attributes": attributes}
     images, labels = kd.datasets.load_images(data, "train", **options)
+    if labels is not None and labels.ndim == 1 and (np.diff(labels) >= 0).all():
+        order = np.random.default_rng(0).permutation(len(images))
+        images, labels = images[order], labels[order]
     held_out = max(1, len(images) // 12)
     try:
         test = kd.datasets.load_images(data, "test", **options)

@@ -98,7 +98,7 @@ RECIPES = {
         epochs=6,
         learning_rate=2e-3,
         decay=True,
-        classifier_epochs=8,
+        classifier_epochs=16,
         classifier_shift=4,
         classifier_flip=True,
     ),

@@ -198,6 +198,18 @@ def test_a_folder_of_images_is_split(tmp_path):
     np.testing.assert_array_equal(found, PIXELS)
 
 
+def test_what_comes_class_by_class_is_mixed(tmp_path):
+    path = tmp_path / "images.npz"
+    order = np.argsort(LABELS, kind="stable")
+    np.savez(path, x_train=PIXELS[order], y_train=LABELS[order], x_test=PIXELS, y_test=LABELS)
+    splits = _trained.load_splits(str(path), None, (8, 8, 1))
+    images, labels = splits["valid"]
+    assert len(labels) == 4 and len(set(labels.tolist())) == 2
+    bright = images[:, :, :4].mean((1, 2, 3)) > images[:, :, 4:].mean((1, 2, 3))
+    np.testing.assert_array_equal(bright, labels == 0)
+    np.testing.assert_array_equal(splits["test"][1], LABELS)
+
+
 def test_the_classifier_of_a_recipe(recipe, tmp_path):
     vgg = train.replace(recipe, classifier="VGG16", image_shape=(32, 32, 3))
     with pytest.raises(ValueError, match="`classifier` must be a file of weights for VGG16"):
