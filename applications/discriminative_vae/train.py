@@ -2,7 +2,10 @@
 
     python scripts/train.py discriminative_vae --recipe fashion_mnist --data-dir DATA
 
-TRAIN_DOC
+One CPU core, TensorFlow: the classifier takes 7 minutes, the VAE's 4,400 steps 5.4 (2.3 without the
+added terms). With them an independent classifier has 84.6% of the reconstructed test images right,
+without 77.4%; the Fréchet distance of samples is 4.1 against 5.5. The card in this folder has all
+the figures.
 """
 
 import argparse
