@@ -39,8 +39,8 @@ def weights_parser(folder, application, default, command, description):
     return parser
 
 
-def load_model(path):
-    """A trained model from a `.keras` file, uncompiled.
+def load_model(path, argument="weights"):
+    """A trained model from a `.keras` file, uncompiled; `argument` is what named it.
 
     Raises:
         ValueError: if there is no such file or it is damaged.
@@ -50,7 +50,7 @@ def load_model(path):
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
         raise ValueError(
-            f"`weights` must be a whole .keras file. Received: {path} ({error})"
+            f"`{argument}` must be a whole .keras file. Received: {path} ({error})"
         ) from error
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the style checks and all tests, from a fresh clone, on every backend in turn.
+# Runs the style checks and all tests, from a fresh clone, on every backend.
 #
 #   bash scripts/test.sh                       all backends
 #   KERAS_BACKEND=jax bash scripts/test.sh     one of tensorflow, jax, torch
@@ -38,6 +38,7 @@ first=${backends[0]} others=("${backends[@]:1}")
 logs=$(mktemp -d)
 processes=()
 trap 'kill ${processes[@]+"${processes[@]}"} 2>/dev/null || true; rm -rf "$logs"' EXIT
+trap 'exit 130' INT
 for backend in ${others[@]+"${others[@]}"}; do
     KERAS_BACKEND=$backend python -m pytest -q "${numpy_alone[@]}" "$@" >"$logs/$backend" 2>&1 &
     processes+=($!)
@@ -47,6 +48,7 @@ KERAS_BACKEND=$first python -m pytest -q "$@" || failed+=("$first")
 for i in ${others[@]+"${!others[@]}"}; do
     status=0
     wait "${processes[i]}" || status=$?
+    unset "processes[i]"
     echo "== ${others[i]}"
     cat "$logs/${others[i]}"
     # Where only tests of NumPy were asked for, these backends find none (5).

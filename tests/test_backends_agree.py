@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tiny_models import MODELS
 
-NORMALIZED = ("gan_tanh", "info_gan")
+NORMALIZED = ("gan_tanh", "info_gan", "discriminative_vae")
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
 

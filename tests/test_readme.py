@@ -66,8 +66,8 @@ def test_discriminative_regularisation(monkeypatch, capsys):
         if "DiscriminativeVAE(encoder" in block
     )
     for old, new in (
-        ("epochs=8", "epochs=1, batch_size=32, verbose=0"),
-        ("100, seed=0), epochs=12", "32, seed=0), epochs=1, verbose=0"),
+        ("labels, epochs=8", "labels, epochs=1, batch_size=32, verbose=0"),
+        ("100, seed=0), epochs=8", "32, seed=0), epochs=1, verbose=0"),
         ("images[:1000] / 255.0", "images[:8] / 255.0, num_samples=4"),
     ):
         assert example.count(old) == 1, old

@@ -1,5 +1,6 @@
 """What this application's commands share: trained models, classifiers and scores."""
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -35,22 +36,28 @@ def load(weights):
     return model
 
 
-def load_judge(path, data):
+def load_judge(path, data, image_shape):
     """The classifier that measures: of a file, or that which ships for a data set.
 
     Raises:
-        ValueError: if there is none, or it is damaged or without the layer `features`.
+        ValueError: if there is none, or it is damaged, without the layer `features` or for images
+            of another shape.
     """
     if path is None and not shipped_judge(data).is_file():
         raise ValueError(
             f"`judge` must be the .keras file of a classifier (train.py discriminative_vae --model "
             f"judge), for data without one that ships. Received: judge=None, data={data}"
         )
-    network = _runs.load_model(path or shipped_judge(data))
+    network = _runs.load_model(path or shipped_judge(data), "judge")
     if JUDGE_FEATURES not in [layer.name for layer in network.layers]:
         raise ValueError(
             f"`judge` must have a layer {JUDGE_FEATURES!r}, from which Fréchet distances are "
             f"computed. Received: judge={path}"
+        )
+    if network.input_shape[1:] != tuple(image_shape):
+        raise ValueError(
+            f"`judge` must be a classifier of images {tuple(image_shape)}. "
+            f"Received: judge={path}, of images {network.input_shape[1:]}"
         )
     return network
 
@@ -60,13 +67,22 @@ def shipped_judge(data):
     return FOLDER / "weights" / f"judge_{Path(data).stem}.keras"
 
 
-def load_splits(data, data_dir, image_shape, attributes=False):
-    """Dict of "train", "valid" and "test" to (images, labels), as `load_images` gives them.
+def checksum(network):
+    """A short hash of a network's weights."""
+    digest = hashlib.sha256()
+    for array in network.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def load_splits(data, data_dir, image_shape):
+    """Dict of "train", "valid" and "test" to (images, labels), as `load_images` gives them; the
+    labels of CelebA are its attributes.
 
     The last twelfth of the training part is for validation; data without a part for tests give two
     twelfths for both. What comes class by class, as folders do, is mixed first.
     """
-    options = {"data_dir": data_dir, "image_shape": image_shape, "attributes": attributes}
+    options = {"data_dir": data_dir, "image_shape": image_shape, "attributes": data == "celeb_a"}
     images, labels = kd.datasets.load_images(data, "train", **options)
     if labels is not None and labels.ndim == 1 and (np.diff(labels) >= 0).all():
         order = np.random.default_rng(0).permutation(len(images))
@@ -74,7 +90,9 @@ def load_splits(data, data_dir, image_shape, attributes=False):
     held_out = max(1, len(images) // 12)
     try:
         test = kd.datasets.load_images(data, "test", **options)
-    except ValueError:  # A folder of images.
+    except ValueError as error:
+        if not str(error).startswith("`split` must be"):
+            raise
         test, images, labels = (
             _part(images, labels, slice(-held_out, None)),
             *_part(images, labels, slice(None, -held_out)),

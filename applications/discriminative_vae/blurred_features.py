@@ -8,6 +8,7 @@ picture: images; reconstructions of the first; those of a trained discriminative
 second. About two minutes on a CPU.
 """
 
+import math
 from pathlib import Path
 
 import keras
@@ -16,7 +17,8 @@ from keras import layers, ops
 from keras_disentangle.applications.discriminative_vae import _trained
 from keras_disentangle.applications.discriminative_vae.classifier import to_float
 
-from keras_disentangle._arguments import check_int
+import keras_disentangle as kd
+from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
 from keras_disentangle.visualization import enlarge, image_grid, save_png
 
@@ -92,12 +94,12 @@ def reconstructions(images, features, blur, steps=2000, seed=0, verbose="auto"):
     keras.utils.set_random_seed(seed)
     model = FeatureAutoEncoder(autoencoder(images.shape[1:]), features, blur)
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)))
-    epochs = max(1, steps // 100)
-    # An epoch is 100 steps, each of them on all of the images.
+    # Each step sees all of the images; an epoch has as many steps as go into their number.
+    repeats = math.gcd(steps, 100)
     history = model.fit(
-        np.tile(images, (100, 1, 1, 1)),
+        np.tile(images, (repeats, 1, 1, 1)),
         batch_size=len(images),
-        epochs=epochs,
+        epochs=steps // repeats,
         shuffle=False,
         verbose=verbose,
     ).history
@@ -127,15 +129,19 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="which images, and the weights")
     parser.add_argument("--out", default="runs/blurred_features.png", help="the picture")
     options = parser.parse_args(arguments)
-    check_int("rows", options.rows)
+    for name in ("rows", "images", "steps"):
+        check_int(name, getattr(options, name))
+    check_weight("blur", options.blur)
     model = _trained.load(options.weights)
+    if not isinstance(model, kd.models.DiscriminativeVAE):
+        raise ValueError(f"`weights` must be of a DiscriminativeVAE. Received: {type(model)}")
     own = model.feature_loss.feature_model
     features = FeatureNetwork(
         own.network, list(options.layers), own.preprocessing, own.image_size, own.repeat_grey
     )
     images = _trained.load_splits(options.data, options.data_dir, model.image_shape)["test"][0]
-    rng = np.random.default_rng(options.seed)
-    images = to_float(images[rng.choice(len(images), options.images, replace=False)])
+    rng, number = np.random.default_rng(options.seed), min(options.images, len(images))
+    images = to_float(images[rng.choice(len(images), number, replace=False)])
     columns = {"images": images}
     for name, blur in (("as they are", 0.0), ("blurred", options.blur)):
         columns[name], error = reconstructions(

@@ -7,7 +7,7 @@ from keras_disentangle.applications.discriminative_vae.networks import (
     judge_network,
 )
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_weight
 
 ARCHITECTURES = {"paper": classifier_network, "judge": judge_network}
 
@@ -28,7 +28,7 @@ def train_classifier(
 ):
     """A frozen classifier of some images.
 
-    Trained by Adam, its learning rate falling to 0 along a cosine.
+    Trained by Adam, its learning rate falling to 0 along a cosine. Sets the global seeds.
 
     Args:
         images: array (n, h, w, c): uint8, or floats in [0, 1].
@@ -61,10 +61,13 @@ def train_classifier(
     Reference: Lamb et al., 2016, section 5.
     """
     images, labels = _checked("images", images, "labels", labels)
+    check_weight("learning_rate", learning_rate)
     num_outputs = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
     if num_outputs < (1 if labels.ndim == 2 else 2):
         raise ValueError("`labels` must hold at least two classes. Received: one")
-    if architecture not in ARCHITECTURES and not callable(architecture):
+    if isinstance(architecture, str) and architecture in ARCHITECTURES:
+        architecture = ARCHITECTURES[architecture]
+    if not callable(architecture):
         raise ValueError(
             f"`architecture` must be one of {list(ARCHITECTURES)} or a function. "
             f"Received: architecture={architecture!r}"
@@ -72,8 +75,12 @@ def train_classifier(
     check_int("epochs", epochs)
     batches = _Batches(images, labels, batch_size, check_int("shift", shift, minimum=0), flip, seed)
     keras.utils.set_random_seed(seed)
-    build = ARCHITECTURES.get(architecture, architecture)
-    network = build(images.shape[1:], num_outputs)
+    network = architecture(images.shape[1:], num_outputs)
+    if network.output_shape[1:] != (num_outputs,):
+        raise ValueError(
+            f"`architecture` must give logits (batch, {num_outputs}). "
+            f"Received: a network that gives {network.output_shape}"
+        )
     several = labels.ndim == 2
     kind = "BinaryCrossentropy" if several else "SparseCategoricalCrossentropy"
     accuracy = (
@@ -89,8 +96,25 @@ def train_classifier(
     )
     if validation_data is not None:
         names = ("validation_data[0]", "validation_data[1]")
-        held_out, expected = validation_data
+        try:
+            held_out, expected = validation_data
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "`validation_data` must be a pair (images, labels). "
+                f"Received: {type(validation_data).__name__}"
+            ) from error
         held_out, expected = _checked(names[0], held_out, names[1], expected)
+        known = expected.max() < num_outputs if expected.ndim == 1 else True
+        if held_out.shape[1:] != images.shape[1:] or expected.shape[1:] != labels.shape[1:]:
+            raise ValueError(
+                f"`validation_data` must be as the training's: images {images.shape[1:]}, labels "
+                f"{labels.shape[1:]}. Received: {held_out.shape[1:]} and {expected.shape[1:]}"
+            )
+        if not known:
+            raise ValueError(
+                f"`validation_data` must have labels below {num_outputs}, those of the training. "
+                f"Received: {expected.max()}"
+            )
         validation_data = (to_float(held_out), expected)
     network.fit(batches, epochs=epochs, validation_data=validation_data, verbose=verbose)
     network.trainable = False
@@ -111,6 +135,7 @@ class _Batches(keras.utils.PyDataset):
         self.images, self.labels = images, labels
         self.batch_size = min(check_int("batch_size", batch_size), len(images))
         self.shift, self.flip, self.seed, self.epoch = shift, flip, seed, 0
+        self._begun = False
 
     def __len__(self):
         return len(self.images) // self.batch_size
@@ -120,8 +145,13 @@ class _Batches(keras.utils.PyDataset):
         index = order[i * self.batch_size : (i + 1) * self.batch_size]
         return self._changed(self.images[index], i), self.labels[index]
 
+    def on_epoch_begin(self):
+        self._begun = True
+
     def on_epoch_end(self):
-        self.epoch += 1
+        # Keras also ends an epoch that never began.
+        self.epoch += self._begun
+        self._begun = False
 
     def _changed(self, images, i):
         rng, images = np.random.default_rng((self.seed, self.epoch, i)), to_float(images)
@@ -146,12 +176,15 @@ class _Batches(keras.utils.PyDataset):
 
 def _checked(images_name, images, labels_name, labels):
     images, labels = np.asarray(images), np.asarray(labels)
+    for name, array in ((images_name, images), (labels_name, labels)):
+        if array.dtype.kind not in "buif":
+            raise ValueError(f"`{name}` must hold numbers. Received: {array.dtype}")
     if images.ndim != 4 or not len(images):
         raise ValueError(
             f"`{images_name}` must have the shape (n, h, w, c), n > 0. "
             f"Received: {images_name}.shape={images.shape}"
         )
-    if labels.ndim not in (1, 2) or len(labels) != len(images):
+    if labels.ndim not in (1, 2) or len(labels) != len(images) or not labels.size:
         raise ValueError(
             f"`{labels_name}` must be (n,) or (n, k), for {len(images)} images. "
             f"Received: {labels_name}.shape={labels.shape}"

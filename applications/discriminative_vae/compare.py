@@ -30,11 +30,12 @@ def main(arguments=None):
     if len(runs) < len(options.runs):
         raise ValueError(f"`runs` must have different names. Received: runs={options.runs}")
     results = {name: read_results(run, options.judge is None) for name, run in runs.items()}
+    check_alike(results)
     models = {name: _trained.load(run / "model.keras") for name, run in runs.items()}
     first = next(iter(results.values()))["settings"]
     splits = _trained.load_splits(first["data"], options.data_dir, tuple(first["image_shape"]))
     if options.judge is not None:
-        judge = _trained.load_judge(options.judge, first["data"])
+        judge = _trained.load_judge(options.judge, first["data"], first["image_shape"])
         for name, model in models.items():
             results[name]["scores"] = _trained.scores(model, splits, judge)
     scores = {name: result["scores"] for name, result in results.items()}
@@ -67,6 +68,25 @@ def read_results(log_dir, with_scores=True):
             f"({type(error).__name__}: {error})"
         ) from error
     return results
+
+
+def check_alike(results):
+    """A ValueError unless trainings of one kind differ in their seeds alone, and all have the same
+    data and were measured by the same classifier."""
+    kinds = {}
+    for name, result in results.items():
+        common = {k: result["settings"][k] for k in ("data", "image_shape")}
+        for kind, settings in (
+            (result["model"], result["settings"]),
+            ("all", {**common, "judge": result.get("judge")}),
+        ):
+            first, expected = kinds.setdefault(kind, (name, settings))
+            if settings != expected:
+                differ = sorted(k for k in settings if settings[k] != expected.get(k))
+                raise ValueError(
+                    "`runs` must be alike but for their seeds and the kind of model. "
+                    f"Received: {first} and {name}, which differ in {differ}"
+                )
 
 
 def means(results):

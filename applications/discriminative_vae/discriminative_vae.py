@@ -19,7 +19,6 @@ DEFAULTS = {
     "latent_dim": 500,
     "networks": "celeba",
     "pixel_scale": "full",
-    "num_outputs": 40,
 }
 
 
@@ -39,7 +38,8 @@ def DiscriminativeVAE(
     Args:
         feature_loss: a `FeatureMatchingLoss` of a trained classifier: of `train_classifier` in
             `applications.discriminative_vae.classifier`, or any other `FeatureNetwork`. With
-            weights that ship it may be left out: their file holds that of the training.
+            weights that ship it must be left out: their file holds that of the training. Weights of
+            a path are loaded into its classifier and log sigma too.
         weights: `None` (random), a name from `available_weights()["DiscriminativeVAE"]`, which
             brings its settings along, or the path of a `.weights.h5` or `.keras` file.
         image_shape: (height, width, channels); 64×64×3 by default.
@@ -88,7 +88,7 @@ def DiscriminativeVAE(
                 f"`feature_loss` must be None for the weights {weights!r}, whose file holds a "
                 f"classifier. Received: feature_loss={feature_loss}"
             )
-        classifier = classifier_network(settings["image_shape"], settings["num_outputs"])
+        classifier = classifier_network(settings["image_shape"])
         classifier.trainable = False
         feature_loss = FeatureMatchingLoss(classifier, FEATURES)
     if feature_loss is None:
@@ -115,6 +115,9 @@ def DiscriminativeVAE(
         load_weights(model, FOLDER, weights)
         # The file also holds the state of a training; what was asked for goes before it.
         model.ramps["beta"].set(beta, beta, 0, 0)
+        if is_path(weights):
+            for name, weight in feature_loss.layer_weights.items():
+                model.ramps[f"feature_weight_{name}"].set(weight, weight, 0, 0)
         if seed is not None:
             model.sampling.seed_generator.state.assign(noise)
     return model

@@ -22,7 +22,7 @@ def main(arguments=None):
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
     model = _trained.load(options.weights)
-    judge = _trained.load_judge(options.judge, options.data)
+    judge = _trained.load_judge(options.judge, options.data, model.image_shape)
     splits = _trained.load_splits(options.data, options.data_dir, model.image_shape)
     scores = _trained.scores(
         model,

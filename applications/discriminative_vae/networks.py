@@ -42,7 +42,7 @@ def celeba_networks(image_shape=(64, 64, 3), latent_dim=500, widths=(32, 64, 128
     decoder += [*_dense(1000), *_dense(math.prod(map_shape)), layers.Reshape(map_shape)]
     for filters in reversed(widths):
         up = UpConv2D(filters, 2, strides=2, use_bias=False, kernel_initializer=_kernel())
-        decoder += [*_normalized(up), *_conv(filters), *_conv(filters)]
+        decoder += [*_conv(filters), *_conv(filters), *_normalized(up)]
     decoder += _image(channels, layers.Conv2D(channels, 1, kernel_initializer=_kernel()))
     return _networks(image_shape, latent_dim, encoder, decoder)
 
@@ -91,7 +91,7 @@ def classifier_network(image_shape=(64, 64, 3), num_outputs=40):
     Reference: Lamb et al., 2016, and their release.
     """
     check_int("num_outputs", num_outputs)
-    height, width, _ = _check_sizes(image_shape, 0)
+    height, width, _ = _check_sizes(image_shape)
     x = image = keras.Input(image_shape, name="image")
     missing = [max(0, 32 - side) for side in (height, width)]
     if any(missing):
@@ -124,7 +124,7 @@ def judge_network(image_shape=(28, 28, 1), num_outputs=10, widths=(24, 48, 96)):
     Returns, raises: as `classifier_network`.
     """
     check_int("num_outputs", num_outputs)
-    _check_sizes(image_shape, 0)
+    _check_sizes(image_shape)
     x = image = keras.Input(image_shape, name="image")
     for filters in widths:
         y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
@@ -176,13 +176,16 @@ def _kernel():
     return keras.initializers.RandomNormal(0.0, INITIAL_STD)
 
 
-def _check_sizes(image_shape, levels):
-    """Height, width and channels."""
+def _check_sizes(image_shape, levels=None):
+    """Height, width and channels, of images that are to be halved `levels` times."""
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
         raise ValueError(
             f"`image_shape` must be (height, width, channels). Received: image_shape={image_shape}"
         )
     height, width, channels = (check_int("image_shape", side) for side in image_shape)
+    if levels is not None and levels < 1:
+        raise ValueError("`widths` must have at least one level. Received: none")
+    levels = levels or 0
     if height % 2**levels or width % 2**levels:
         raise ValueError(
             f"`image_shape` must have sides that are multiples of {2**levels}, for {levels} "

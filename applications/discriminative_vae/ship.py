@@ -10,6 +10,8 @@ from keras_disentangle.applications.discriminative_vae.discriminative_vae import
 )
 from keras_disentangle.applications.discriminative_vae.train import RECIPES
 
+import keras_disentangle as kd
+
 
 def main(arguments=None):
     """Command line of `scripts/ship.py discriminative_vae`."""
@@ -31,11 +33,12 @@ def main(arguments=None):
         "latent_dim": model.latent_dim,
         "networks": recipe.networks,
         "pixel_scale": model.pixel_scale,
-        "num_outputs": _runs.load_model(options.judge).output_shape[-1],
     }
+    if not isinstance(model, kd.models.DiscriminativeVAE):
+        raise ValueError(f"`model` must be a DiscriminativeVAE. Received: {type(model)}")
+    judge = _trained.load_judge(options.judge, recipe.data, model.image_shape)
     _weights.save_weights(model, FOLDER, "DiscriminativeVAE", options.name, settings)
-    judge = _trained.load_judge(options.judge, recipe.data)
-    judge.save(_trained.shipped_judge(recipe.data))
+    _runs.save_model(judge, _trained.shipped_judge(recipe.data))
 
     shipped = DiscriminativeVAE(weights=options.name)
     splits = _trained.load_splits(recipe.data, options.data_dir, shipped.image_shape)

@@ -9,7 +9,6 @@ the figures.
 """
 
 import argparse
-import warnings
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from keras_disentangle._arguments import check_int
 from keras_disentangle.schedules import read
 
 MODELS = ("discriminative_vae", "vae", "classifier", "judge")
+OWN = "classifier.keras"  # in the folder of a training that began with its own
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Recipe:
     the learning rate falls to 0 along a cosine.
     """
 
-    data: str | None
+    data: str
     image_shape: tuple
     networks: str
     latent_dim: int
@@ -120,9 +120,10 @@ def train(
 ):
     """Trains one model by a `Recipe` and writes everything of it into `log_dir`.
 
-    That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
-    TensorBoard logs. A training that was interrupted goes on where it stopped, bit for bit, if
-    it is started again with the same settings; what a finished one left there goes.
+    That is `model.keras`, `results.json` (settings, curves, scores, seconds), of a VAE also
+    `pictures/` and TensorBoard logs. The training of a VAE that was interrupted goes on where it
+    stopped, bit for bit, if it is started again with the same settings; what a finished one left
+    there goes.
 
     Args:
         recipe: the `Recipe`.
@@ -146,33 +147,40 @@ def train(
     """
     if model not in MODELS:
         raise ValueError(f"`model` must be one of {MODELS}. Received: model={model!r}")
-    if recipe.data is None:
+    check_int("epochs", recipe.epochs)
+    is_vae, needs_features = model in MODELS[:2], model == "discriminative_vae"
+    if needs_features and recipe.classifier != "own" and classifier is None:
         raise ValueError(
-            "`data` must name the images of this recipe: a folder, zip or .npz of them. "
-            "Received: None"
+            f"`classifier` must be a file of weights for {recipe.classifier}, or "
+            '"imagenet", which Keras downloads. Received: classifier=None'
         )
+    # What is wrong is to show before anything is removed or trained.
+    splits = _trained.load_splits(recipe.data, data_dir, recipe.image_shape)
+    if is_vae:
+        build_model(recipe, seed=seed)
+        judge = _judge(recipe, judge)
+    network = _given(recipe, classifier) if needs_features and classifier is not None else None
     log_dir = Path(log_dir)
     settings = {
         "model": model,
         "settings": asdict(recipe),
         "classifier": None if classifier is None else str(classifier),
+        "judge": None if judge is None else _trained.checksum(judge),
         "seed": seed,
         "backend": keras.backend.backend(),
     }
     if not _runs.goes_on(log_dir, settings):
         _runs.check_finished(log_dir)
         _runs.clear(log_dir, "backup")
+        (log_dir / OWN).unlink(missing_ok=True)
         _runs.write_json(log_dir / _runs.RUN, settings)
-    if model in ("classifier", "judge"):
-        return _train_classifier(recipe, model, log_dir, data_dir, settings, verbose)
+    if not is_vae:
+        return _train_classifier(recipe, model, log_dir, splits, settings, verbose)
 
-    check_int("epochs", recipe.epochs)
-    splits = _trained.load_splits(recipe.data, data_dir, recipe.image_shape)
     images, _ = splits["train"]
-    feature_loss = None
-    if model == "discriminative_vae":
-        network = _classifier(recipe, classifier, log_dir, data_dir, seed, verbose)
-        feature_loss = build_loss(recipe, network, images)
+    if needs_features and network is None:
+        network = _own(recipe, log_dir / OWN, splits, seed, verbose)
+    feature_loss = build_loss(recipe, network, images) if needs_features else None
     trained = build_model(recipe, feature_loss, seed)
     batches = kd.datasets.image_batches(images, recipe.batch_size, seed)
     rate = recipe.learning_rate
@@ -208,8 +216,7 @@ def train(
     # First of all the model: what follows may fail or be interrupted.
     _runs.save_model(trained, log_dir / "model.keras")
     traverse.draw({model: trained}, splits["test"][0], log_dir / "pictures", seed=seed)
-    if judge is not None or _trained.shipped_judge(recipe.data).is_file():
-        judge = _trained.load_judge(judge, recipe.data)
+    if judge is not None:
         results["scores"] = _trained.scores(trained, splits, judge)
     _runs.write_json(log_dir / "results.json", results)
     return trained, results
@@ -266,38 +273,41 @@ def build_model(recipe, feature_loss=None, seed=0):
     )
 
 
-def _classifier(recipe, given, log_dir, data_dir, seed, verbose):
-    """The network whose features regularise: own, given, or of `keras.applications`."""
+def _judge(recipe, path):
+    """The classifier that measures, or `None`: that which is given, or ships for such images."""
+    shipped = _trained.shipped_judge(recipe.data)
+    if path is not None:
+        return _trained.load_judge(path, recipe.data, recipe.image_shape)
+    if shipped.is_file() and _runs.load_model(shipped).input_shape[1:] == recipe.image_shape:
+        return _runs.load_model(shipped, "judge")
+    return None
+
+
+def _given(recipe, classifier):
+    """The network whose features regularise, of a file."""
     if recipe.classifier != "own":
-        with warnings.catch_warnings():
-            warnings.simplefilter("error" if given is None else "default")
-            try:
-                return kd.layers.FeatureNetwork.from_applications(
-                    recipe.classifier, recipe.layers, given
-                )
-            except UserWarning as warning:
-                raise ValueError(
-                    f"`classifier` must be a file of weights for {recipe.classifier}, or "
-                    '"imagenet", which Keras downloads. Received: classifier=None'
-                ) from warning
-    path = Path(given) if given is not None else log_dir / "classifier.keras"
-    if given is None and not path.is_file():
-        network = train_own(recipe, "classifier", data_dir, seed, verbose)
-        _runs.save_model(network, path)
-    network = _runs.load_model(path)
+        return kd.layers.FeatureNetwork.from_applications(
+            recipe.classifier, recipe.layers, classifier
+        )
+    network = _runs.load_model(classifier, "classifier")
     network.trainable = False
     return network
 
 
-def train_own(recipe, kind, data_dir, seed, verbose="auto"):
+def _own(recipe, path, splits, seed, verbose):
+    """The same, trained here; of a training that goes on, as it was trained before."""
+    if not path.is_file():
+        _runs.save_model(train_own(recipe, "classifier", splits, seed, verbose), path)
+    return _given(recipe, path)
+
+
+def train_own(recipe, kind, splits, seed, verbose="auto"):
     """A classifier of a recipe's data, "classifier" or "judge", with its accuracy on the test part
     as it is trained.
 
     Raises:
         ValueError: if the data has no labels.
     """
-    attributes = recipe.data == "celeb_a"
-    splits = _trained.load_splits(recipe.data, data_dir, recipe.image_shape, attributes)
     if splits["train"][1] is None:
         raise ValueError(f"`data` must have labels for a classifier. Received: {recipe.data}")
     return train_classifier(
@@ -314,8 +324,8 @@ def train_own(recipe, kind, data_dir, seed, verbose="auto"):
     )
 
 
-def _train_classifier(recipe, kind, log_dir, data_dir, settings, verbose):
-    network = train_own(recipe, kind, data_dir, settings["seed"], verbose)
+def _train_classifier(recipe, kind, log_dir, splits, settings, verbose):
+    network = train_own(recipe, kind, splits, settings["seed"], verbose)
     history = network.history.history
     results = {**settings, "history": history, "accuracy": history["val_accuracy"][-1]}
     _runs.save_model(network, log_dir / "model.keras")
@@ -395,5 +405,7 @@ def main(arguments=None):
         ("scores", "results.json"),
         ("model", "model.keras"),
     ):
-        print(f"{what:10} {log_dir / where}")
-    print(f"TensorBoard: tensorboard --logdir {log_dir}")
+        if (log_dir / where).exists():
+            print(f"{what:10} {log_dir / where}")
+    if "accuracy" not in results:
+        print(f"TensorBoard: tensorboard --logdir {log_dir}")

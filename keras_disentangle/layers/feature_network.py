@@ -202,6 +202,7 @@ class FeatureNetwork(keras.layers.Layer):
     # Features
 
     def build(self, input_shape):
+        self._check_frozen()
         shape = self._prepared_shape(input_shape)
         try:
             self.network.compute_output_shape(shape)

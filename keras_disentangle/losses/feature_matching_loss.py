@@ -112,6 +112,21 @@ class FeatureMatchingLoss(keras.layers.Layer):
             )
         self.built = True
 
+    def check_shape(self, input_shape):
+        """A ValueError unless images of a shape (batch, h, w, c) fit the classifier and log sigma.
+
+        Costs no computation.
+        """
+        self.feature_model.build(input_shape)
+        shapes = self.feature_model.compute_output_shape(input_shape)
+        for name, (_, *shape) in zip(self.layer_names, shapes, strict=True):
+            if self.scale == "full" and tuple(shape) != tuple(self._log_stds[name].shape):
+                raise ValueError(
+                    "Images must be of the size that the loss was built for, with features at "
+                    f"{name!r} of {tuple(self._log_stds[name].shape)}. Received: images "
+                    f"{tuple(input_shape)}, with features of {tuple(shape)}"
+                )
+
     def call(self, x, reconstruction):
         terms = self.per_layer(x, reconstruction)
         return sum(self.layer_weights[name] * term for name, term in terms.items())

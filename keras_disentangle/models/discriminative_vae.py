@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle.losses import FeatureMatchingLoss
-from keras_disentangle.models._networks import serialize
+from keras_disentangle.models._networks import output_activation, serialize
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.trainers.terms import FiniteMean, PresentValue, fit_arguments
 
@@ -32,7 +32,8 @@ class DiscriminativeVAE(VAE):
             or logits (Bernoulli).
         feature_loss: `FeatureMatchingLoss` of a frozen classifier.
         encoder_gradient: whether the encoder is trained on the added terms too. If not, the decoder
-            runs twice in each step.
+            runs twice in each step, and the moving statistics of its batch normalisations move
+            twice.
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"gaussian"` or `"bernoulli"`.
         pixel_scale: which log sigma of Gaussian observations are learnt: one of each pixel and
@@ -45,8 +46,8 @@ class DiscriminativeVAE(VAE):
 
     Raises:
         ValueError: if the networks do not fit each other, images do not fit the classifier, it is
-            not frozen, or another argument is out of range; from `fit`, when a learnt scale runs
-            away (the layer is named).
+            not frozen, or another argument is out of range; from `fit`, when images are not in
+            the classifier's range or a learnt scale runs away (the layer is named).
 
     Example:
 
@@ -88,8 +89,10 @@ class DiscriminativeVAE(VAE):
             min_log_std=min_log_std,
             **kwargs,
         )
+        shape = (None, *self.image_shape)
         if not feature_loss.built:
-            feature_loss.build((None, *self.image_shape))
+            feature_loss.build(shape)
+        feature_loss.check_shape(shape)
         self.feature_loss = feature_loss
         self.encoder_gradient = bool(encoder_gradient)
         self.scale_trackers = {}
@@ -100,9 +103,17 @@ class DiscriminativeVAE(VAE):
             if feature_loss.scale != "fixed":
                 self.scale_trackers[name] = PresentValue(name=f"log_std_{name}")
 
+    @property
+    def bounded(self):
+        features = self.feature_loss.feature_model
+        is_sigmoid = output_activation(self.decoder) == "sigmoid"
+        if is_sigmoid or isinstance(features.preprocessing, str):
+            return "for the decoder's sigmoid" if is_sigmoid else "for the classifier"
+        return super().bounded
+
     def penalties(self, x, outputs, training):
         reconstruction = outputs["reconstruction"]
-        if not self.encoder_gradient:
+        if not self.encoder_gradient and training:
             code = ops.stop_gradient(outputs["code"])
             reconstruction = self.generate(self.split(code), training=training)
         terms = self.feature_loss.per_layer(x, self.image(reconstruction))

@@ -22,9 +22,9 @@ class VAE(VariationalModel):
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"bernoulli"` or `"gaussian"`.
         seed: integer seed of the latent noise, or `None`.
-        **kwargs: `hessian_penalty`, as in every variational model: `None`, or a dict of keywords of
+        **kwargs: as in every variational model: `hessian_penalty`, `None` or a dict of keywords of
             `kd.losses.hessian_penalty`, which adds that penalty of what the decoder gives, weighted
-            by the ramp `hessian_weight`.
+            by the ramp `hessian_weight`; `pixel_scale` and `min_log_std` of Gaussian observations.
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range.

@@ -125,6 +125,11 @@ class VariationalModel(SteppedModel):
         """The weight of each rung's KL term at the present step: a list of scalars."""
         return [beta] * len(self.rung_sizes)
 
+    @property
+    def bounded(self):
+        """For what images must lie in [0, 1], as part of a sentence; `None` if they need not."""
+        return "for Bernoulli observations" if self.observation == "bernoulli" else None
+
     def penalties(self, x, outputs, training):
         """Further terms of the objective, each with a tracker in `term_trackers`.
 
@@ -208,10 +213,10 @@ class VariationalModel(SteppedModel):
 
         Raises:
             ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
-                outside [0, 1] where the observation is Bernoulli; when a term of the objective
+                outside [0, 1] where they must not; when a term of the objective
                 becomes NaN or infinite.
         """
-        bounded = "for Bernoulli observations" if self.observation == "bernoulli" else None
+        bounded = self.bounded
         arguments = fit_arguments(*args, **kwargs)
         x, validation_data = arguments.get("x"), arguments.get("validation_data")
         check_images("x", x, self.image_shape, bounded)
@@ -312,9 +317,11 @@ class VariationalModel(SteppedModel):
     def reestimate_batch_normalization(self, num_batches=100, batch_size=100, seed=None):
         """Sets the moving statistics of the decoder's batch normalisations to those of samples.
 
-        While training they follow reconstructions; images from the prior want their own. Each
+        While training they follow reconstructions; images from the prior want their own, at the
+        cost of reconstructions, which change too. Each
         becomes the mean of the statistics of batches of decoded codes from the prior. To be called
-        after training; networks without batch normalisation are left as they are.
+        after training; networks without batch normalisation are left as they are. Dropout draws, as
+        it does in training.
 
         Args:
             num_batches: how many batches, >= 1.
@@ -322,13 +329,19 @@ class VariationalModel(SteppedModel):
             seed: integer or `None`.
 
         Raises:
-            ValueError: if a number is out of range.
+            ValueError: if a number is out of range, or a batch normalisation is frozen: Keras then
+                keeps its statistics.
 
         Reference: Lamb et al., 2016: their release does so before it samples.
         """
         check_int("num_batches", num_batches)
         check_int("batch_size", batch_size, minimum=2)
         norms = batch_normalizations(*self.generative_networks)
+        if frozen := [layer.path for layer in norms if not layer.trainable]:
+            raise ValueError(
+                "The decoder's batch normalisations must be trainable for their statistics to "
+                f"move. Received: frozen {frozen}"
+            )
         if not norms:
             return
         momenta = [layer.momentum for layer in norms]

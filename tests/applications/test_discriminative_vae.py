@@ -35,7 +35,7 @@ PIXELS[LABELS == 0, :, :4] += 120
 PIXELS[LABELS == 1, :, 4:] += 120
 
 
-def tiny_classifier(image_shape, num_outputs):
+def tiny_classifier(image_shape, num_outputs=2):
     """The layers of the paper's names, and of the judge's, for images of any size."""
     x = image = keras.Input(image_shape)
     for i in range(1, 7):
@@ -98,7 +98,7 @@ def test_a_recipe(name, recipe, judge, tmp_path):
     )
     # The scores are those of the file.
     splits = _trained.load_splits(recipe.data, None, (8, 8, 1))
-    again = _trained.scores(loaded, splits, _trained.load_judge(judge, "images"))
+    again = _trained.scores(loaded, splits, _trained.load_judge(judge, "images", (8, 8, 1)))
     assert again["accuracy"] == scores["accuracy"]
     np.testing.assert_allclose(again["nll"]["test"], scores["nll"]["test"], rtol=1e-5)
 
@@ -133,6 +133,32 @@ def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
     assert results["history"] == expected["history"]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_another_seed_trains_another_classifier(recipe, tmp_path):
+    kernels = []
+    for seed in (0, 0, 1):
+        train.train(recipe, log_dir=tmp_path / "run", seed=seed, verbose=0)
+        network = keras.models.load_model(tmp_path / "run" / "classifier.keras")
+        kernels.append(network.get_weights()[0])
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert (kernels[0] != kernels[2]).any()
+
+
+def test_what_is_wrong_shows_before_anything_goes(recipe, tmp_path):
+    train.train(recipe, "vae", tmp_path / "run", verbose=0)
+    for settings, arguments, message in (
+        ({"epochs": 0}, {}, "`epochs` must"),
+        ({"latent_dim": 0}, {}, "`latent_dim` must"),
+        ({"networks": "large"}, {}, "large"),
+        ({}, {"judge": "nowhere.keras"}, "`judge` must be a whole .keras file"),
+        ({}, {"classifier": "nowhere.keras"}, "`classifier` must be a whole .keras file"),
+        ({"data": "nowhere.npz"}, {}, "nowhere"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError, KeyError), match=message):
+            changed = train.replace(recipe, **settings)
+            train.train(changed, log_dir=tmp_path / "run", verbose=0, **arguments)
+        assert (tmp_path / "run" / "model.keras").exists()
 
 
 def test_the_commands(recipe, judge, tmp_path, monkeypatch, capsys):
@@ -221,7 +247,7 @@ def test_the_classifier_of_a_recipe(recipe, tmp_path):
             train.replace(recipe, data=str(unlabelled)), log_dir=tmp_path / "run", verbose=0
         )
     with pytest.raises(ValueError, match="`judge` must be the .keras file of a classifier"):
-        _trained.load_judge(None, "images")
+        _trained.load_judge(None, "images", (8, 8, 1))
     with pytest.raises(ValueError, match="`model` must be one of"):
         train.train(recipe, "gan", tmp_path / "run")
 
@@ -253,7 +279,8 @@ def test_celeba_recipe_asks_for_attributes(monkeypatch):
     monkeypatch.setattr(kd.datasets, "load_images", load_images)
     monkeypatch.setitem(classifier.ARCHITECTURES, "paper", tiny_classifier)
     recipe = train.replace(train.RECIPES["celeb_a"], classifier_epochs=3)
-    network = train.train_own(recipe, "classifier", None, 0, verbose=0)
+    splits = _trained.load_splits(recipe.data, None, recipe.image_shape)
+    network = train.train_own(recipe, "classifier", splits, 0, verbose=0)
     assert asked == [True, True] and network.output_shape == (None, 3)
     assert not network.trainable_variables
 

@@ -13,6 +13,13 @@ from keras_disentangle.applications.provlae import evaluate, train, traverse
 
 import keras_disentangle as kd
 
+APPLICATIONS = [
+    "direction_discovery",
+    "discriminative_vae",
+    "info_gan",
+    "progressive_gan",
+    "provlae",
+]
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
 
@@ -162,5 +169,5 @@ def test_the_scripts_explain_themselves():
         assert (
             any(f"--{name}" in out for name in ("weights", "recipe", "preset", "checkpoint"))
             if len(command) == 3
-            else "is one of: direction_discovery, info_gan, progressive_gan, provlae" in out
+            else f"is one of: {', '.join(APPLICATIONS)}" in out
         )

@@ -11,6 +11,7 @@ from tiny_models import (
     assign_by_hand,
     dense,
     fit,
+    flat_networks,
     frozen_classifier,
     noise_table,
     numbers,
@@ -403,3 +404,47 @@ def with_trainable_classifier():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def made_trainable_later():
+    classifier = frozen_classifier()
+    loss = FeatureMatchingLoss(classifier, "norm")
+    classifier.trainable = True
+    return loss
+
+
+def built_for(shape, scale):
+    any_size = keras.Sequential(
+        [keras.Input((None, None, 1)), keras.layers.Conv2D(2, 3, name="norm")]
+    )
+    any_size.trainable = False
+    loss = FeatureMatchingLoss(any_size if scale else frozen_classifier(shape), "norm")
+    loss.build((None, *shape))
+    return loss
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (made_trainable_later, "`network` must be frozen"),
+        (lambda: built_for((6, 6, 1), False), r"`images` must be \(6, 6\) when they enter"),
+        (lambda: built_for((6, 6, 1), True), "size that the loss was built for"),
+    ],
+)
+def test_a_loss_that_was_made_before_is_looked_at(make, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(make())
+
+
+@pytest.mark.parametrize("images", [255 * IMAGES, IMAGES - 0.5])
+def test_images_in_the_wrong_range(images):
+    decoder = flat_networks(3)["decoder"]
+    decoder.add(keras.layers.Activation("sigmoid"))
+    loss = FeatureMatchingLoss(frozen_classifier(), "norm")
+    model = DiscriminativeVAE(flat_networks(3)["encoder"], decoder, loss)
+    model.compile("adam")
+    with pytest.raises(ValueError, match=r"`x` must lie in \[0, 1\] for the decoder's sigmoid"):
+        model.fit(images, verbose=0)
+    linear = DiscriminativeVAE(**flat_networks(3), feature_loss=loss)
+    linear.compile("adam")
+    linear.fit(images, verbose=0)
