@@ -335,3 +335,24 @@ def test_the_script_says_what_is_wrong(tmp_path):
         [*command, "--log-dir", tmp_path / "run"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1 and "error: `name_or_path`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"settings": {"data": "a", "image_shape": [8, 8, 1], "beta": 3.0}},
+            "differ in .'beta'",
+        ),
+        ({"model": "vae", "judge": "other"}, "differ in .'judge'"),
+    ],
+)
+def test_means_are_of_like_trainings(changes, message):
+    settings = {"data": "a", "image_shape": [8, 8, 1], "beta": 1.0}
+    first = {"model": "discriminative_vae", "judge": "one", "settings": settings}
+    compare.check_alike({"a": first, "b": {**first, "seed": 1}})
+    # Of another kind, the settings may be others.
+    other = {**first, "model": "vae", "settings": {**settings, "beta": 2.0}}
+    compare.check_alike({"a": first, "b": other})
+    with pytest.raises(ValueError, match=message):
+        compare.check_alike({"a": first, "b": {**first, **changes}})
