@@ -1,7 +1,11 @@
 """Metrics: NumPy arrays and functions in, numbers out. Information is in nats."""
 
 from keras_disentangle.metrics.activeness import activeness
+from keras_disentangle.metrics.beta_vae import beta_vae
 from keras_disentangle.metrics.clustering_accuracy import clustering_accuracy
+from keras_disentangle.metrics.confidence_interval import confidence_interval
+from keras_disentangle.metrics.dci import dci
+from keras_disentangle.metrics.explicitness import explicitness
 from keras_disentangle.metrics.factor_vae import factor_vae
 from keras_disentangle.metrics.feature_distance import feature_distance
 from keras_disentangle.metrics.frechet_distance import frechet_distance
@@ -13,18 +17,26 @@ from keras_disentangle.metrics.hessian import (
 )
 from keras_disentangle.metrics.image_features import ImageFeatures
 from keras_disentangle.metrics.importance_nll import importance_nll
+from keras_disentangle.metrics.irs import irs
 from keras_disentangle.metrics.latent_information import latent_information
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
+from keras_disentangle.metrics.modularity import modularity
 from keras_disentangle.metrics.perceptual_path_length import (
     perceptual_path_length,
     squared_pixel_distance,
 )
 from keras_disentangle.metrics.posterior_mig import posterior_mig
+from keras_disentangle.metrics.sap import sap
+from keras_disentangle.metrics.unsupervised_scores import unsupervised_scores
 
 __all__ = [
     "ImageFeatures",
     "activeness",
+    "beta_vae",
     "clustering_accuracy",
+    "confidence_interval",
+    "dci",
+    "explicitness",
     "factor_vae",
     "feature_distance",
     "frechet_distance",
@@ -32,12 +44,16 @@ __all__ = [
     "hessian_matrix",
     "hessian_penalty_map",
     "importance_nll",
+    "irs",
     "latent_information",
     "mig",
     "mig_sup",
+    "modularity",
     "mutual_information",
     "peak_hessians",
     "perceptual_path_length",
     "posterior_mig",
+    "sap",
     "squared_pixel_distance",
+    "unsupervised_scores",
 ]

@@ -55,3 +55,32 @@ def check_posteriors(mean, log_var):
             f"{mean.shape}. Received: log_var.shape={log_var.shape}"
         )
     return mean.astype(np.float64, copy=False), log_var.astype(np.float64, copy=False)
+
+
+def check_held_out(held_out, num_samples, seed):
+    """The mask (n,) of the rows that score; by default a third of them, drawn at random."""
+    if held_out is None:
+        if num_samples < 3:
+            raise ValueError(
+                "`codes` must hold at least 3 samples, some to learn from and some to score. "
+                f"Received: {num_samples}"
+            )
+        return np.random.default_rng(seed).permutation(num_samples) < num_samples // 3
+    held_out = np.asarray(held_out)
+    if held_out.dtype != bool or held_out.shape != (num_samples,):
+        raise ValueError(
+            f"`held_out` must be a boolean array of shape ({num_samples},), one entry for each "
+            f"sample. Received: shape={held_out.shape}, dtype={held_out.dtype}"
+        )
+    if held_out.all() or not held_out.any():
+        raise ValueError(
+            "`held_out` must leave some samples to learn from and some to score. "
+            f"Received: {np.count_nonzero(held_out)} of {num_samples} held out"
+        )
+    return held_out
+
+
+def varying_factors(factors, learned_from):
+    """The columns of `factors` that take more than one value in the rows of a mask."""
+    rows = factors[learned_from]
+    return factors[:, (rows != rows[:1]).any(axis=0)]

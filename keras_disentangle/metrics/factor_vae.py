@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle.metrics._votes import check_grid, encode_factors
 
 # Votes whose variances are computed at once, to bound the memory.
 _VOTES = 1000
@@ -49,8 +49,8 @@ def factor_vae(
 
     Raises:
         ValueError: If a number is not a positive integer (`batch_size` and `num_variance`: at
-            least 2), `threshold` is negative, or `encode` does not return finite codes of shape
-            `(m, d)`.
+            least 2), `threshold` is negative, `dataset` has no full grid of factors, or `encode`
+            does not return finite codes of shape `(m, d)`.
 
     Example:
 
@@ -70,8 +70,8 @@ def factor_vae(
     if not threshold >= 0:
         raise ValueError(f"`threshold` must be at least 0. Received: threshold={threshold!r}")
 
+    sizes = check_grid(dataset)
     rng = np.random.default_rng(seed)
-    sizes = np.asarray(dataset.factor_sizes)
     num_votes = num_train + num_eval
     data = rng.integers(0, sizes, size=(num_variance, len(sizes)))
     fixed = rng.integers(0, len(sizes), size=num_votes)
@@ -80,8 +80,7 @@ def factor_vae(
     batches[votes, :, fixed] = batches[votes, 0, fixed][:, None]
 
     factors = np.concatenate([data, batches.reshape(-1, len(sizes))])
-    index, inverse = np.unique(np.asarray(dataset.index(factors)), return_inverse=True)
-    codes = _encode(encode, dataset, index, encode_batch)
+    codes, inverse = encode_factors(encode, dataset, factors, encode_batch)
 
     variance = np.var(codes[inverse[:num_variance]], axis=0, ddof=1, dtype=np.float64)
     active = np.sqrt(variance) >= threshold
@@ -102,18 +101,3 @@ def factor_vae(
     np.add.at(counts, (named[:num_train], fixed[:num_train]), 1)
     assignment = counts.argmax(axis=1)
     return float(np.mean(assignment[named[num_train:]] == fixed[num_train:]))
-
-
-def _encode(encode, dataset, index, encode_batch):
-    """Codes of the images with these indices, `(len(index), d)`."""
-    codes = []
-    for start in range(0, len(index), encode_batch):
-        images = np.asarray(dataset.images(index[start : start + encode_batch]))
-        batch = check_matrix("encode(images)", encode(images.astype(np.float32) / 255.0))
-        if len(batch) != len(images):
-            raise ValueError(
-                f"`encode` must return one code for each of the {len(images)} images it is given. "
-                f"Received: encode(images).shape={batch.shape}"
-            )
-        codes.append(batch)
-    return np.concatenate(codes)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
-from keras_disentangle.metrics._validation import check_factors, check_matrix
+from keras_disentangle.metrics._information import codes_and_factors
 
 
 def mig(codes, factors, num_bins=20):
@@ -42,7 +41,7 @@ def mig(codes, factors, num_bins=20):
     Reference:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, equation 6.
     """
-    information, entropy = _information_and_entropy(codes, factors, num_bins)
+    information, entropy = codes_and_factors(codes, factors, num_bins)
     return mean_gap(normalize(information, entropy))
 
 
@@ -80,7 +79,7 @@ def mig_sup(codes, factors, num_bins=20, active=None):
         Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
         equation 12.
     """
-    information, entropy = _information_and_entropy(codes, factors, num_bins)
+    information, entropy = codes_and_factors(codes, factors, num_bins)
     codes = np.asarray(codes)
     if active is None:
         active = active_dimensions(codes)
@@ -119,45 +118,4 @@ def mutual_information(codes, factors, num_bins=20):
     kd.metrics.mutual_information(factors.astype(float), factors)  # near log(4) * np.eye(2)
     ```
     """
-    return _information_and_entropy(codes, factors, num_bins)[0]
-
-
-def _information_and_entropy(codes, factors, num_bins):
-    """Mutual information `(d, k)` and the factors' entropy `(k,)`, both in nats."""
-    codes = check_matrix("codes", codes)
-    factors = check_factors(factors, len(codes), reference="codes")
-    num_bins = check_int("num_bins", num_bins)
-    if len(codes) < num_bins:
-        raise ValueError(
-            f"`codes` must hold at least `num_bins`={num_bins} samples. "
-            f"Received: codes.shape={codes.shape}"
-        )
-    bins = [_discretize(code, num_bins) for code in codes.T]
-    information = np.empty((codes.shape[1], factors.shape[1]))
-    entropy = np.empty(factors.shape[1])
-    for k, factor in enumerate(factors.T):
-        values, index = np.unique(factor, return_inverse=True)
-        entropy[k] = _entropy(np.bincount(index))
-        for j, code in enumerate(bins):
-            joint = np.bincount(code * len(values) + index, minlength=num_bins * len(values))
-            joint = joint.reshape(num_bins, len(values))
-            information[j, k] = _entropy(joint.sum(axis=1)) + entropy[k] - _entropy(joint)
-    # The difference of entropies may fall below 0 by rounding.
-    return np.maximum(information, 0.0), entropy
-
-
-def _discretize(code, num_bins):
-    """The index, from 0, of each sample's bin."""
-    spread = code.max() - code.min()
-    if spread <= num_bins * np.spacing(np.abs(code).max()):
-        # A code this narrow has no num_bins distinct edges in its own precision: it is constant.
-        return np.zeros(len(code), np.int64)
-    edges = np.histogram_bin_edges(code, num_bins)
-    # The last edge is left out so that the maximum falls into the last bin.
-    return np.searchsorted(edges[:-1], code, side="right") - 1
-
-
-def _entropy(counts):
-    """Entropy in nats of the distribution with these counts."""
-    probabilities = counts[counts > 0] / counts.sum()
-    return -np.sum(probabilities * np.log(probabilities))
+    return codes_and_factors(codes, factors, num_bins)[0]

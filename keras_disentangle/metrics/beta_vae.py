@@ -1,0 +1,86 @@
+"""The beta-VAE score: can a linear classifier name the factor that was held fixed?"""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.metrics._votes import check_grid, encode_factors
+
+# Points whose differences are computed at once, to bound the memory.
+_POINTS = 1000
+
+
+def beta_vae(
+    encode,
+    dataset,
+    *,
+    num_train=10_000,
+    num_eval=5_000,
+    batch_size=64,
+    seed=0,
+    encode_batch=1024,
+):
+    """beta-VAE score: the accuracy of a linear classifier that names the factor held fixed.
+
+    A point is the mean over a batch of pairs of images of the absolute difference of their codes;
+    the two images of a pair share the value of one factor, the same factor within a batch, and
+    differ in the others at random. A logistic regression (scikit-learn's default) learns from the
+    training points which factor it was; the score is the share of the evaluation points that it
+    gets right. Chance is 1 / k for k factors.
+
+    Each distinct image is encoded once, however many pairs it is in. The score is lenient: codes in
+    which factors are mixed can still have the highest.
+
+    Args:
+        encode: Callable from float32 images in [0, 1], `(m, *image_shape)`, to codes, `(m, d)`.
+            It must be deterministic: the posterior mean.
+        dataset: A `FactorDataset`: `factor_sizes`, `index(factors)`, `images(index)`.
+        num_train: The number of points to learn from.
+        num_eval: The number of points that are scored.
+        batch_size: The number of pairs of a point.
+        seed: Seed of the factors.
+        encode_batch: The number of images given to `encode` at once.
+
+    Returns:
+        A float in `[0, 1]`; 1 when there is a single factor.
+
+    Raises:
+        ValueError: If a number is not a positive integer, `dataset` has no full grid of factors, or
+            `encode` does not return finite codes of shape `(m, d)`.
+
+    Example:
+
+    ```python
+    encode = lambda images: model.encode(images)[0]  # the means
+    kd.metrics.beta_vae(encode, kd.datasets.DSprites(), num_train=1000, num_eval=500)
+    ```
+
+    Reference:
+        Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+        Framework, 2017, section 3, as disentanglement_lib evaluates it.
+    """
+    num_train = check_int("num_train", num_train)
+    num_eval = check_int("num_eval", num_eval)
+    batch_size = check_int("batch_size", batch_size)
+    encode_batch = check_int("encode_batch", encode_batch)
+    sizes = check_grid(dataset)
+    rng = np.random.default_rng(seed)
+    num_points = num_train + num_eval
+    fixed = rng.integers(0, len(sizes), size=num_points)
+    pairs = rng.integers(0, sizes, size=(num_points, 2, batch_size, len(sizes)))
+    points = np.arange(num_points)
+    pairs[points, 1, :, fixed] = pairs[points, 0, :, fixed]
+    codes, inverse = encode_factors(encode, dataset, pairs.reshape(-1, len(sizes)), encode_batch)
+    inverse = inverse.reshape(num_points, 2, batch_size)
+    features = np.empty((num_points, codes.shape[1]))
+    for start in range(0, num_points, _POINTS):
+        chunk = slice(start, start + _POINTS)
+        first, second = codes[inverse[chunk, 0]], codes[inverse[chunk, 1]]
+        features[chunk] = np.abs(first - second).mean(axis=1, dtype=np.float64)
+    seen = np.unique(fixed[:num_train])
+    if len(seen) == 1:
+        predicted = np.full(num_eval, seen[0])
+    else:
+        regression = LogisticRegression().fit(features[:num_train], fixed[:num_train])
+        predicted = regression.predict(features[num_train:])
+    return float(np.mean(predicted == fixed[num_train:]))

@@ -1,0 +1,103 @@
+"""Disentanglement, completeness and informativeness, from the importances of boosted trees."""
+
+import numpy as np
+from sklearn.ensemble import GradientBoostingClassifier
+
+from keras_disentangle.metrics._boosted_trees import boosted_trees
+from keras_disentangle.metrics._validation import (
+    check_factors,
+    check_held_out,
+    check_matrix,
+    varying_factors,
+)
+
+_TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's value
+
+
+def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
+    """DCI: do dimensions and factors belong to each other, by what predicts each factor?
+
+    A classifier of boosted trees predicts each factor from all dimensions; `R[j, k]` is the
+    importance of dimension `j` to factor `k` (the sum of the squared errors that splits along it
+    save, as shares of 1 for each factor).
+
+    - Disentanglement: 1 - the entropy of `R[j]`, as a share of its maximum, averaged over
+      dimensions by their importance. 1 if each dimension matters to one factor.
+    - Completeness: the same of `R[:, k]`. 1 if each factor needs one dimension.
+    - Informativeness: the accuracy of the predictions of rows held out. That of chance is not 0,
+      but what the most frequent value gets.
+
+    Args:
+        codes: Array of shape `(n, d)`, the latent codes, in random order or with `held_out`.
+        factors: Integer array of shape `(n, k)`. A factor that is constant in the rows that are
+            learned from is left out.
+        estimator: `"exact"`, scikit-learn's `GradientBoostingClassifier` as it is by default, which
+            is that of disentanglement_lib; or `"binned"`, the same algorithm on codes that are put
+            into 256 bins if there are more than 1024 values: an order of magnitude faster, and
+            scores are within 0.02.
+        held_out: Boolean array of shape `(n,)`: the rows on which predictions are scored. By
+            default a random third; disentanglement_lib learns from 10,000 and scores 5,000.
+        seed: Seed of the default `held_out`, and of the trees, which break ties by it.
+
+    Returns:
+        A dict of floats in `[0, 1]`: `"disentanglement"`, `"completeness"`, `"informativeness"`
+        and `"informativeness_train"`, on the rows learned from. All are 0 when no factor varies.
+        With one factor that varies, disentanglement is 1, with one dimension completeness, unless
+        nothing matters: codes that are all constant have 0 in both.
+
+    Raises:
+        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
+            if `factors` are not integers, or `estimator` or `held_out` is none of these.
+
+    Example:
+
+    ```python
+    factors = np.random.default_rng(0).integers(0, 4, size=(900, 2))
+    kd.metrics.dci(factors.astype(float), factors)  # 1.0, all of them
+    ```
+
+    Reference:
+        Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
+        Representations, 2018, section 2; the estimator is that of Locatello et al., 2019.
+    """
+    codes = check_matrix("codes", codes)
+    factors = check_factors(factors, len(codes), reference="codes")
+    if estimator not in _ESTIMATORS:
+        raise ValueError(
+            f"`estimator` must be one of {tuple(_ESTIMATORS)}. Received: estimator={estimator!r}"
+        )
+    held_out = check_held_out(held_out, len(codes), seed)
+    factors = varying_factors(factors, ~held_out)
+    importance = np.zeros((codes.shape[1], factors.shape[1]))
+    right = np.zeros(factors.shape, bool)
+    for k, factor in enumerate(factors.T):
+        importance[:, k], predicted = _ESTIMATORS[estimator](codes, factor, held_out, seed)
+        right[:, k] = predicted == factor
+    varies = factors.shape[1] > 0
+    return {
+        "disentanglement": _concentration(importance),
+        "completeness": _concentration(importance.T),
+        "informativeness": float(right[held_out].mean()) if varies else 0.0,
+        "informativeness_train": float(right[~held_out].mean()) if varies else 0.0,
+    }
+
+
+def _exact_trees(codes, factor, held_out, seed):
+    trees = GradientBoostingClassifier(random_state=seed).fit(codes[~held_out], factor[~held_out])
+    return trees.feature_importances_, trees.predict(codes)
+
+
+_ESTIMATORS = {"binned": boosted_trees, "exact": _exact_trees}
+
+
+def _concentration(importance):
+    """1 - the entropy of each row in units of its maximum, averaged by the rows' sums."""
+    weights = importance.sum(axis=1)
+    if not weights.any():
+        return 0.0
+    if importance.shape[1] == 1:
+        return 1.0
+    shares = importance + _TINY
+    shares /= shares.sum(axis=1, keepdims=True)
+    entropy = -np.sum(shares * np.log(shares), axis=1) / np.log(importance.shape[1])
+    return float(np.average(1 - entropy, weights=weights))

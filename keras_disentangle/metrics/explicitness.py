@@ -1,0 +1,65 @@
+"""Explicitness: can factors be read off the codes by a linear classifier?"""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from keras_disentangle.metrics._validation import (
+    check_factors,
+    check_held_out,
+    check_matrix,
+    varying_factors,
+)
+
+
+def explicitness(codes, factors, *, held_out=None, seed=0):
+    """Explicitness: how well logistic regressions on the codes tell each value of each factor.
+
+    For each factor a multinomial logistic regression (scikit-learn's default) of the standardised
+    codes; for each value the area under the ROC curve of its probability, on rows held out; the
+    mean over values, then over factors. It asks for no disentanglement: a rotation of the codes
+    changes nothing.
+
+    Args:
+        codes: Array of shape `(n, d)`, the latent codes, in random order or with `held_out`.
+        factors: Integer array of shape `(n, k)`. A factor that is constant in the rows that are
+            learned from is left out, and so are values that are in no row of one of the parts.
+        held_out: Boolean array of shape `(n,)`: the rows that score. By default a random third.
+        seed: Seed of the default `held_out`.
+
+    Returns:
+        A float in `[0, 1]`; 0.5, which is chance, when no factor varies.
+
+    Raises:
+        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
+            if `factors` are not integers, or `held_out` is no such array.
+
+    Example:
+
+    ```python
+    factors = np.random.default_rng(0).integers(0, 2, size=(900, 2))
+    kd.metrics.explicitness(factors.astype(float), factors)  # 1.0
+    ```
+
+    Reference:
+        Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss, 2018,
+        section 3, as disentanglement_lib evaluates it.
+    """
+    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
+    factors = check_factors(factors, len(codes), reference="codes")
+    held_out = check_held_out(held_out, len(codes), seed)
+    factors = varying_factors(factors, ~held_out)
+    spread = codes[~held_out].std(axis=0)
+    codes = (codes - codes[~held_out].mean(axis=0)) / np.where(spread > 0, spread, 1)
+    areas = [_mean_area(codes, factor, held_out) for factor in factors.T]
+    return float(np.mean(areas)) if areas else 0.5
+
+
+def _mean_area(codes, factor, held_out):
+    regression = LogisticRegression().fit(codes[~held_out], factor[~held_out])
+    probability = regression.predict_proba(codes[held_out])
+    present = factor[held_out][:, None] == regression.classes_
+    scored = present.any(axis=0) & ~present.all(axis=0)
+    if not scored.any():
+        return 0.5
+    return roc_auc_score(present[:, scored], probability[:, scored])

@@ -1,0 +1,73 @@
+"""Scores of codes that need no factors: how far their dimensions are from independent."""
+
+import numpy as np
+
+from keras_disentangle.metrics._information import discretize, mutual_information_matrix
+from keras_disentangle.metrics._validation import check_matrix
+
+
+def unsupervised_scores(codes, num_bins=20):
+    """How much the dimensions of codes depend on each other: all 0 for independent ones.
+
+    Args:
+        codes: Array of shape `(n, d)`, the latent codes.
+        num_bins: The number of bins of each code for their mutual information.
+
+    Returns:
+        A dict of floats, at least 0:
+
+        - `"total_correlation"`: that of a Gaussian with the codes' covariance, in nats, which is
+          `0.5 * (sum_j log C_jj - log det C)`. Infinite when dimensions are linearly dependent.
+        - `"wasserstein_correlation"`: the squared 2-Wasserstein distance of this Gaussian and the
+          product of its marginals, in the codes' units squared;
+          `"wasserstein_correlation_norm"`: that divided by the trace of `C`.
+        - `"mutual_information"`: the mean of `I(z_i; z_j)` in nats over pairs of dimensions, of
+          codes discretised as in `kd.metrics.mutual_information`, which lets it exceed 0 a little.
+
+        Constant dimensions are left out; with fewer than two others all scores are 0.
+
+    Raises:
+        ValueError: If `codes` are empty, not of rank 2 or hold NaN, or there are fewer samples
+            than bins.
+
+    Example:
+
+    ```python
+    codes = np.random.default_rng(0).standard_normal((10_000, 3))
+    kd.metrics.unsupervised_scores(codes)  # all near 0
+    ```
+
+    Reference:
+        Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
+        Disentangled Representations, 2019, section 5.1 and its appendix; Watanabe, Information
+        Theoretical Analysis of Multivariate Correlation, 1960.
+    """
+    bins = discretize(codes, num_bins)
+    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
+    varying = codes.max(axis=0) > codes.min(axis=0)
+    codes, bins = codes[:, varying], bins[:, varying]
+    count = codes.shape[1]
+    if count < 2:
+        return {
+            "total_correlation": 0.0,
+            "wasserstein_correlation": 0.0,
+            "wasserstein_correlation_norm": 0.0,
+            "mutual_information": 0.0,
+        }
+    covariance = np.cov(codes, rowvar=False)
+    variance = np.diag(covariance)
+    deviation = np.sqrt(variance)
+    correlation = np.linalg.eigvalsh(covariance / np.outer(deviation, deviation))
+    # The root of C_0 C, C_0 the diagonal, has the trace of that of the symmetric C_0^½ C C_0^½.
+    roots = np.linalg.eigvalsh(covariance * np.outer(deviation, deviation))
+    distance = 2 * variance.sum() - 2 * np.sqrt(np.maximum(roots, 0)).sum()
+    information = mutual_information_matrix(bins, bins)[0]
+    np.fill_diagonal(information, 0)
+    with np.errstate(divide="ignore"):
+        total = -0.5 * np.log(np.maximum(correlation, 0)).sum()
+    return {
+        "total_correlation": max(0.0, float(total)),
+        "wasserstein_correlation": max(0.0, float(distance)),
+        "wasserstein_correlation_norm": max(0.0, float(distance / variance.sum())),
+        "mutual_information": float(information.sum() / (count * (count - 1))),
+    }
