@@ -1,6 +1,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.datasets._original_dsprites import from_file, from_tfds
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
 # Outlines at scale 1, in pixels of the 64×64 original, from the sprite's centre; x points right and
@@ -20,6 +21,8 @@ _RADIUS = _SQUARE_SIDE / 2**0.5  # no outline reaches further from its centre
 _SCALES = np.linspace(0.5, 1, 6)
 _ORIENTATIONS = np.linspace(0, 2 * np.pi, 40)
 _POSITIONS = 16 + np.linspace(0, 32, 32)  # from the edge of the 64-pixel frame
+_NAMES = ("shape", "scale", "orientation", "x_position", "y_position")
+_SIZES = (3, len(_SCALES), len(_ORIENTATIONS), len(_POSITIONS), len(_POSITIONS))
 _CHUNK = 512  # images drawn at once, so that the working memory stays small
 
 
@@ -31,7 +34,7 @@ class DSprites(FactorDataset):
     counter-clockwise), x position (32, along the columns) and y position (32, down the rows). A
     pixel is white if its centre lies inside the sprite's outline. The outlines were measured from
     original frames, which the drawn ones match to a mean IoU above 0.99; they are not those
-    frames bit for bit.
+    frames bit for bit. `DSprites.from_file` and `DSprites.from_tfds` give the original ones.
 
     Args:
         image_size: height and width in pixels, 16 to 128. From 64 up, images are binary (0 or 255);
@@ -53,11 +56,7 @@ class DSprites(FactorDataset):
         size = check_int("image_size", image_size, minimum=16)
         if size > 128:
             raise ValueError(f"`image_size` must be 16 to 128. Received: image_size={image_size}")
-        super().__init__(
-            ("shape", "scale", "orientation", "x_position", "y_position"),
-            (3, len(_SCALES), len(_ORIENTATIONS), len(_POSITIONS), len(_POSITIONS)),
-            (size, size, 1),
-        )
+        super().__init__(_NAMES, _SIZES, (size, size, 1))
         self._block = -(-64 // size)
         self._drawn_size = size * self._block
         self._centres = _POSITIONS * (self._drawn_size / 64) - 0.5  # pixel centres are integers
@@ -68,6 +67,49 @@ class DSprites(FactorDataset):
         spans = (edge[None] & ~edge[:, None]).reshape(-1, size, self._block)
         self._span_coverage = spans.sum(axis=-1, dtype=np.uint8)
         self._grey = np.rint(255 * np.arange(self._block**2 + 1) / self._block**2).astype(np.uint8)
+
+    @staticmethod
+    def from_file(path):
+        """The original dSprites, from the file that was published.
+
+        Args:
+            path: `dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz`, of which the arrays `imgs` and
+                `latents_classes` are read; the pickled `metadata` is left alone.
+
+        Returns:
+            An `ArrayFactorDataset` with the factors of `DSprites`, images 64×64×1 of 0 and 255; it
+            holds them in 3 GB of memory.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if the file is damaged, lacks an array, or does not hold 64×64 images of
+                each combination of the factors.
+
+        Example:
+            ```python
+            data = kd.datasets.DSprites.from_file(
+                "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+            )
+            ```
+        """
+        return from_file(path, _SIZES, _NAMES)
+
+    @staticmethod
+    def from_tfds(data_dir=None):
+        """The original dSprites, from TensorFlow Datasets, which downloads it the first time.
+
+        Args:
+            data_dir: folder where TensorFlow Datasets keeps or puts its data.
+
+        Returns:
+            What `DSprites.from_file` returns.
+
+        Raises:
+            FileNotFoundError: if the data cannot be had.
+            ImportError: if tensorflow_datasets is not installed
+                (`pip install "keras_disentangle[datasets]"`).
+        """
+        return from_tfds(data_dir, _SIZES, _NAMES)
 
     def images(self, index):
         index = self._checked_index(index)

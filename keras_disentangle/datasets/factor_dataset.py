@@ -84,6 +84,15 @@ class FactorDataset:
             self.factor_sizes, size=(n, len(self.factor_sizes))
         )
 
+    def sample_index(self, n, rng):
+        """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
+
+        Args:
+            n: how many.
+            rng: a `numpy.random.Generator`, or a seed for one.
+        """
+        return np.random.default_rng(rng).choice(len(self), min(n, len(self)), replace=False)
+
     def batches(self, batch_size, seed, steps_per_epoch=None):
         """Shuffled batches of float32 images in [0, 1], for `Model.fit`.
 

@@ -1,9 +1,9 @@
-"""How fast, and with how much memory, DSprites and Clevr draw.
+"""How fast, and with how much memory, DSprites, Shapes3D and Clevr draw.
 
 Draws random images in batches, on one core, each data set and image size in a process of its own.
-Prints the images a second (median of the runs, with the slowest and the fastest), the time to set
-up the data set, and by how much data set and drawing raised the process's resident memory at its
-peak.
+Prints the images a second (median of the runs, with the slowest and the fastest; the first run of
+Shapes3D draws what later ones only colour), the time to set up the data set, and by how much data
+set and drawing raised the process's resident memory at its peak.
 
     python scripts/benchmarks/rendering.py
     python scripts/benchmarks/rendering.py --data simple complex --sizes 128 --runs 11
@@ -22,7 +22,7 @@ import time
 import numpy as np
 
 # Images in a run, so that one takes seconds.
-IMAGES = {"dsprites": 20_000, "1fov": 2_000, "simple": 2_000, "complex": 2_000}
+IMAGES = {"dsprites": 20_000, "shapes3d": 20_000, "1fov": 2_000, "simple": 2_000, "complex": 2_000}
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
         nargs="+",
         choices=IMAGES,
         default=list(IMAGES),
-        help="dsprites, or variants of Clevr (default: all)",
+        help="dsprites, shapes3d, or variants of Clevr (default: all)",
     )
     parser.add_argument(
         "--sizes",
@@ -54,7 +54,7 @@ def main():
         "--images",
         type=int,
         help="images in a run; their numbers are random, drawn with seed 0 (default: 20,000 of "
-        "dsprites, 2,000 of the others)",
+        "dsprites and shapes3d, 2,000 of the others)",
     )
     parser.add_argument(
         "--runs", type=int, default=5, help="runs that are timed for a size (default: %(default)s)"
@@ -82,13 +82,14 @@ def main():
 
 def measure(name, size, batch_size, images, runs):
     """Images a second of each run, seconds to set up, bytes of memory added."""
-    from keras_disentangle.datasets import Clevr, DSprites
+    from keras_disentangle.datasets import Clevr, DSprites, Shapes3D
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     before = resident_memory()
     start = time.perf_counter()
-    data = DSprites(size) if name == "dsprites" else Clevr(name, size)
+    drawn = {"dsprites": DSprites, "shapes3d": Shapes3D}
+    data = drawn[name](size) if name in drawn else Clevr(name, size)
     set_up = time.perf_counter() - start
     index = np.random.default_rng(0).integers(len(data), size=images)
     rates = []

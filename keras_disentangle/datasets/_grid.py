@@ -1,0 +1,110 @@
+"""Labelled images that are every combination of a few factors, in whatever order."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from keras_disentangle.datasets._image_arrays import fit_picture
+
+
+def grid_order(labels, factor_sizes):
+    """Where each combination of factor values is found: `images[index]` are then in C order.
+
+    Args:
+        labels: integer factor values (n, k), each row once, n the product of the sizes.
+        factor_sizes: number of values of each of the k factors.
+
+    Returns:
+        `index`, int64 (n,): row `index[i]` of `labels` is combination i, the last factor varying
+        fastest.
+
+    Raises:
+        ValueError: if the labels are not integers of this shape, are out of range, or if a
+            combination is missing or there twice.
+    """
+    labels = np.asarray(labels)
+    sizes = tuple(factor_sizes)
+    if labels.ndim != 2 or labels.shape[1] != len(sizes) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be integers of shape (n, {len(sizes)}), one column for each factor. "
+            f"Received: shape={labels.shape}, dtype={labels.dtype}"
+        )
+    outside = ((labels < 0) | (labels >= np.array(sizes))).any(axis=1)
+    if outside.any():
+        row = outside.argmax()
+        raise ValueError(
+            f"`labels` must lie in 0…size-1 for the sizes {sizes}. "
+            f"Received: {labels[row].tolist()} for image {row}"
+        )
+    number = np.ravel_multi_index(tuple(labels.T), sizes)
+    count = np.bincount(number, minlength=math.prod(sizes))
+    if (count != 1).any():
+        wrong = (count != 1).argmax()
+        combination = [int(value) for value in np.unravel_index(wrong, sizes)]
+        raise ValueError(
+            f"`labels` must hold each combination of the sizes {sizes} once, {len(count)} in all. "
+            f"Received: {len(labels)} labels, of which {count[wrong]} are {combination}"
+        )
+    index = np.empty(len(number), np.int64)
+    index[number] = np.arange(len(number))
+    return index
+
+
+def read_tfds_grid(name, splits, labels, factor_sizes, image_shape, data_dir, remedy):
+    """Images of TensorFlow Datasets that are every combination of their labels, in C order.
+
+    Args:
+        name: what TensorFlow Datasets calls the data set.
+        splits: names of the splits that make up the grid.
+        labels: keys of an example's k labels, in the order of the factors.
+        factor_sizes: number of values of each of the k factors.
+        image_shape: (height, width, channels) to which images are brought.
+        data_dir: folder where TensorFlow Datasets keeps or puts its data.
+        remedy: what a user can do without TensorFlow Datasets, for the error.
+
+    Returns:
+        Images (n, h, w, c), uint8.
+
+    Raises:
+        ValueError: if the labels are not such a grid.
+        FileNotFoundError: if the data cannot be had.
+        ImportError: if tensorflow_datasets is not installed.
+    """
+    sizes = tuple(factor_sizes)
+    images = np.empty((math.prod(sizes), *image_shape), np.uint8)
+    rows = []
+    for example in _tfds_examples(name, splits, data_dir, remedy):
+        rows.append([int(example[key]) for key in labels])
+        image = example["image"]
+        if image.shape != image_shape:
+            image = fit_picture(Image.fromarray(image.squeeze()), image_shape)
+        # Each goes to its place at once: sorting afterwards would need twice the memory. Labels
+        # that are out of range are found at the end, with what is missing or double.
+        images[np.ravel_multi_index(rows[-1], sizes, mode="clip")] = image
+    try:
+        grid_order(np.reshape(rows, (-1, len(sizes))).astype(np.int64), sizes)
+    except ValueError as error:
+        raise ValueError(f"{name} of TensorFlow Datasets: {error}") from error
+    return images
+
+
+def _tfds_examples(name, splits, data_dir, remedy):
+    try:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder(name, data_dir=data_dir)
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is to be read with TensorFlow Datasets, which lacks a package ({error}). "
+            f'Either pip install "keras_disentangle[datasets]"; or {remedy}'
+        ) from error
+    except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
+        raise FileNotFoundError(
+            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets could not prepare "
+            f"it ({type(error).__name__}: {str(error)[:200]}). Either try again with network; or "
+            f"{remedy}"
+        ) from error
+    for split in splits:
+        yield from tfds.as_numpy(builder.as_dataset(split=split))

@@ -1,0 +1,48 @@
+import math
+import numbers
+
+import numpy as np
+
+from keras_disentangle.datasets.weighted_factors import WeightedFactors
+
+
+def correlated_factors(dataset, pair, sigma):
+    """A factor data set in which two factors are correlated, and all else is as it was.
+
+    p(a, b) ∝ exp(-(a - b)² / 2σ²), a and b the values of the two factors scaled to [0, 1].
+
+    Args:
+        dataset: a `FactorDataset`. One that is correlated already gets a further correlation.
+        pair: names of two factors.
+        sigma: σ, positive; the published strengths are 0.2, 0.4 and 0.7, and infinity for none.
+
+    Returns:
+        A `WeightedFactors`: it draws from this distribution, and is otherwise like `dataset`.
+
+    Raises:
+        ValueError: if the pair is not two factors of the data set, or σ is not positive.
+
+    Example:
+        ```python
+        data = kd.datasets.DSprites()
+        correlated = kd.datasets.correlated_factors(data, ("scale", "x_position"), sigma=0.2)
+        model.fit(correlated.batches(128, seed=0))
+        ```
+
+    Reference: Träuble et al., On Disentangled Representations Learned from Correlated Data,
+        ICML 2021.
+    """
+    names = getattr(dataset, "factor_names", ())
+    pair = tuple(pair)
+    if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
+        raise ValueError(f"`pair` must be two of the factors {names}. Received: pair={pair}")
+    if not (isinstance(sigma, numbers.Real) and sigma > 0):  # false for NaN as well
+        raise ValueError(f"`sigma` must be a positive number. Received: sigma={sigma!r}")
+    columns = [names.index(name) for name in pair]
+    largest = np.maximum(np.array(dataset.factor_sizes)[columns] - 1, 1)
+
+    def weight(factors):
+        a, b = (factors[:, columns] / largest).T
+        return np.exp(-(((a - b) / (math.sqrt(2) * sigma)) ** 2))
+
+    return WeightedFactors(dataset, weight)

@@ -1,0 +1,134 @@
+import pathlib
+
+import numpy as np
+
+from keras_disentangle.datasets._grid import grid_order
+from keras_disentangle.datasets._image_arrays import as_uint8_images
+from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
+from keras_disentangle.datasets.image_batches import ImageBatches
+
+
+class LabelledImages:
+    """Images with factors or attributes that do not make up a full grid, such as CelebA's.
+
+    `kd.evaluate` takes it for every metric that asks for arrays of codes and factors. Metrics that
+    hold one factor fixed while others change, `factor_vae` and `beta_vae`, need a `FactorDataset`
+    and refuse it.
+
+    Args:
+        images: array (n, h, w, c) or (n, h, w): uint8 in 0…255 or floats in [0, 1].
+        factors: integer array (n, k), or (n,) for a single factor: the number of each one's value.
+        factor_names: names of the factors; by default factor_1, factor_2, …
+
+    Raises:
+        ValueError: if the images are no images, the factors are not integers, or the numbers of
+            images, factors and names do not fit.
+
+    Example:
+        ```python
+        faces, attributes = kd.datasets.load_images("celeb_a", attributes=True)
+        kd.evaluate(model, kd.datasets.LabelledImages(faces, attributes))
+        ```
+    """
+
+    def __init__(self, images, factors, factor_names=None):
+        self._images = as_uint8_images(images, "images")
+        self._factors = _check_factors(factors, len(self._images))
+        self.factor_names = _check_names(factor_names, self._factors.shape[1])
+        self.image_shape = self._images.shape[1:]
+
+    def __len__(self):
+        return len(self._images)
+
+    def images(self, index):
+        """The images (n, h, w, c), uint8, with these numbers (n,)."""
+        return self._images[index]
+
+    def factors(self, index):
+        """The factors (n, k), int64, of the images with these numbers (n,)."""
+        return self._factors[index]
+
+    def sample_index(self, n, rng):
+        """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
+
+        Args:
+            n: how many.
+            rng: a `numpy.random.Generator`, or a seed for one.
+        """
+        return np.random.default_rng(rng).choice(len(self), min(n, len(self)), replace=False)
+
+    def batches(self, batch_size, seed, steps_per_epoch=None):
+        """Shuffled batches of float32 images in [0, 1], as those of a `FactorDataset`."""
+        return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
+
+
+def load_labelled_images(path):
+    """Reads images and their factors from an npz file.
+
+    Args:
+        path: a file with arrays `images` (n, h, w) or (n, h, w, c), uint8 or floats in [0, 1], and
+            `factors` (n, k) or (n,), integers; optionally `factor_names` (k,).
+
+    Returns:
+        An `ArrayFactorDataset` if each combination of the factors' values is there once, in any
+        order, so that every metric can be had; otherwise `LabelledImages`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, an array is missing, or as `LabelledImages`.
+
+    Example:
+        ```python
+        np.savez("mine.npz", images=images, factors=factors, factor_names=["hue", "size"])
+        kd.evaluate(model, kd.datasets.load_labelled_images("mine.npz"))
+        ```
+    """
+    path = pathlib.Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"`path`: there is no file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
+        raise ValueError(f"{path} is not a readable npz file: {error}") from error
+    if not {"images", "factors"} <= set(arrays):
+        raise ValueError(f"{path} must hold images and factors. Received: {sorted(arrays)}")
+    images, names = arrays["images"], arrays.get("factor_names")
+    factors = _check_factors(arrays["factors"], len(images))
+    names = _check_names(names, factors.shape[1])
+    values = [np.unique(factor, return_inverse=True) for factor in factors.T]
+    sizes = [len(found) for found, _ in values]
+    try:
+        order = grid_order(np.stack([number for _, number in values], axis=1), sizes)
+    except ValueError:
+        return LabelledImages(images, factors, names)
+    return ArrayFactorDataset(images[order], sizes, names)
+
+
+def _check_factors(factors, num_images):
+    factors = np.asarray(factors)
+    if factors.ndim == 1:
+        factors = factors[:, None]
+    if factors.ndim != 2 or len(factors) != num_images or 0 in factors.shape:
+        raise ValueError(
+            f"`factors` must be of shape ({num_images}, k), a row for each image. "
+            f"Received: factors.shape={factors.shape}"
+        )
+    if factors.dtype.kind not in "biu":
+        raise ValueError(
+            "`factors` must be integers, the number of each factor's value: "
+            "np.unique(values, return_inverse=True)[1] makes such of a column, np.digitize of one "
+            f"that is continuous. Received: factors.dtype={factors.dtype}"
+        )
+    return factors.astype(np.int64)
+
+
+def _check_names(names, width):
+    if names is None:
+        return tuple(f"factor_{k}" for k in range(1, width + 1))
+    names = tuple(str(name) for name in names)
+    if len(names) != width:
+        raise ValueError(
+            f"`factor_names` must be {width} names, one for each factor. Received: {names}"
+        )
+    return names

@@ -1,0 +1,123 @@
+import gzip
+import math
+import pathlib
+import zlib
+
+import numpy as np
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.datasets._grid import grid_order, read_tfds_grid
+from keras_disentangle.datasets._image_arrays import fit_images
+from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
+
+_NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
+_SIZES = (5, 10, 9, 18, 6)
+_CHUNKS = (
+    "smallnorb-5x46789x9x18x6x2x96x96-training",
+    "smallnorb-5x01235x9x18x6x2x96x96-testing",
+)
+_TYPES = {"u1": 0x1E3D4C55, "<i4": 0x1E3D4C54}  # how a file begins, for the type of its numbers
+
+
+class SmallNORB(ArrayFactorDataset):
+    """Small NORB: 48,600 grey photographs of 50 toys, by every elevation, azimuth and lighting.
+
+    The factors are category (`SmallNORB.CATEGORIES`), instance (10 toys of each category; the
+    toys of two categories have nothing to do with each other), elevation (9, from 30° to 70°),
+    azimuth (18, in steps of 20°; two toys need not point the same way at 0) and lighting (6).
+    They are the left pictures of the stereo pairs, of the training and the test set together.
+
+    disentanglement_lib has the same factors but for the instance, which it draws at random for
+    each image; here an image depends on its number alone, so it is a factor.
+
+    The published files are looked for in `data_dir`: `smallnorb-5x46789x9x18x6x2x96x96-training-`
+    and `smallnorb-5x01235x9x18x6x2x96x96-testing-`, each with `dat.mat`, `cat.mat` and `info.mat`,
+    or these with `.gz`. If none is there, TensorFlow Datasets reads them, and downloads them the
+    first time (`pip install "keras_disentangle[datasets]"`).
+
+    Args:
+        data_dir: folder with the published files, or where TensorFlow Datasets keeps or puts its
+            own.
+        image_size: height and width in pixels; the photographs have 96. They are resized as
+            `load_images` does.
+
+    Raises:
+        ValueError: if a file is damaged, does not hold what it should, or the images are not one
+            of each combination of the factors.
+        FileNotFoundError: if some of the files are missing, or the data cannot be had.
+        ImportError: if the files are not in `data_dir` and tensorflow_datasets is not installed.
+
+    Example:
+        ```python
+        data = kd.datasets.SmallNORB("small_norb")
+        images = data.images([0, 1, 2])  # (3, 64, 64, 1) uint8
+        ```
+
+    Reference: LeCun, Huang & Bottou, Learning Methods for Generic Object Recognition with
+        Invariance to Pose and Lighting, CVPR 2004.
+    """
+
+    CATEGORIES = ("four-legged animal", "human figure", "airplane", "truck", "car")
+
+    def __init__(self, data_dir=None, image_size=64):
+        size = check_int("image_size", image_size)
+        shape = (size, size, 1)
+        folder = None if data_dir is None else pathlib.Path(data_dir).expanduser()
+        if folder is not None and any(folder.glob("smallnorb-5x*")):
+            images = _read_files(folder, shape)
+        else:
+            labels = ["instance" if name == "instance" else f"label_{name}" for name in _NAMES]
+            remedy = f"put {_CHUNKS[0]}-dat.mat and its five companions into data_dir"
+            images = read_tfds_grid(
+                "smallnorb", ("train", "test"), labels, _SIZES, shape, data_dir, remedy
+            )
+        super().__init__(images, _SIZES, _NAMES)
+
+
+def _read_files(folder, image_shape):
+    images, labels = [], []
+    for chunk in _CHUNKS:
+        category = _read_matrix(folder, f"{chunk}-cat.mat", "<i4", (None,))
+        count = len(category)
+        info = _read_matrix(folder, f"{chunk}-info.mat", "<i4", (count, 4))
+        pairs = _read_matrix(folder, f"{chunk}-dat.mat", "u1", (count, 2, None, None))
+        images.append(fit_images(pairs[:, 0, :, :, None], image_shape))
+        labels.append(np.column_stack([category, info]))
+    labels = np.concatenate(labels)
+    labels[:, 3] //= 2  # azimuths count tens of degrees: 0, 2, …, 34
+    try:
+        index = grid_order(labels, _SIZES)
+    except ValueError as error:
+        raise ValueError(f"{folder}: the labels of small NORB: {error}") from error
+    return np.concatenate(images)[index]
+
+
+def _read_matrix(folder, name, dtype, shape):
+    """The array of a file: type, number of axes, sizes (at least three), numbers, little-endian.
+
+    `shape` is the expected one, None where any size will do.
+    """
+    found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+    if not found:
+        raise FileNotFoundError(f"`data_dir` must hold {name} or {name}.gz. Received: {folder}")
+    path = found[0]
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            content = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not readable: {error}") from error
+    axes = len(shape)
+    header = np.frombuffer(content, "<i4", count=min(2 + axes, len(content) // 4)).tolist()
+    sizes = tuple(header[2:])
+    start = 4 * (2 + max(3, axes))
+    if (
+        header[:2] != [_TYPES[dtype], axes]
+        or any(size < 1 or size != (want or size) for want, size in zip(shape, sizes, strict=True))
+        or len(content) != start + math.prod(sizes) * np.dtype(dtype).itemsize
+    ):
+        wanted = ", ".join("n" if size is None else str(size) for size in shape)
+        raise ValueError(
+            f"{path} must hold numbers of shape ({wanted}) after a header "
+            f"[{_TYPES[dtype]}, {axes}, {wanted}]. Received: {len(content)} bytes, header {header}"
+        )
+    return np.frombuffer(content, dtype, offset=start).reshape(sizes)

@@ -1,0 +1,130 @@
+import numpy as np
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle.datasets.factor_dataset import FactorDataset
+from keras_disentangle.datasets.image_batches import ImageBatches
+
+_LEAST_SHARE = 1e-4  # of all combinations, below which drawing gives up
+
+
+class WeightedFactors(FactorDataset):
+    """A factor data set of which some combinations are drawn less often than others, or never.
+
+    `batches`, `sample_factors` and `sample_index` draw factors of `dataset` and keep them with the
+    probability `weight(factors)`: so p(factors) ∝ weight(factors), and no data set is too large
+    for it. All else, the numbers of the images, `images`, `factors`, `index` and `len`, is that of
+    `dataset`. `kd.evaluate` follows the weights in all that it asks of codes and factors;
+    `factor_vae` and `beta_vae`, which choose factors themselves, look at all combinations.
+
+    Batches are drawn with replacement. Batch i of epoch e depends on (seed, e, i) alone.
+
+    Args:
+        dataset: a `FactorDataset`; its own weights are multiplied by these.
+        weight: function of factor values (n, k), int64, giving (n,) probabilities in [0, 1], or
+            booleans, which hold combinations out. The same factors must always get the same.
+
+    Raises:
+        ValueError: if `weight` does not give such numbers, or so few combinations are kept
+            (fewer than about 1 in 10,000) that drawing them takes too long.
+
+    Example:
+        ```python
+        def unseen(factors):  # hearts on the right
+            return (factors[:, 0] == 2) & (factors[:, 3] >= 16)
+
+        data = kd.datasets.DSprites()
+        seen = kd.datasets.WeightedFactors(data, lambda factors: ~unseen(factors))
+        model.fit(seen.batches(128, seed=0))
+        kd.evaluate(model, kd.datasets.WeightedFactors(data, unseen), metrics=["mig", "dci"])
+        ```
+    """
+
+    def __init__(self, dataset, weight):
+        if not isinstance(dataset, FactorDataset):
+            raise ValueError(
+                f"`dataset` must be a FactorDataset. Received: {type(dataset).__name__}"
+            )
+        if not callable(weight):
+            raise ValueError(f"`weight` must be a function of factors. Received: {weight!r}")
+        super().__init__(dataset.factor_names, dataset.factor_sizes, dataset.image_shape)
+        self._dataset = dataset
+        self._weight = weight
+        self.sample_factors(1, 0)  # tells at once what the weights cannot do
+
+    def images(self, index):
+        return self._dataset.images(index)
+
+    def sample_factors(self, n, rng):
+        """Factor values (n, k), int64, drawn with probabilities in proportion to their weights.
+
+        Args:
+            n: number of rows.
+            rng: a `numpy.random.Generator`, or a seed for one.
+
+        Raises:
+            ValueError: if the weights are not probabilities, or nearly nothing is kept.
+        """
+        rng = np.random.default_rng(rng)
+        kept, missing, tries = [np.empty((0, len(self.factor_sizes)), np.int64)], n, 0
+        most = (n + 100) / _LEAST_SHARE
+        while missing > 0:
+            if tries > most:
+                raise ValueError(
+                    f"`weight` must keep at least about 1 in {round(1 / _LEAST_SHARE):,} "
+                    f"combinations. It kept {n - missing} of {tries:,}"
+                )
+            factors = self._dataset.sample_factors(min(max(4 * missing, 1024), 2**18), rng)
+            keep = rng.random(len(factors)) < self._checked_weight(factors)
+            kept.append(factors[keep][:missing])
+            missing -= len(kept[-1])
+            tries += len(factors)
+        return np.concatenate(kept)
+
+    def sample_index(self, n, rng):
+        """Numbers (n,) of images with factors as `sample_factors` draws them, with replacement."""
+        return self.index(self.sample_factors(n, rng))
+
+    def batches(self, batch_size, seed, steps_per_epoch=None):
+        """Batches of float32 images in [0, 1], drawn with replacement, for `Model.fit`.
+
+        Args:
+            batch_size: images in a batch.
+            seed: non-negative int; batch i of epoch e depends on (seed, e, i) alone.
+            steps_per_epoch: batches in an epoch; by default, as many as hold the number of images
+                of the data set.
+
+        Returns:
+            A `keras.utils.PyDataset` of tuples `(x,)`. Its `epoch` can be set, to resume.
+        """
+        batch_size = check_int("batch_size", batch_size)
+        if steps_per_epoch is None:
+            steps_per_epoch = max(1, len(self) // batch_size)
+        return _DrawnBatches(self, batch_size, seed, steps_per_epoch)
+
+    def _checked_weight(self, factors):
+        weight = np.asarray(self._weight(factors))
+        if weight.shape != (len(factors),) or weight.dtype.kind not in "biuf":
+            raise ValueError(
+                f"`weight` must give numbers of shape ({len(factors)},) for factors of shape "
+                f"{factors.shape}. It gave shape={weight.shape}, dtype={weight.dtype}"
+            )
+        outside = ~((weight >= 0) & (weight <= 1))  # true for NaN as well
+        if outside.any():
+            i = outside.argmax()
+            raise ValueError(
+                "`weight` must give probabilities in [0, 1]. "
+                f"It gave {weight[i]} for the factors {factors[i].tolist()}"
+            )
+        return weight
+
+
+class _DrawnBatches(ImageBatches):
+    """Each batch is a pass of its own, drawn from the distribution."""
+
+    def __init__(self, dataset, batch_size, seed, steps_per_epoch):
+        super().__init__(dataset.images, batch_size, batch_size, seed, steps_per_epoch)
+        self._dataset = dataset
+
+    def _pass_order(self, number):
+        rng = np.random.default_rng((self.seed, number))
+        return self._dataset.index(self._dataset.sample_factors(self.batch_size, rng))
