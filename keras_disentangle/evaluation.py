@@ -1,90 +1,231 @@
 """One call that measures how disentangled a model's codes are."""
 
+import functools
+
+import keras
 import numpy as np
 from keras import ops
+from scipy.stats import binomtest
 
+from keras_disentangle import metrics as measures
 from keras_disentangle._arguments import check_int
-from keras_disentangle.metrics import factor_vae, latent_information, mig, mig_sup
+
+# The array metrics take codes and factors, the votes a function that encodes and a full grid.
+_OF_CODES = ("mig", "mig_sup", "dci", "sap", "modularity", "explicitness", "irs", "unsupervised")
+_OF_POSTERIORS = ("information", "posterior_mig")
+_OF_GRIDS = ("factor_vae", "beta_vae")
+METRICS = (*_OF_CODES, *_OF_POSTERIORS, *_OF_GRIDS)
+_BY_DEFAULT = ("mig", "mig_sup", "factor_vae", "information")
+_SEEDED = ("dci", "sap", "explicitness")  # They hold out rows that a seed draws.
 
 
-def evaluate(model, dataset, *, num_samples=10_000, num_votes=1000, seed=0, batch_size=500):
+def evaluate(
+    model,
+    dataset,
+    metrics=None,
+    *,
+    num_samples=10_000,
+    num_votes=1000,
+    num_resamples=0,
+    seed=0,
+    batch_size=500,
+    verbose=0,
+):
     """Scores a model's codes against the ground-truth factors of a data set.
 
     Args:
-        model: anything with `encode(x) -> (mean, log_var)`, each (n, d); with `rung_sizes` the
+        model: anything with `encode(x)`, else a function, of float32 images in [0, 1] (n, h, w, c)
+            to `(mean, log_var)`, each (n, d), or to codes (n, d). With `rung_sizes` the
             information is also given for each rung.
-        dataset: a `FactorDataset`.
-        num_samples: images, drawn without replacement, for MIG, MIG-sup and the information.
-            The information cannot exceed log(num_samples).
-        num_votes: training votes of FactorVAE; half as many are used to score. The published
-            score uses 10,000; each vote takes 64 images.
+        dataset: a `FactorDataset`, or `LabelledImages` for what needs no full grid of factors.
+        metrics: names out of `"mig"`, `"mig_sup"`, `"dci"`, `"sap"`, `"modularity"`,
+            `"explicitness"`, `"irs"`, `"unsupervised"`, of the codes (posterior means);
+            `"information"`, `"posterior_mig"`, of the posteriors; `"factor_vae"`, `"beta_vae"`,
+            which draw images of their own; or `"all"`. By default MIG, MIG-sup, FactorVAE and the
+            information. `"all"` and the default leave out what the data or the model cannot have.
+        num_samples: images for all but the last two, drawn without replacement. The information
+            cannot exceed log(num_samples).
+        num_votes: training votes of FactorVAE and points of beta-VAE; half as many are used to
+            score. The published scores use 10,000; each takes 64 images or pairs.
+        num_resamples: if not 0, >= 2: 95% confidence intervals by so many resamples, as
+            `kd.metrics.confidence_interval`, of the metrics of codes, and Wilson's of the last two.
         seed: seed of the images and of the metrics' own draws.
         batch_size: images encoded at once.
+        verbose: 1 shows a progress bar of the images that are encoded.
 
     Returns:
-        Dict with `mig`, `mig_sup`, `factor_vae` (floats; of the posterior means, 20 bins),
-        `information` (I(x; z_l) in nats, a list, the most abstract rung first),
-        `information_total` (I(x; z)) and `kl` (nats, for each rung).
+        Dict of floats, in the order of `metrics`: each under its name, those of dicts as
+        `"dci_disentanglement"`, `"total_correlation"` (`unsupervised`), `"posterior_mig_sup"` and
+        the like. `information` is a list, I(x; z_l) in nats, the most abstract rung first, with
+        `information_total`, I(x; z), and `kl`, a list in nats. `intervals`, if asked for, is a dict
+        of pairs [low, high].
 
     Raises:
-        ValueError: if `model` has no `encode`, the images do not fit it, or a number is not
-            positive.
+        ValueError: if a metric is unknown, or is asked for by name and the data or the model cannot
+            have it; the images do not fit the model; or a number is not positive.
 
     Example:
 
     >>> kd.evaluate(model, kd.datasets.DSprites(image_size=32))["mig"]
     """
-    if not hasattr(model, "encode"):
-        raise ValueError(f"`model` must have a method `encode`. Received: model={model}")
+    encode = _encoder(model)
     check_int("num_samples", num_samples)
     check_int("num_votes", num_votes)
-    rng = np.random.default_rng(seed)
-    size = min(num_samples, len(dataset))
-    index = rng.choice(len(dataset), size, replace=False)
-    mean, log_var = encode_images(model, lambda i: dataset.images(index[i]), size, batch_size)
+    if num_resamples != 0:
+        check_int("num_resamples", num_resamples, minimum=2)
+    missing = [name for name in ("sample_index", "factors") if not hasattr(dataset, name)]
+    if missing:
+        raise ValueError(
+            "`dataset` must be a `FactorDataset` or `LabelledImages`. "
+            f"Received: {type(dataset).__name__}, without {missing}"
+        )
+    names = _check_metrics(metrics, dataset)
+    index = np.asarray(dataset.sample_index(num_samples, np.random.default_rng(seed)))
+    mean, log_var = encode_images(
+        model, lambda i: dataset.images(index[i]), len(index), batch_size, verbose=verbose
+    )
+    if log_var is None:
+        if metrics not in (None, "all") and set(names) & set(_OF_POSTERIORS):
+            raise ValueError(
+                "`model` must give the log variance of its posteriors for "
+                f"{sorted(set(names) & set(_OF_POSTERIORS))}. Received: codes alone"
+            )
+        names = [name for name in names if name not in _OF_POSTERIORS]
     factors = dataset.factors(index)
     rungs = getattr(model, "rung_sizes", None)
-    information = latent_information(mean, log_var, rungs=rungs, num_samples=size, seed=seed)
+    scores, intervals = {}, {}
+    for name in names:
+        if name == "information":
+            scores.update(_information(mean, log_var, rungs, seed))
+        elif name == "posterior_mig":
+            found = measures.posterior_mig(mean, log_var, factors, num_samples=len(mean), seed=seed)
+            scores["posterior_mig"] = found["mig"]
+            scores["posterior_mig_sup"] = found["mig_sup"]
+        elif name in _OF_GRIDS:
+            num_eval = max(1, num_votes // 2)
+            arguments = {"num_train": num_votes, "num_eval": num_eval, "seed": seed}
+            if name == "factor_vae":
+                arguments["num_variance"] = max(2, len(mean))
+            scores[name] = getattr(measures, name)(
+                lambda images: encode(images)[0], dataset, encode_batch=batch_size, **arguments
+            )
+            right = binomtest(round(scores[name] * num_eval), num_eval)
+            intervals[name] = list(right.proportion_ci(method="wilson"))
+        else:
+            metric = getattr(measures, "unsupervised_scores" if name == "unsupervised" else name)
+            arrays = (mean,) if name == "unsupervised" else (mean, factors)
+            options = {"seed": seed} if name in _SEEDED else {}
+            scores.update(_named(name, metric(*arrays, **options)))
+            if num_resamples:
+                bounds = (0, np.inf) if name == "unsupervised" else (0, 1)
+                found = measures.confidence_interval(
+                    metric, *arrays, num_resamples=num_resamples, bounds=bounds, seed=seed
+                )
+                intervals.update({key: list(ends) for key, ends in _named(name, found).items()})
+    if num_resamples:
+        scores["intervals"] = intervals
+    return scores
 
-    def encode_means(images):
-        return ops.convert_to_numpy(model.encode(images)[0])
 
-    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
-    ends = np.cumsum(rungs if rungs is not None else [mean.shape[1]])[:-1]
-    return {
-        "mig": mig(mean, factors),
-        "mig_sup": mig_sup(mean, factors),
-        "factor_vae": factor_vae(
-            encode_means,
-            dataset,
-            num_train=num_votes,
-            num_eval=max(1, num_votes // 2),
-            num_variance=size,
-            seed=seed,
-            encode_batch=batch_size,
-        ),
-        "information": information["rungs"],
-        "information_total": information["total"],
-        "kl": [float(part.sum()) for part in np.split(kl, ends)],
-    }
-
-
-def encode_images(model, images, num_images, batch_size=500):
+def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
     """Mean and log variance (n, d), float64 arrays, of images that are encoded batch by batch.
 
     Args:
-        model: anything with `encode(x) -> (mean, log_var)`.
+        model: as in `evaluate`.
         images: function from an array of indices in [0, num_images) to uint8 images.
         num_images: how many there are.
         batch_size: images encoded at once.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        `(mean, log_var)`; `(codes, None)` of a model that gives codes alone.
 
     Raises:
         ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
     """
+    encode = _encoder(model)
     check_int("batch_size", batch_size)
     parts = []
+    progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
     for start in range(0, num_images, batch_size):
         batch = images(np.arange(start, min(start + batch_size, num_images)))
-        posterior = model.encode(np.divide(batch, 255, dtype="float32"))
-        parts.append([ops.convert_to_numpy(part) for part in posterior])
-    return tuple(np.concatenate(part).astype("float64") for part in zip(*parts, strict=True))
+        parts.append(encode(np.divide(batch, 255, dtype="float32")))
+        if progress is not None:
+            progress.update(min(start + batch_size, num_images))
+    mean, log_var = zip(*parts, strict=True)
+    return _joined(mean), None if log_var[0] is None else _joined(log_var)
+
+
+def _joined(parts):
+    return np.concatenate(parts).astype("float64")
+
+
+def _encoder(model):
+    """Function of float32 images to NumPy arrays (mean, log_var), the latter perhaps None."""
+    if hasattr(model, "encode"):
+        encode = model.encode
+    elif isinstance(model, keras.Model):
+        encode = functools.partial(model, training=False)
+    elif callable(model):
+        encode = model
+    else:
+        raise ValueError(
+            f"`model` must have a method `encode`, or be a function. Received: model={model}"
+        )
+
+    def to_numpy(images):
+        posterior = encode(images)
+        parts = posterior if isinstance(posterior, (tuple, list)) else (posterior,)
+        if isinstance(posterior, dict) or not 1 <= len(parts) <= 2:
+            raise ValueError(
+                "`model` must encode images as codes (n, d), or as (mean, log_var), each (n, d). "
+                f"Received: {type(posterior).__name__} of {list(posterior)}"
+            )
+        arrays = [ops.convert_to_numpy(part) for part in parts]
+        wrong = [array.shape for array in arrays if array.shape != (len(images), array.shape[-1])]
+        if wrong:
+            raise ValueError(
+                f"`model` must encode {len(images)} images as arrays ({len(images)}, d). "
+                f"Received: shape {wrong[0]}"
+            )
+        return arrays[0], arrays[1] if len(arrays) == 2 else None
+
+    return to_numpy
+
+
+def _check_metrics(metrics, dataset):
+    has_grid = hasattr(dataset, "factor_sizes")
+    if metrics is None or metrics == "all":
+        names = METRICS if metrics == "all" else _BY_DEFAULT
+        return [name for name in names if has_grid or name not in _OF_GRIDS]
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        raise ValueError(f'`metrics` must be "all" or names out of {METRICS}. Received: {metrics}')
+    if not has_grid and set(names) & set(_OF_GRIDS):
+        raise ValueError(
+            "`dataset` must be a `FactorDataset`, with images of every combination of factors, for "
+            f"{sorted(set(names) & set(_OF_GRIDS))}. Received: {type(dataset).__name__}"
+        )
+    return names
+
+
+def _named(name, values):
+    """Scores under the names of the result."""
+    if not isinstance(values, dict):
+        return {name: values}
+    prefix = "" if name == "unsupervised" else f"{name}_"
+    return {f"{prefix}{key}": value for key, value in values.items()}
+
+
+def _information(mean, log_var, rungs, seed):
+    information = measures.latent_information(
+        mean, log_var, rungs=rungs, num_samples=len(mean), seed=seed
+    )
+    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    ends = np.cumsum(rungs if rungs is not None else [mean.shape[1]])[:-1]
+    return {
+        "information": information["rungs"],
+        "information_total": information["total"],
+        "kl": [float(part.sum()) for part in np.split(kl, ends)],
+    }

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from factor_images import SIZES, IgnorantModel, KnowingModel, factor_images
@@ -53,6 +54,93 @@ def test_a_model_without_rungs_has_one():
     assert len(scores["information"]) == len(scores["kl"]) == 1
 
 
+def test_all_metrics_of_a_model_that_knows_the_factors():
+    options = {"metrics": "all", "num_resamples": 3, **FEW}
+    scores = kd.evaluate(KnowingModel(), DATA, **options)
+    assert list(scores) == [
+        "mig",
+        "mig_sup",
+        "dci_disentanglement",
+        "dci_completeness",
+        "dci_informativeness",
+        "dci_informativeness_train",
+        "sap",
+        "modularity",
+        "explicitness",
+        "irs",
+        "total_correlation",
+        "wasserstein_correlation",
+        "wasserstein_correlation_norm",
+        "mutual_information",
+        "information",
+        "information_total",
+        "kl",
+        "posterior_mig",
+        "posterior_mig_sup",
+        "factor_vae",
+        "beta_vae",
+        "intervals",
+    ]
+    for name in ("mig", "mig_sup", "modularity", "irs", "posterior_mig", "posterior_mig_sup"):
+        assert scores[name] == pytest.approx(1, abs=0.02)
+    assert scores["factor_vae"] == scores["beta_vae"] == 1
+    named = set(scores) - {"information", "information_total", "kl", "intervals"}
+    assert set(scores["intervals"]) == named - {"posterior_mig", "posterior_mig_sup"}
+    for name, (low, high) in scores["intervals"].items():
+        assert 0 <= low <= high, name
+    assert scores["intervals"]["factor_vae"] == pytest.approx([20 / (20 + 1.96**2), 1], abs=1e-3)
+
+
+def test_metrics_are_given_in_the_order_asked_for():
+    scores = kd.evaluate(KnowingModel(), DATA, ["beta_vae", "irs"], **FEW)
+    assert list(scores) == ["beta_vae", "irs"]
+    assert list(kd.evaluate(KnowingModel(), DATA, "sap", **FEW)) == ["sap"]
+
+
+def test_what_has_no_grid():
+    labelled = kd.datasets.LabelledImages(DATA.images(np.arange(39)), DATA.factors(np.arange(39)))
+    scores = kd.evaluate(KnowingModel(), labelled)
+    assert list(scores) == ["mig", "mig_sup", "information", "information_total", "kl"]
+    assert scores["mig"] == pytest.approx(1, abs=0.05)
+    with pytest.raises(ValueError, match=r"`dataset` must be a `FactorDataset`.*\['beta_vae'\]"):
+        kd.evaluate(KnowingModel(), labelled, ["mig", "beta_vae"])
+
+
+def test_what_gives_codes_alone():
+    def encode(images):
+        return KnowingModel().encode(images)[0]
+
+    scores = kd.evaluate(encode, DATA, **FEW)
+    assert list(scores) == ["mig", "mig_sup", "factor_vae"] and scores["factor_vae"] == 1
+    with pytest.raises(ValueError, match=r"log variance .* \['information'\]. Received: codes"):
+        kd.evaluate(encode, DATA, ["information"], **FEW)
+    mean, log_var = kd.encode_images(encode, DATA.images, 40)
+    assert mean.shape == (40, 3) and log_var is None
+
+
+def test_a_keras_model_without_encode():
+    pixels = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    scores = kd.evaluate(pixels, DATA, ["mig_sup", "factor_vae"], **FEW)
+    assert scores["mig_sup"] == pytest.approx(1, abs=1e-6) and scores["factor_vae"] == 1
+
+
+def test_weights_of_factors_are_followed():
+    small = kd.datasets.WeightedFactors(DATA, lambda factors: factors[:, 0] < 3)
+    seen = set()
+
+    def encode(images):
+        seen.update(np.rint(255 * images[:, 0, 0, 0] / 50).astype(int).tolist())
+        return KnowingModel().encode(images)
+
+    kd.evaluate(encode, small, ["mig"], num_samples=40)
+    assert seen == {0, 1, 2}
+
+
+def test_progress_is_shown(capsys):
+    kd.evaluate(KnowingModel(), DATA, "irs", verbose=1, batch_size=8, **FEW)
+    assert "40/40" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 40, 500])
 def test_images_are_encoded_in_order(batch_size):
     mean, log_var = kd.encode_images(KnowingModel(), DATA.images, 40, batch_size)
@@ -63,7 +151,7 @@ def test_images_are_encoded_in_order(batch_size):
 @pytest.mark.parametrize(
     "model, options, message",
     [
-        (object(), {}, "`model` must have a method `encode`. Received: model=<object"),
+        (object(), {}, "`model` must have a method `encode`, .* Received: model=<object"),
         (
             KnowingModel(),
             {"batch_size": 0},
@@ -72,6 +160,14 @@ def test_images_are_encoded_in_order(batch_size):
         (KnowingModel(), {"num_samples": 0}, "`num_samples` must be .* Received: num_samples=0"),
         (KnowingModel(), {"num_samples": -3}, "`num_samples` must be .* Received: num_samples=-3"),
         (KnowingModel(), {"num_votes": 0}, "Received: .*=0"),
+        (KnowingModel(), {"metrics": "mug"}, '`metrics` must be "all" or names .* Received: mug'),
+        (KnowingModel(), {"metrics": []}, r"`metrics` must be .* Received: \[\]"),
+        (KnowingModel(), {"num_resamples": -1}, "`num_resamples` must be an integer >= 2"),
+        (KnowingModel(), {"num_resamples": 1}, "`num_resamples` must be an integer >= 2"),
+        (lambda x: {"code": x}, {}, r"`model` must encode images as codes.*dict of \['code'\]"),
+        (lambda x: (x, x, x), {}, "`model` must encode images as codes.*tuple"),
+        (lambda x: np.zeros((7, 2)), {}, r"`model` must encode 40 images .* shape \(7, 2\)"),
+        (lambda x: np.full((len(x), 2), np.nan), {}, "must be finite"),
     ],
 )
 def test_bad_arguments_are_named(model, options, message):
@@ -83,3 +179,8 @@ def test_images_of_another_shape():
     data = kd.datasets.DSprites(image_size=16)
     with pytest.raises(ValueError, match=r"8, 8, 1\). Received: x.shape=\(30, 16, 16, 1\)"):
         kd.evaluate(MODELS["vae_bernoulli"].build(), data, num_samples=30, num_votes=5)
+
+
+def test_data_that_are_no_data_set():
+    with pytest.raises(ValueError, match=r"`dataset` must be a `Factor.*without \['sample_"):
+        kd.evaluate(KnowingModel(), np.zeros((10, 8, 8, 1)))

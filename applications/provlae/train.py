@@ -202,7 +202,8 @@ def _fit(model, *, recipe, data, steps, stages, seed, log_dir, verbose, callback
     flow = kd.callbacks.InformationFlow(log_dir, shown)
     callbacks += [flow, kd.callbacks.LatentTraversal(log_dir, every=every, images=shown[:16])]
     if has_factors:
-        callbacks.append(kd.callbacks.FactorMetrics(data, every=every, num_votes=500))
+        scores = kd.callbacks.FactorMetrics(data, every=every, max_share=None, num_votes=500)
+        callbacks.append(scores)
     callbacks.append(kd.callbacks.TensorBoardScalars(log_dir))
     model.fit(batches, epochs=stages * every, verbose=verbose, callbacks=callbacks)
     return flow.stages

@@ -1,5 +1,6 @@
 """Watches the disentanglement of a model while it trains."""
 
+import time
 import warnings
 
 import keras
@@ -11,40 +12,68 @@ from keras_disentangle.evaluation import evaluate
 class FactorMetrics(keras.callbacks.Callback):
     """Adds the scores of `evaluate` to the logs every few epochs.
 
-    Callbacks that come after it in the list, such as `TensorBoardScalars`, find `mig`, `mig_sup`,
-    `factor_vae`, `information_total` and one `information_<rung>` a rung (1 next to the image)
-    in the epoch's logs. In the other epochs these keys are absent.
+    Callbacks that come after it in the list, such as `TensorBoardScalars`, find each score in the
+    epoch's logs under its name in `evaluate`; of the information `information_total` and one
+    `information_<rung>` a rung (1 next to the image). In the other epochs these keys are absent.
+
+    Training is held up by a share of its time at most: after the first evaluation, one that is due
+    is put off, epoch by epoch, until all of them together, as long as the last one takes, are
+    within `max_share` of the time since training began. What is put off shows in the logs alone:
+    weights are what they are without the callback.
 
     Args:
-        dataset: a `FactorDataset`.
+        dataset: a `FactorDataset`, or `LabelledImages`.
         every: number of epochs between two evaluations, >= 1.
-        **options: passed on to `evaluate` (`num_samples`, `num_votes`, `seed`, ...).
+        max_share: largest share of the training's time in (0, 1], or `None` to evaluate every
+            `every` epochs, whatever it takes.
+        **options: passed on to `evaluate` (`metrics`, `num_samples`, `num_votes`, `seed`, ...).
 
     Raises:
-        ValueError: if `every` is not an integer >= 1.
+        ValueError: if `every` is not an integer >= 1, or `max_share` is out of range.
 
     Example:
 
-    >>> model.fit(data, callbacks=[FactorMetrics(dataset, every=5), TensorBoardScalars("logs")])
+    >>> scores = FactorMetrics(dataset, every=5, metrics=["mig", "dci"])
+    >>> model.fit(data, callbacks=[scores, TensorBoardScalars("logs")])
     """
 
-    def __init__(self, dataset, every=1, **options):
+    def __init__(self, dataset, every=1, *, max_share=0.05, **options):
         super().__init__()
+        if max_share is not None and not 0 < max_share <= 1:
+            raise ValueError(
+                f"`max_share` must be in (0, 1], or None. Received: max_share={max_share!r}"
+            )
         self.dataset = dataset
         self.every = check_int("every", every)
+        self.max_share = max_share
         self.options = options
 
+    def on_train_begin(self, logs=None):
+        self._began = time.perf_counter()
+        self._spent = self._last = 0.0
+        self._is_due = False
+
     def on_epoch_end(self, epoch, logs=None):
-        if logs is None or (epoch + 1) % self.every:
+        self._is_due |= (epoch + 1) % self.every == 0
+        if logs is None or not self._is_due or not self._has_time():
             return
+        self._is_due = False
+        begin = time.perf_counter()
         try:
             scores = evaluate(self.model, self.dataset, **self.options)
         except ValueError as error:  # A model that has diverged: no reason to end its training.
             warnings.warn(f"The metrics of epoch {epoch + 1} are left out: {error}", stacklevel=2)
             return
-        rungs = scores["information"]
-        logs.update(
-            {name: scores[name] for name in ("mig", "mig_sup", "factor_vae", "information_total")}
-        )
+        finally:
+            self._last = time.perf_counter() - begin
+            self._spent += self._last
+        rungs = scores.get("information", [])
         for rung, value in enumerate(rungs):
             logs[f"information_{len(rungs) - rung}"] = value
+        logs.update({name: value for name, value in scores.items() if isinstance(value, float)})
+
+    def _has_time(self):
+        if self.max_share is None or not self._spent:
+            return True
+        elapsed = time.perf_counter() - self._began
+        return self._spent + self._last <= self.max_share * (elapsed + self._last)

@@ -11,8 +11,8 @@ def check_grid(dataset):
     if missing:
         raise ValueError(
             "`dataset` must be a `FactorDataset`: this metric holds one factor fixed and changes "
-            f"the others, so it needs images of every combination. Received: {dataset!r}, without "
-            f"{', '.join(missing)}"
+            f"the others, so it needs images of every combination. Received: "
+            f"{type(dataset).__name__}, without {', '.join(missing)}"
         )
     return np.asarray(dataset.factor_sizes)
 

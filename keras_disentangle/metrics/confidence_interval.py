@@ -32,7 +32,7 @@ def confidence_interval(
         num_resamples: How often samples are drawn again, each time n of them. The time is that of
             as many scores.
         bounds: Lowest and highest value that the metric can have, which cut the interval, or None.
-        seed: Seed of the resamples.
+        seed: Seed of the resamples, and of `metric` if it takes one.
         **options: Passed on to `metric`.
 
     Returns:
@@ -61,9 +61,12 @@ def confidence_interval(
         raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
     num_resamples = check_int("num_resamples", num_resamples, minimum=2)
     size = lengths[0]
+    known = inspect.signature(metric).parameters
+    if "seed" in known:
+        options["seed"] = seed
     held_out = None
-    if "held_out" in inspect.signature(metric).parameters:
-        held_out = check_held_out(options.pop("held_out", None), size, options.get("seed", 0))
+    if "held_out" in known:
+        held_out = check_held_out(options.pop("held_out", None), size, seed)
 
     def score(rows):
         extra = {} if held_out is None else {"held_out": held_out[rows]}

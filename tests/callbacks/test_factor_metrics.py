@@ -4,10 +4,10 @@ from factor_images import factor_images
 from tiny_models import MODELS, fit
 
 import keras_disentangle as kd
-from keras_disentangle.callbacks import FactorMetrics
+from keras_disentangle.callbacks import FactorMetrics, factor_metrics
 
 DATA = factor_images()
-FEW = {"num_samples": 30, "num_votes": 10, "seed": 2}
+FEW = {"num_samples": 30, "num_votes": 10, "seed": 2, "max_share": None}
 NAMES = {
     "mig",
     "mig_sup",
@@ -32,7 +32,7 @@ def test_scores_join_the_logs_every_few_epochs():
     fit(model, epochs=4, callbacks=[FactorMetrics(DATA, every=2, **FEW), logs])
     for epoch, found in enumerate(logs.epochs, start=1):
         assert NAMES & set(found) == (NAMES if epoch % 2 == 0 else set()), epoch
-    scores = kd.evaluate(model, DATA, **FEW)
+    scores = kd.evaluate(model, DATA, num_samples=30, num_votes=10, seed=2)
     last = logs.epochs[-1]
     for name in ("mig", "mig_sup", "factor_vae", "information_total"):
         assert last[name] == scores[name]
@@ -45,6 +45,42 @@ def test_training_goes_as_it_would_without():
         keras.utils.set_random_seed(0)
         histories.append(fit(MODELS["vae_bernoulli"].build(), callbacks=callbacks)["loss"])
     assert histories[0] == histories[1]
+
+
+def test_the_metrics_may_be_chosen():
+    logs = EpochLogs()
+    callbacks = [FactorMetrics(DATA, metrics=["sap", "unsupervised"], num_samples=30), logs]
+    fit(MODELS["vae_bernoulli"].build(), epochs=1, callbacks=callbacks)
+    assert {"sap", "total_correlation", "mutual_information"} <= set(logs.epochs[0])
+    assert "mig" not in logs.epochs[0]
+
+
+def test_training_is_held_up_by_a_share_of_its_time(monkeypatch):
+    """An epoch of 10 s, an evaluation of 2 s: after the first, one in four epochs at 5%."""
+    clock = [0.0]
+    monkeypatch.setattr(factor_metrics.time, "perf_counter", lambda: clock[0])
+
+    def evaluate(*args, **options):
+        clock[0] += 2
+        return {"mig": 0.5}
+
+    monkeypatch.setattr(factor_metrics, "evaluate", evaluate)
+    callback, done = FactorMetrics(DATA), []
+    callback.on_train_begin()
+    for epoch in range(60):
+        clock[0] += 10
+        logs = {}
+        callback.on_epoch_end(epoch, logs)
+        done.append("mig" in logs)
+    assert done[0] and not any(done[1:7])
+    spent = 2 * sum(done)
+    assert 0.04 < spent / clock[0] <= 0.05
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.5, float("nan")])
+def test_bad_shares_are_named(share):
+    with pytest.raises(ValueError, match=r"`max_share` must be in \(0, 1\], or None. Received"):
+        FactorMetrics(DATA, max_share=share)
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5])
