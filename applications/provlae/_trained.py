@@ -1,6 +1,9 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-from keras_disentangle.applications import _runs
+import zipfile
+from pathlib import Path
+
+from keras_disentangle.applications import _evaluation, _runs
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
 import keras_disentangle as kd
@@ -10,14 +13,17 @@ def parser(command, description):
     """A parser with the options that choose the model and the data."""
     result = _runs.weights_parser("provlae", "ProVLAE", None, command, description)
     result.add_argument(
-        "--data", default="dsprites", help="dsprites, or what load_images takes (a name, a path)"
+        "--data",
+        default="dsprites",
+        help=f"{', '.join(_evaluation.RENDERED)}, an .npz file with images and factors, or what "
+        "load_images takes (a name, a path)",
     )
     result.add_argument("--data-dir", help="where downloaded data sets lie")
     return result
 
 
 def load(options):
-    """The model, and a `FactorDataset` or an array of uint8 images that fits it.
+    """The model, and a data set with factors or an array of uint8 images that fits it.
 
     Raises:
         ValueError: if the weights or the data are unknown, damaged, or do not fit.
@@ -26,10 +32,23 @@ def load(options):
         model = _runs.load_model(options.weights)
     else:
         model = ProVLAE(weights=options.weights)
-    if options.data == "dsprites":
-        data = kd.datasets.DSprites(image_size=model.image_shape[0])
-    else:
-        data, _ = kd.datasets.load_images(
-            options.data, data_dir=options.data_dir, image_shape=model.image_shape
-        )
-    return model, data
+    return model, load_data(options.data, model.image_shape, options.data_dir)
+
+
+def load_data(name, image_shape, data_dir=None):
+    """A data set with factors, or an array of uint8 images, of this shape.
+
+    Raises:
+        ValueError: as `load_images`, or if a data set cannot be drawn in this shape.
+    """
+    if name in _evaluation.RENDERED or _has_factors(name):
+        return _evaluation.factor_data(name, image_shape)
+    return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
+
+
+def _has_factors(name):
+    path = Path(str(name)).expanduser()
+    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "factors.npy" in archive.namelist()

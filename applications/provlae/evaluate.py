@@ -1,7 +1,8 @@
 """Scores of trained pro-VLAE models."""
 
-import json
+from pathlib import Path
 
+from keras_disentangle.applications import _evaluation, _runs
 from keras_disentangle.applications.provlae import _trained
 
 import keras_disentangle as kd
@@ -10,24 +11,18 @@ import keras_disentangle as kd
 def main(arguments=None):
     """Command line of `scripts/evaluate.py provlae`."""
     parser = _trained.parser("evaluate", "Scores a model against the factors of its data.")
-    parser.add_argument("--samples", type=int, default=20_000, help="images that are encoded")
-    parser.add_argument("--votes", type=int, default=1000, help="training votes of FactorVAE")
-    parser.add_argument("--seed", type=int, default=0, help="of the images and the draws")
-    parser.add_argument("--json", help="also write the scores to this file")
+    _evaluation.add_options(parser)
     options = parser.parse_args(arguments)
     model, data = _trained.load(options)
-    if isinstance(data, kd.datasets.FactorDataset):
-        scores = kd.evaluate(
-            model, data, num_samples=options.samples, num_votes=options.votes, seed=options.seed
-        )
-    else:
-        size = min(options.samples, len(data))
-        mean, log_var = kd.encode_images(model, lambda i: data[i], size)
-        information = kd.metrics.latent_information(mean, log_var, rungs=model.rung_sizes)
-        scores = {"information": information["rungs"], "information_total": information["total"]}
-    for name, value in scores.items():
-        values = value if isinstance(value, list) else [value]
-        print(f"{name:18}" + "".join(f"{number:9.4f}" for number in values))
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(scores, file, indent=2)
+    if hasattr(data, "factors"):
+        _evaluation.report(model, data, options.weights, options)
+        return
+    # Images alone tell how much the codes know, not of what.
+    size = min(options.samples, len(data))
+    mean, log_var = kd.encode_images(model, lambda i: data[i], size, verbose=1)
+    information = kd.metrics.latent_information(mean, log_var, rungs=model.rung_sizes)
+    scores = {"information": information["rungs"], "information_total": information["total"]}
+    print("\n" + _evaluation.table(scores, {}))
+    out = Path(options.out) / "evaluation.json"
+    _runs.write_json(out, {"scores": scores, "versions": _evaluation.versions()})
+    print(f"\nevaluation.json is in {options.out}")

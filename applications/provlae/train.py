@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras_disentangle.applications import _runs
+from keras_disentangle.applications.provlae import _trained
 from keras_disentangle.applications.provlae.networks import flat_networks
 from keras_disentangle.applications.provlae.provlae import NETWORKS, ProVLAE
 
@@ -33,7 +34,7 @@ class Recipe:
     many steps as all stages together.
     """
 
-    data: str | None
+    data: str
     image_shape: tuple
     rung_sizes: tuple
     batch_size: int
@@ -66,7 +67,7 @@ RECIPES = {
     # The settings of the paper and the authors' scripts; an epoch of dSprites is 5,760 steps.
     "dsprites": Recipe("dsprites", (64, 64, 1), (2, 2, 2), 128, 30 * 5760, epochs_per_stage=30),
     "shapes3d": Recipe(
-        None, (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
+        "shapes3d", (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
     ),
     "celeb_a": Recipe(
         "celeb_a",
@@ -124,7 +125,7 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
             f"Received: steps_per_stage={recipe.steps_per_stage}"
         )
     recipe = replace(recipe, steps_per_stage=steps * recipe.epochs_per_stage)
-    data = load_data(recipe, data_dir)
+    data = _trained.load_data(recipe.data, recipe.image_shape, data_dir)
     log_dir = Path(log_dir)
     settings = {
         "model": model,
@@ -158,32 +159,15 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
     }
     # First of all the model: what follows may fail or be interrupted.
     _runs.save_model(trained, log_dir / "model.keras")
-    if isinstance(data, kd.datasets.FactorDataset):
+    if hasattr(data, "factors"):
         results["scores"] = kd.evaluate(trained, data, num_samples=20_000)
     _runs.write_json(log_dir / "results.json", results)
     return trained, results
 
 
-def load_data(recipe, data_dir=None):
-    """The `FactorDataset` of a recipe, or an array of uint8 images.
-
-    Raises:
-        ValueError: if the recipe names no data, or as `load_images`.
-    """
-    if recipe.data == "dsprites":
-        return kd.datasets.DSprites(image_size=recipe.image_shape[0])
-    if recipe.data is None:
-        raise ValueError(
-            "`data` must name the images of this recipe: a folder, zip or .npz of them. "
-            "Received: None"
-        )
-    shape = recipe.image_shape
-    return kd.datasets.load_images(recipe.data, data_dir=data_dir, image_shape=shape)[0]
-
-
 def _fit(model, *, recipe, data, steps, stages, seed, log_dir, verbose, callbacks):
     """Trains for `stages` stages; returns the information of the rungs after each."""
-    has_factors = isinstance(data, kd.datasets.FactorDataset)
+    has_factors = hasattr(data, "factors")
     if has_factors:
         batches = data.batches(recipe.batch_size, seed=seed, steps_per_epoch=steps)
         rng = np.random.default_rng(seed)

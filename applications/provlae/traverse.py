@@ -6,7 +6,6 @@ import numpy as np
 from keras import ops
 from keras_disentangle.applications.provlae import _trained
 
-import keras_disentangle as kd
 from keras_disentangle.visualization import (
     enlarge,
     latent_traversal,
@@ -28,7 +27,7 @@ def main(arguments=None):
     if not 0 <= options.image < len(data):
         raise ValueError(f"`image` must lie in 0..{len(data) - 1}. Received: {options.image}")
     index = np.array([options.image])
-    image = data.images(index) if isinstance(data, kd.datasets.FactorDataset) else data[index]
+    image = data.images(index) if hasattr(data, "factors") else data[index]
     latent = ops.convert_to_numpy(model.encode(np.divide(image, 255, dtype="float32"))[0])[0]
 
     def decode(z):

@@ -103,8 +103,8 @@ def test_the_command_line(recipe, tmp_path, capsys, monkeypatch):
     assert settings["beta"] == 3.0 and settings["rung_sizes"] == [2, 1]
 
     chosen = ["--weights", str(run / "model.keras"), "--data", recipe.data]
-    evaluate.main([*chosen, "--json", str(tmp_path / "scores.json")])
-    scores = json.loads((tmp_path / "scores.json").read_text())
+    evaluate.main([*chosen, "--out", str(tmp_path / "scores")])
+    scores = json.loads((tmp_path / "scores" / "evaluation.json").read_text())["scores"]
     assert len(scores["information"]) == 2 and "information" in capsys.readouterr().out
     traverse.main([*chosen, "--image", "3", "--out", str(tmp_path / "out")])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

@@ -1,0 +1,73 @@
+import numpy as np
+
+from keras_disentangle.visualization.save_png import save_png
+
+
+def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
+    """Draws two scores of several models against each other, a point for each setting.
+
+    Args:
+        points: Dict of a model's label to a dict of a setting's label, such as beta's value, to
+            (x, y). Points of one model have one colour and are joined in their order.
+        x_label, y_label: What the axes show, with units.
+        size: Width and height in inches; there are 120 pixels to an inch.
+        path: None, or where to write the picture as PNG.
+
+    Returns:
+        uint8 array (H, W, 3).
+
+    Raises:
+        ValueError: If there is no point, a point is not two finite numbers, or `size` is not
+            positive.
+
+    Example:
+
+    >>> picture = score_points(
+    ...     {"pro-VLAE": {"1": (0.5, 0.6)}, "beta-VAE": {"1": (0.2, 0.3), "4": (0.3, 0.3)}},
+    ...     x_label="MIG",
+    ...     y_label="MIG-sup",
+    ... )
+
+    Reference:
+        Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
+        Figures 2 and 3.
+    """
+    # A Figure of one's own leaves pyplot's state alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    arrays = {}
+    for label, settings in points.items() if isinstance(points, dict) else ():
+        arrays[label] = np.array(list(settings.values()), "float64")
+        if arrays[label].shape != (len(settings), 2) or not np.isfinite(arrays[label]).all():
+            raise ValueError(
+                f"`points[{label!r}]` must hold (x, y), two finite numbers each. "
+                f"Received: {settings}"
+            )
+    if not arrays:
+        raise ValueError(f"`points` must be a dict of one or more models. Received: {points}")
+    if len(size) != 2 or not min(size) > 0:
+        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
+
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for label, array in arrays.items():
+        (line,) = axes.plot(*array.T, marker="o", linewidth=0.7, label=label)
+        for setting, point in zip(points[label], array, strict=True):
+            axes.annotate(
+                str(setting),
+                point,
+                xytext=(4, 4),
+                textcoords="offset points",
+                color=line.get_color(),
+                fontsize=8,
+            )
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    if path is not None:
+        save_png(path, picture)
+    return picture
