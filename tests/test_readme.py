@@ -87,3 +87,22 @@ def test_discriminative_regularisation(monkeypatch, capsys):
     exec(compile(example, "README.md", "exec"), names)
     assert tuple(names["ways"].shape) == (4, 8, 28, 28, 1)
     assert "nll" in capsys.readouterr().out
+
+
+def test_measuring(capsys):
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if "kd.evaluate(encoder" in block
+    )
+    assert example.count("num_resamples=50") == 1
+    example = example.replace("num_resamples=50", "num_resamples=3")
+    example = example.replace("sap, codes, factors)", "sap, codes, factors, num_resamples=3)")
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 4, size=(120, 2))
+    images = np.repeat(factors / 3, 8, axis=1).reshape(120, 4, 4, 1)
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    names = {"kd": kd, "encoder": encoder, "images": images, "factors": factors}
+    exec(compile(example, "README.md", "exec"), names)
+    assert set(names["scores"]) >= {"mig", "dci_completeness", "sap", "intervals"}
+    assert len(capsys.readouterr().out.splitlines()) == 3
