@@ -95,7 +95,7 @@ RECIPES = {
         128,
         classifier="VGG16",
         layers=("block1_conv2", "block2_conv2"),
-        feature_weight=0.01,
+        feature_weight=0.1,
         calibrate=True,
         beta=3.0,
         epochs=6,
