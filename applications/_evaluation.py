@@ -3,7 +3,10 @@
 import argparse
 import hashlib
 import importlib.metadata
+import json
+import math
 import platform
+import zipfile
 from pathlib import Path
 
 import keras
@@ -22,12 +25,26 @@ from keras_disentangle.visualization import (
     score_points,
 )
 
+
+def _variant(variant):
+    return lambda size: kd.datasets.DSpritesVariant(variant, kd.datasets.DSprites(size))
+
+
 RENDERED = {
     "dsprites": kd.datasets.DSprites,
+    "dsprites_color": _variant("color"),
+    "dsprites_noisy": _variant("noisy"),
+    "dsprites_scream": _variant("scream"),
     "shapes3d": kd.datasets.Shapes3D,
     "clevr_simple": lambda size: kd.datasets.Clevr("simple", image_size=size),
     "clevr_complex": lambda size: kd.datasets.Clevr("complex", image_size=size),
 }
+PICTURES = ("information_matrix.png", "mig_and_mig_sup.png", "information.png", "traversal.png")
+ENOUGH = 100  # Fewer images tell little of which dimension knows what.
+DATA_HELP = (
+    f"{', '.join(RENDERED)}; small_norb or celeb_a (its attributes), from --data-dir or TensorFlow "
+    "Datasets; the original dSprites .npz or 3dshapes.h5; or an .npz file with images and factors"
+)
 
 
 def main(arguments=None):
@@ -45,14 +62,15 @@ def main(arguments=None):
         "to mean and log variance",
     )
     parser.add_argument("--data", required=True, help=DATA_HELP)
+    parser.add_argument("--data-dir", help="where downloaded data sets lie")
     add_options(parser)
     options = parser.parse_args(arguments)
     model = _runs.load_model(options.model, "model")
     shape = getattr(model, "image_shape", None) or getattr(model, "input_shape", (None,))[1:]
-    report(model, factor_data(options.data, shape), options.model, options)
-
-
-DATA_HELP = f"{', '.join(RENDERED)}, or an .npz file with images and factors"
+    data = factor_data(options.data, shape, options.data_dir)
+    if data is None:
+        raise ValueError(f"`data` must be {DATA_HELP}. Received: {options.data}")
+    report(model, data, options.model, options.model, options)
 
 
 def add_options(parser):
@@ -62,115 +80,163 @@ def add_options(parser):
     add("--samples", type=int, default=10_000, help="images that are encoded")
     add("--votes", type=int, default=1000, help="training votes of FactorVAE and beta-VAE")
     add("--resamples", type=int, default=0, help="of the 95%% intervals, less bias; 0 is none")
+    add(
+        "--options",
+        type=json.loads,
+        help='arguments of single metrics, as JSON: \'{"dci": {"estimator": "exact"}}\'',
+    )
     add("--seed", type=int, default=0, help="of the images and the draws")
     add("--out", default="runs/evaluation", help="folder for evaluation.json and the pictures")
 
 
-def factor_data(name, image_shape):
-    """The data set that `--data` names, for images of this shape.
+def factor_data(name, image_shape, data_dir=None):
+    """The data set that `--data` names, or None if it names none with factors.
 
     Raises:
-        ValueError: if it is unknown, or cannot be had in this shape.
+        ValueError: if it cannot be had in this shape.
         FileNotFoundError: if there is no such file.
     """
-    if name not in RENDERED:
-        if not str(name).endswith(".npz"):
-            raise ValueError(f"`data` must be {DATA_HELP}. Received: {name}")
-        return kd.datasets.load_labelled_images(name)
-    if len(image_shape) != 3 or image_shape[0] is None:
+    path, shape = Path(str(name)).expanduser(), tuple(image_shape)
+    known = len(shape) == 3 and None not in shape
+    if not known and (name in RENDERED or name in ("small_norb", "celeb_a")):
         raise ValueError(
-            f"`model` must say what images it takes, for data that are drawn in that size. "
-            f"Received: image shape {image_shape}"
+            "`model` must say what images it takes, for data that are brought to their size. "
+            f"Received: image shape {shape}"
         )
-    return RENDERED[name](image_shape[0])
+    if name in RENDERED:
+        data = RENDERED[name](shape[0])
+    elif name == "small_norb":
+        data = kd.datasets.SmallNORB(data_dir, image_size=shape[0])
+    elif name == "celeb_a":
+        options = {"data_dir": data_dir, "image_shape": shape, "attributes": True}
+        data = kd.datasets.LabelledImages(*kd.datasets.load_images(name, **options))
+    elif path.suffix == ".h5":
+        data = kd.datasets.Shapes3D.from_file(path)
+    elif path.suffix == ".npz" and not path.is_file():
+        raise FileNotFoundError(f"`data`: there is no file {path}")
+    elif path.suffix == ".npz" and "latents_classes" in (held := _arrays(path)):
+        data = kd.datasets.DSprites.from_file(path)
+    elif path.suffix == ".npz" and "factors" in held:
+        data = kd.datasets.load_labelled_images(path)
+    else:
+        return None
+    if known and tuple(data.image_shape) != shape:
+        raise ValueError(
+            f"`data` must hold images of shape {shape}, which the model takes. "
+            f"Received: {name}, of shape {tuple(data.image_shape)}"
+        )
+    return data
 
 
-def report(model, data, weights, options):
+def _arrays(path):
+    """The names of the arrays in an npz file, none of what is no such file."""
+    if not zipfile.is_zipfile(path):
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def report(model, data, name, weights, options):
     """Evaluates a model by the command's options; prints and writes all that came of it.
 
     Args:
         model: anything that `kd.evaluate` takes.
         data: a data set that it takes.
-        weights: what the user named: a file, or weights that ship.
+        name: what the user calls the model.
+        weights: the file of its weights.
         options: those of `add_options`, and `data`.
 
     Returns:
         What went into `evaluation.json`.
     """
-    metrics = options.metrics
-    if metrics is not None and "all" in metrics:
-        metrics = "all"
-    scores = kd.evaluate(
-        model,
-        data,
-        metrics,
-        num_samples=options.samples,
-        num_votes=options.votes,
-        num_resamples=options.resamples,
-        seed=options.seed,
-        verbose=1,
-    )
+    settings = {
+        "metrics": options.metrics,
+        "num_samples": options.samples,
+        "num_votes": options.votes,
+        "num_resamples": options.resamples,
+        "options": options.options,
+        "seed": options.seed,
+        "batch_size": 500,
+    }
+    if options.metrics is not None and "all" in options.metrics:
+        settings["metrics"] = "all"
+    scores = kd.evaluate(model, data, **settings, verbose=1)
     intervals = scores.pop("intervals", {})
     content = {
         "scores": scores,
         "intervals": intervals,
-        "model": {"name": str(weights), "sha256": checksum(weights)},
         "data": {
-            "name": str(options.data),
-            "sha256": checksum(options.data),
             "images": len(data),
             "image_shape": list(data.image_shape),
             "factor_names": list(data.factor_names),
             "factor_sizes": list(getattr(data, "factor_sizes", [])) or None,
         },
-        "settings": {
-            "metrics": metrics,
-            "num_samples": options.samples,
-            "num_votes": options.votes,
-            "num_resamples": options.resamples,
-            "seed": options.seed,
-        },
-        "versions": versions(),
     }
-    out = Path(options.out)
-    _runs.write_json(out / "evaluation.json", content)
     print("\n" + table(scores, intervals) + "\n")
-    written = ["evaluation.json", *draw(model, data, scores, options, out)]
+    out = Path(options.out)
+    write(out, content, name, weights, options.data, settings)
+    written = ["evaluation.json", *draw(model, data, scores, Path(name).stem, settings, out)]
     print(f"{', '.join(written)} are in {out}")
     return content
 
 
+def write(out, content, name, weights, data, settings):
+    """Writes `evaluation.json`: what was found, and what it takes to find it again."""
+    for picture in PICTURES:  # Of an earlier evaluation.
+        (out / picture).unlink(missing_ok=True)
+    file = Path(str(data)).expanduser()
+    found = {
+        **content,
+        "model": {"name": str(name), "sha256": checksum(weights)},
+        "data": {"name": str(data), **content.get("data", {})},
+        "settings": settings,
+        "versions": versions(),
+    }
+    if data not in RENDERED and file.is_file():
+        found["data"]["sha256"] = checksum(file)
+    _runs.write_json(out / "evaluation.json", _finite(found))
+
+
+def _finite(content):
+    """The same with None for numbers that JSON has not, such as an infinite total correlation."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def table(scores, intervals):
-    """Scores as text, a line each, with their intervals."""
-    lines = []
+    """Scores as text, a line each, with their 95% intervals."""
+    lines = [f"{'':28}    score" + ("   95% interval" if intervals else "")]
     for name, value in scores.items():
         values = value if isinstance(value, list) else [value]
         line = f"{name:28}" + "".join(f"{number:9.4f}" for number in values)
         if name in intervals:
             low, high = intervals[name]
             line += f"   [{low:.4f}, {high:.4f}]"
+        if name in ("information", "information_total", "kl"):
+            line += "   nats" + (", the top rung first" if len(values) > 1 else "")
         lines.append(line)
     return "\n".join(lines)
 
 
-def draw(model, data, scores, options, out):
+def draw(model, data, scores, name, settings, out):
     """Writes the pictures that this model and these scores can have; returns their names."""
-    index = data.sample_index(options.samples, np.random.default_rng(options.seed))
+    rng = np.random.default_rng(settings["seed"])
+    index = data.sample_index(min(settings["num_samples"], 2000), rng)
     mean, _ = kd.encode_images(model, lambda i: data.images(index[i]), len(index))
-    information = kd.metrics.mutual_information(mean, data.factors(index))
-    rungs = getattr(model, "rung_sizes", None)
-    information_matrix(
-        information, data.factor_names, rungs=rungs, path=out / "information_matrix.png"
-    )
-    written = ["information_matrix.png"]
+    rungs, written = getattr(model, "rung_sizes", None), []
+    if len(index) >= ENOUGH:
+        information = kd.metrics.mutual_information(mean, data.factors(index))
+        path = out / "information_matrix.png"
+        information_matrix(information, data.factor_names, rungs=rungs, path=path)
+        written.append(path.name)
     if "mig" in scores and "mig_sup" in scores:
-        score_points(
-            {Path(str(options.data)).stem: {"": (scores["mig"], scores["mig_sup"])}},
-            x_label="MIG",
-            y_label="MIG-sup",
-            path=out / "mig_and_mig_sup.png",
-        )
-        written.append("mig_and_mig_sup.png")
+        path = out / "mig_and_mig_sup.png"
+        point = {name: {"": (scores["mig"], scores["mig_sup"])}}
+        score_points(point, x_label="MIG", y_label="MIG-sup", path=path)
+        written.append(path.name)
     if "information" in scores:
         stage = {"total": scores["information_total"], "rungs": scores["information"]}
         information_flow([stage], path=out / "information.png")
@@ -187,18 +253,19 @@ def draw(model, data, scores, options, out):
 
 
 def checksum(path):
-    """The SHA-256 of a file's content, None of what is no file."""
-    path = Path(str(path)).expanduser()
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    """The SHA-256 of a file's content."""
+    with open(Path(path).expanduser(), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions():
     """The versions of what a score depends on."""
-    named = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "scikit-learn")}
+    backend = keras.backend.backend()
+    packages = ("keras", backend, "numpy", "scipy", "scikit-learn")
     return {
         "keras_disentangle": kd.__version__,
-        "backend": keras.backend.backend(),
-        **named,
+        "backend": backend,
+        **{name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
         "machine": platform.machine(),
     }

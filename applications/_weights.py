@@ -24,6 +24,11 @@ def available_weights():
     return found
 
 
+def shipped_path(folder, name):
+    """The file of the weights `name` of an application's folder."""
+    return Path(folder) / "weights" / _entry(folder, name)["file"]
+
+
 def shipped_settings(folder, name):
     """The arguments with which the weights `name` of an application's folder were trained."""
     return _entry(folder, name)["settings"]
@@ -39,7 +44,7 @@ def load_weights(model, folder, name_or_path):
     path = Path(name_or_path)
     if not is_path(name_or_path):
         entry = _entry(folder, name_or_path)
-        path = Path(folder) / "weights" / entry["file"]
+        path = shipped_path(folder, name_or_path)
         received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
         if received != entry["sha256"]:
             raise ValueError(

@@ -1,6 +1,7 @@
 """One call that measures how disentangled a model's codes are."""
 
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -9,14 +10,15 @@ from scipy.stats import binomtest
 
 from keras_disentangle import metrics as measures
 from keras_disentangle._arguments import check_int
+from keras_disentangle.metrics._votes import check_grid
 
-# The array metrics take codes and factors, the votes a function that encodes and a full grid.
+# What they take: codes and factors, posteriors, or a function that encodes and a full grid.
 _OF_CODES = ("mig", "mig_sup", "dci", "sap", "modularity", "explicitness", "irs", "unsupervised")
 _OF_POSTERIORS = ("information", "posterior_mig")
 _OF_GRIDS = ("factor_vae", "beta_vae")
 METRICS = (*_OF_CODES, *_OF_POSTERIORS, *_OF_GRIDS)
 _BY_DEFAULT = ("mig", "mig_sup", "factor_vae", "information")
-_SEEDED = ("dci", "sap", "explicitness")  # They hold out rows that a seed draws.
+_LATENTS = 10_000  # drawn at most for estimates of information
 
 
 def evaluate(
@@ -27,6 +29,7 @@ def evaluate(
     num_samples=10_000,
     num_votes=1000,
     num_resamples=0,
+    options=None,
     seed=0,
     batch_size=500,
     verbose=0,
@@ -35,23 +38,25 @@ def evaluate(
 
     Args:
         model: anything with `encode(x)`, else a function, of float32 images in [0, 1] (n, h, w, c)
-            to `(mean, log_var)`, each (n, d), or to codes (n, d). With `rung_sizes` the
-            information is also given for each rung.
+            to `(mean, log_var)`, each (n, d), or to codes (n, d); what comes after the two, such
+            as a sample, is ignored. With `rung_sizes` the information is given for each rung.
         dataset: a `FactorDataset`, or `LabelledImages` for what needs no full grid of factors.
         metrics: names out of `"mig"`, `"mig_sup"`, `"dci"`, `"sap"`, `"modularity"`,
             `"explicitness"`, `"irs"`, `"unsupervised"`, of the codes (posterior means);
             `"information"`, `"posterior_mig"`, of the posteriors; `"factor_vae"`, `"beta_vae"`,
             which draw images of their own; or `"all"`. By default MIG, MIG-sup, FactorVAE and the
             information. `"all"` and the default leave out what the data or the model cannot have.
-        num_samples: images for all but the last two, drawn without replacement. The information
-            cannot exceed log(num_samples).
+        num_samples: images for all but the last two, drawn without replacement (of
+            `WeightedFactors` with). The information cannot exceed log(num_samples).
         num_votes: training votes of FactorVAE and points of beta-VAE; half as many are used to
             score. The published scores use 10,000; each takes 64 images or pairs.
         num_resamples: if not 0, >= 2: 95% confidence intervals by so many resamples, as
             `kd.metrics.confidence_interval`, of the metrics of codes, and Wilson's of the last two.
+        options: dict from a metric's name to its own arguments, such as `{"dci": {"estimator":
+            "exact"}, "posterior_mig": {"factors_used": [1, 2, 3, 4]}}`.
         seed: seed of the images and of the metrics' own draws.
         batch_size: images encoded at once.
-        verbose: 1 shows a progress bar of the images that are encoded.
+        verbose: 1 shows a progress bar of the samples that are encoded, then the metrics' names.
 
     Returns:
         Dict of floats, in the order of `metrics`: each under its name, those of dicts as
@@ -62,24 +67,16 @@ def evaluate(
 
     Raises:
         ValueError: if a metric is unknown, or is asked for by name and the data or the model cannot
-            have it; the images do not fit the model; or a number is not positive.
+            have it; the images do not fit the model; a number is out of range; or as a metric.
+        TypeError: if a metric does not know one of its `options`.
 
     Example:
 
     >>> kd.evaluate(model, kd.datasets.DSprites(image_size=32))["mig"]
     """
     encode = _encoder(model)
-    check_int("num_samples", num_samples)
-    check_int("num_votes", num_votes)
-    if num_resamples != 0:
-        check_int("num_resamples", num_resamples, minimum=2)
-    missing = [name for name in ("sample_index", "factors") if not hasattr(dataset, name)]
-    if missing:
-        raise ValueError(
-            "`dataset` must be a `FactorDataset` or `LabelledImages`. "
-            f"Received: {type(dataset).__name__}, without {missing}"
-        )
-    names = _check_metrics(metrics, dataset)
+    names = check_settings(dataset, metrics, num_samples, num_votes, num_resamples, options, seed)
+    options = options or {}
     index = np.asarray(dataset.sample_index(num_samples, np.random.default_rng(seed)))
     mean, log_var = encode_images(
         model, lambda i: dataset.images(index[i]), len(index), batch_size, verbose=verbose
@@ -92,39 +89,68 @@ def evaluate(
             )
         names = [name for name in names if name not in _OF_POSTERIORS]
     factors = dataset.factors(index)
-    rungs = getattr(model, "rung_sizes", None)
     scores, intervals = {}, {}
     for name in names:
+        if verbose:
+            print(f"{name} ...", flush=True)
+        own = options.get(name, {})
         if name == "information":
-            scores.update(_information(mean, log_var, rungs, seed))
+            rungs = getattr(model, "rung_sizes", None)
+            scores.update(_information(mean, log_var, rungs, seed, **own))
         elif name == "posterior_mig":
-            found = measures.posterior_mig(mean, log_var, factors, num_samples=len(mean), seed=seed)
+            latents = {"num_samples": min(len(mean), _LATENTS), "seed": seed} | own
+            found = measures.posterior_mig(mean, log_var, factors, **latents)
             scores["posterior_mig"] = found["mig"]
             scores["posterior_mig_sup"] = found["mig_sup"]
         elif name in _OF_GRIDS:
-            num_eval = max(1, num_votes // 2)
-            arguments = {"num_train": num_votes, "num_eval": num_eval, "seed": seed}
+            arguments = {"num_train": num_votes, "num_eval": max(1, num_votes // 2), "seed": seed}
             if name == "factor_vae":
                 arguments["num_variance"] = max(2, len(mean))
+            arguments |= {"encode_batch": batch_size} | own
             scores[name] = getattr(measures, name)(
-                lambda images: encode(images)[0], dataset, encode_batch=batch_size, **arguments
+                lambda images: encode(images)[0], dataset, **arguments
             )
-            right = binomtest(round(scores[name] * num_eval), num_eval)
-            intervals[name] = list(right.proportion_ci(method="wilson"))
+            right = binomtest(round(scores[name] * arguments["num_eval"]), arguments["num_eval"])
+            intervals[name] = [float(end) for end in right.proportion_ci(method="wilson")]
         else:
             metric = getattr(measures, "unsupervised_scores" if name == "unsupervised" else name)
             arrays = (mean,) if name == "unsupervised" else (mean, factors)
-            options = {"seed": seed} if name in _SEEDED else {}
-            scores.update(_named(name, metric(*arrays, **options)))
+            seeded = {"seed": seed} if "seed" in inspect.signature(metric).parameters else {}
+            scores.update(_named(name, metric(*arrays, **seeded, **own)))
             if num_resamples:
                 bounds = (0, np.inf) if name == "unsupervised" else (0, 1)
-                found = measures.confidence_interval(
-                    metric, *arrays, num_resamples=num_resamples, bounds=bounds, seed=seed
-                )
+                resampled = {"num_resamples": num_resamples, "bounds": bounds, "seed": seed}
+                found = measures.confidence_interval(metric, *arrays, **resampled, **own)
                 intervals.update({key: list(ends) for key, ends in _named(name, found).items()})
     if num_resamples:
         scores["intervals"] = intervals
     return scores
+
+
+def check_settings(
+    dataset, metrics=None, num_samples=1, num_votes=1, num_resamples=0, options=None, seed=0, **_
+):
+    """The names of the metrics that `evaluate` would take of these settings, its arguments.
+
+    Raises:
+        ValueError: as `evaluate`, of all that can be known without the model.
+    """
+    check_int("num_samples", num_samples)
+    check_int("num_votes", num_votes)
+    check_int("seed", seed, minimum=0)
+    if num_resamples != 0:
+        check_int("num_resamples", num_resamples, minimum=2)
+    missing = [name for name in ("sample_index", "factors") if not hasattr(dataset, name)]
+    if missing:
+        raise ValueError(
+            "`dataset` must be a `FactorDataset` or `LabelledImages`. "
+            f"Received: {type(dataset).__name__}, without {missing}"
+        )
+    names = _check_metrics(metrics, dataset)
+    unknown = sorted(set(options or {}) - set(METRICS))
+    if unknown:
+        raise ValueError(f"`options` must have names out of {METRICS}. Received: {unknown}")
+    return names
 
 
 def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
@@ -176,17 +202,17 @@ def _encoder(model):
     def to_numpy(images):
         posterior = encode(images)
         parts = posterior if isinstance(posterior, (tuple, list)) else (posterior,)
-        if isinstance(posterior, dict) or not 1 <= len(parts) <= 2:
+        if isinstance(posterior, dict) or not parts:
             raise ValueError(
                 "`model` must encode images as codes (n, d), or as (mean, log_var), each (n, d). "
                 f"Received: {type(posterior).__name__} of {list(posterior)}"
             )
-        arrays = [ops.convert_to_numpy(part) for part in parts]
-        wrong = [array.shape for array in arrays if array.shape != (len(images), array.shape[-1])]
-        if wrong:
+        arrays = [ops.convert_to_numpy(part) for part in parts[:2]]
+        shapes = [array.shape for array in arrays]
+        if any(len(shape) != 2 or shape[0] != len(images) for shape in shapes):
             raise ValueError(
                 f"`model` must encode {len(images)} images as arrays ({len(images)}, d). "
-                f"Received: shape {wrong[0]}"
+                f"Received: shape {' and '.join(map(str, shapes))}"
             )
         return arrays[0], arrays[1] if len(arrays) == 2 else None
 
@@ -202,11 +228,8 @@ def _check_metrics(metrics, dataset):
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         raise ValueError(f'`metrics` must be "all" or names out of {METRICS}. Received: {metrics}')
-    if not has_grid and set(names) & set(_OF_GRIDS):
-        raise ValueError(
-            "`dataset` must be a `FactorDataset`, with images of every combination of factors, for "
-            f"{sorted(set(names) & set(_OF_GRIDS))}. Received: {type(dataset).__name__}"
-        )
+    if set(names) & set(_OF_GRIDS):
+        check_grid(dataset)
     return names
 
 
@@ -218,12 +241,11 @@ def _named(name, values):
     return {f"{prefix}{key}": value for key, value in values.items()}
 
 
-def _information(mean, log_var, rungs, seed):
-    information = measures.latent_information(
-        mean, log_var, rungs=rungs, num_samples=len(mean), seed=seed
-    )
+def _information(mean, log_var, rungs, seed, **own):
+    latents = {"num_samples": min(len(mean), _LATENTS), "seed": seed, "rungs": rungs} | own
+    information = measures.latent_information(mean, log_var, **latents)
     kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
-    ends = np.cumsum(rungs if rungs is not None else [mean.shape[1]])[:-1]
+    ends = np.cumsum(latents["rungs"] or [mean.shape[1]])[:-1]
     return {
         "information": information["rungs"],
         "information_total": information["total"],

@@ -88,6 +88,8 @@ def test_all_metrics_of_a_model_that_knows_the_factors():
     assert set(scores["intervals"]) == named - {"posterior_mig", "posterior_mig_sup"}
     for name, (low, high) in scores["intervals"].items():
         assert 0 <= low <= high, name
+        if name not in ("factor_vae", "beta_vae"):
+            assert low - 1e-12 <= scores[name] <= high + 1e-12, name
     assert scores["intervals"]["factor_vae"] == pytest.approx([20 / (20 + 1.96**2), 1], abs=1e-3)
 
 
@@ -102,7 +104,7 @@ def test_what_has_no_grid():
     scores = kd.evaluate(KnowingModel(), labelled)
     assert list(scores) == ["mig", "mig_sup", "information", "information_total", "kl"]
     assert scores["mig"] == pytest.approx(1, abs=0.05)
-    with pytest.raises(ValueError, match=r"`dataset` must be a `FactorDataset`.*\['beta_vae'\]"):
+    with pytest.raises(ValueError, match="`dataset` must be a `Factor.*without factor_sizes"):
         kd.evaluate(KnowingModel(), labelled, ["mig", "beta_vae"])
 
 
@@ -116,6 +118,25 @@ def test_what_gives_codes_alone():
         kd.evaluate(encode, DATA, ["information"], **FEW)
     mean, log_var = kd.encode_images(encode, DATA.images, 40)
     assert mean.shape == (40, 3) and log_var is None
+
+
+def test_what_comes_after_mean_and_log_var_is_ignored():
+    def encode(images):
+        mean, log_var = KnowingModel().encode(images)
+        return [mean, log_var, mean]
+
+    assert kd.evaluate(encode, DATA, **FEW) == kd.evaluate(KnowingModel().encode, DATA, **FEW)
+
+
+def test_metrics_have_options():
+    options = {"dci": {"estimator": "exact"}, "posterior_mig": {"factors_used": [0]}}
+    names = ["dci", "posterior_mig"]
+    scores = kd.evaluate(KnowingModel(), DATA, names, options=options, **FEW)
+    assert scores["posterior_mig"] == pytest.approx(1, abs=0.01)
+    with pytest.raises(ValueError, match="`estimator` must be one of"):
+        kd.evaluate(KnowingModel(), DATA, "dci", options={"dci": {"estimator": "x"}}, **FEW)
+    with pytest.raises(TypeError, match="bins"):
+        kd.evaluate(KnowingModel(), DATA, "mig", options={"mig": {"bins": 3}}, **FEW)
 
 
 def test_a_keras_model_without_encode():
@@ -165,7 +186,11 @@ def test_images_are_encoded_in_order(batch_size):
         (KnowingModel(), {"num_resamples": -1}, "`num_resamples` must be an integer >= 2"),
         (KnowingModel(), {"num_resamples": 1}, "`num_resamples` must be an integer >= 2"),
         (lambda x: {"code": x}, {}, r"`model` must encode images as codes.*dict of \['code'\]"),
-        (lambda x: (x, x, x), {}, "`model` must encode images as codes.*tuple"),
+        (lambda x: (x[:, 0, :, 0], x, x), {}, r"shape \(40, 8\) and \(40, 8, 8, 1\)"),
+        (lambda x: (), {}, "`model` must encode images as codes.*tuple"),
+        (lambda x: np.float32(1), {}, r"Received: shape \(\)"),
+        (KnowingModel(), {"seed": -1}, "`seed` must be an integer >= 0. Received: seed=-1"),
+        (KnowingModel(), {"options": {"mug": {}}}, r"`options` must have names.*\['mug'\]"),
         (lambda x: np.zeros((7, 2)), {}, r"`model` must encode 40 images .* shape \(7, 2\)"),
         (lambda x: np.full((len(x), 2), np.nan), {}, "must be finite"),
     ],

@@ -1,8 +1,5 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-import zipfile
-from pathlib import Path
-
 from keras_disentangle.applications import _evaluation, _runs
 from keras_disentangle.applications.provlae.provlae import ProVLAE
 
@@ -15,8 +12,7 @@ def parser(command, description):
     result.add_argument(
         "--data",
         default="dsprites",
-        help=f"{', '.join(_evaluation.RENDERED)}, an .npz file with images and factors, or what "
-        "load_images takes (a name, a path)",
+        help=f"{_evaluation.DATA_HELP}; or what load_images takes (a name, a path)",
     )
     result.add_argument("--data-dir", help="where downloaded data sets lie")
     return result
@@ -39,16 +35,10 @@ def load_data(name, image_shape, data_dir=None):
     """A data set with factors, or an array of uint8 images, of this shape.
 
     Raises:
-        ValueError: as `load_images`, or if a data set cannot be drawn in this shape.
+        ValueError: as `load_images`, or if a data set cannot be had in this shape.
     """
-    if name in _evaluation.RENDERED or _has_factors(name):
-        return _evaluation.factor_data(name, image_shape)
+    # CelebA is learnt from without its attributes.
+    data = None if name == "celeb_a" else _evaluation.factor_data(name, image_shape, data_dir)
+    if data is not None:
+        return data
     return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
-
-
-def _has_factors(name):
-    path = Path(str(name)).expanduser()
-    if path.suffix != ".npz" or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return "factors.npy" in archive.namelist()

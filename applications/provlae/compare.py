@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras_disentangle.applications import _runs
-from keras_disentangle.applications.provlae import train
+from keras_disentangle.applications.provlae import _trained, train
 
 from keras_disentangle.visualization import score_points
 
@@ -20,7 +20,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="compare.py provlae",
         description="Trains every model with every beta and seed that is not trained yet, into one "
-        "folder; prints the scores of all and draws the paper's Figures 2 and 3.",
+        "folder (one that was cut short begins anew); prints the scores of all and draws the "
+        "paper's Figures 2 and 3.",
         epilog="Example: compare.py provlae --recipe demo --models provlae vlae --betas 1 4 "
         "--seeds 0 1 --out runs/comparison",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -41,6 +42,9 @@ def main(arguments=None):
         if getattr(options, name) is not None:
             recipe = replace(recipe, **{name: getattr(options, name)})
     out = Path(options.out)
+    data = _trained.load_data(recipe.data, recipe.image_shape, options.data_dir)
+    if not hasattr(data, "factors"):
+        raise ValueError(f"`data` must have factors. Received: {recipe.data}")
     results = {}
     for model in options.models:
         for beta in options.betas or [recipe.beta]:
@@ -67,8 +71,7 @@ def train_once(recipe, model, log_dir, data_dir, seed, verbose):
     """Trains one model, unless its folder holds the same training, finished; returns its results.
 
     Raises:
-        ValueError: as `train.train`, if the data has no factors, or if the folder holds a training
-            with other settings.
+        ValueError: as `train.train`, or if the folder holds a training with other settings.
     """
     path = log_dir / "results.json"
     if path.is_file():
@@ -86,8 +89,6 @@ def train_once(recipe, model, log_dir, data_dir, seed, verbose):
             )
     else:
         _, results = train.train(recipe, model, log_dir, data_dir, seed, verbose)
-    if "scores" not in results:
-        raise ValueError(f"`data` must have factors. Received: {recipe.data}")
     return results
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from keras_disentangle.applications import _evaluation, _runs
+import numpy as np
+from keras_disentangle.applications import _evaluation, _weights
 from keras_disentangle.applications.provlae import _trained
 
 import keras_disentangle as kd
@@ -14,15 +15,27 @@ def main(arguments=None):
     _evaluation.add_options(parser)
     options = parser.parse_args(arguments)
     model, data = _trained.load(options)
+    weights = options.weights
+    if not _weights.is_path(weights):
+        weights = _weights.shipped_path(Path(__file__).parent, weights)
     if hasattr(data, "factors"):
-        _evaluation.report(model, data, options.weights, options)
+        _evaluation.report(model, data, options.weights, weights, options)
         return
     # Images alone tell how much the codes know, not of what.
+    if options.metrics not in (None, ["information"]) or options.resamples or options.options:
+        raise ValueError(
+            "`data` must have factors for metrics other than the information. "
+            f"Received: {options.data}"
+        )
     size = min(options.samples, len(data))
-    mean, log_var = kd.encode_images(model, lambda i: data[i], size, verbose=1)
-    information = kd.metrics.latent_information(mean, log_var, rungs=model.rung_sizes)
+    index = np.random.default_rng(options.seed).choice(len(data), size, replace=False)
+    mean, log_var = kd.encode_images(model, lambda i: data[index[i]], size, verbose=1)
+    information = kd.metrics.latent_information(
+        mean, log_var, rungs=model.rung_sizes, seed=options.seed
+    )
     scores = {"information": information["rungs"], "information_total": information["total"]}
     print("\n" + _evaluation.table(scores, {}))
-    out = Path(options.out) / "evaluation.json"
-    _runs.write_json(out, {"scores": scores, "versions": _evaluation.versions()})
-    print(f"\nevaluation.json is in {options.out}")
+    settings = {"metrics": ["information"], "num_samples": size, "seed": options.seed}
+    out = Path(options.out)
+    _evaluation.write(out, {"scores": scores}, options.weights, weights, options.data, settings)
+    print(f"\nevaluation.json is in {out}")

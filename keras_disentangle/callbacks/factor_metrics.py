@@ -4,9 +4,10 @@ import time
 import warnings
 
 import keras
+import numpy as np
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.evaluation import evaluate
+from keras_disentangle.evaluation import check_settings, encode_images, evaluate
 
 
 class FactorMetrics(keras.callbacks.Callback):
@@ -16,10 +17,10 @@ class FactorMetrics(keras.callbacks.Callback):
     epoch's logs under its name in `evaluate`; of the information `information_total` and one
     `information_<rung>` a rung (1 next to the image). In the other epochs these keys are absent.
 
-    Training is held up by a share of its time at most: after the first evaluation, one that is due
-    is put off, epoch by epoch, until all of them together, as long as the last one takes, are
-    within `max_share` of the time since training began. What is put off shows in the logs alone:
-    weights are what they are without the callback.
+    Training is held up by a share of its time at most. The first evaluation is always made, and
+    tells what one takes; from then on, one that is due is put off, epoch by epoch, until all of
+    them together are within `max_share` of the time since training began. What is put off shows in
+    the logs alone: weights are what they are without the callback.
 
     Args:
         dataset: a `FactorDataset`, or `LabelledImages`.
@@ -29,7 +30,8 @@ class FactorMetrics(keras.callbacks.Callback):
         **options: passed on to `evaluate` (`metrics`, `num_samples`, `num_votes`, `seed`, ...).
 
     Raises:
-        ValueError: if `every` is not an integer >= 1, or `max_share` is out of range.
+        ValueError: if `every` is not an integer >= 1, or `max_share` is out of range; when training
+            begins, as `evaluate`.
 
     Example:
 
@@ -49,6 +51,7 @@ class FactorMetrics(keras.callbacks.Callback):
         self.options = options
 
     def on_train_begin(self, logs=None):
+        check_settings(self.dataset, **self.options)
         self._began = time.perf_counter()
         self._spent = self._last = 0.0
         self._is_due = False
@@ -61,7 +64,10 @@ class FactorMetrics(keras.callbacks.Callback):
         begin = time.perf_counter()
         try:
             scores = evaluate(self.model, self.dataset, **self.options)
-        except ValueError as error:  # A model that has diverged: no reason to end its training.
+        except ValueError as error:
+            if not self._has_diverged():
+                raise
+            # No reason to end a training.
             warnings.warn(f"The metrics of epoch {epoch + 1} are left out: {error}", stacklevel=2)
             return
         finally:
@@ -71,6 +77,11 @@ class FactorMetrics(keras.callbacks.Callback):
         for rung, value in enumerate(rungs):
             logs[f"information_{len(rungs) - rung}"] = value
         logs.update({name: value for name, value in scores.items() if isinstance(value, float)})
+
+    def _has_diverged(self):
+        """Whether the model gives codes that are not finite."""
+        mean, _ = encode_images(self.model, self.dataset.images, min(64, len(self.dataset)))
+        return not np.isfinite(mean).all()
 
     def _has_time(self):
         if self.max_share is None or not self._spent:

@@ -37,6 +37,11 @@ def grid_order(labels, factor_sizes):
             f"`labels` must lie in 0…size-1 for the sizes {sizes}. "
             f"Received: {labels[row].tolist()} for image {row}"
         )
+    if len(labels) != math.prod(sizes):
+        raise ValueError(
+            f"`labels` must hold each combination of the sizes {sizes} once, {math.prod(sizes)} in "
+            f"all. Received: {len(labels)} labels"
+        )
     number = np.ravel_multi_index(tuple(labels.T), sizes)
     count = np.bincount(number, minlength=math.prod(sizes))
     if (count != 1).any():

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_int
+
 
 def check_matrix(name, values):
     """Return `values` as a finite, non-empty floating array of rank 2."""
@@ -42,6 +44,14 @@ def check_factors(factors, num_samples, reference):
             f"`factors` must have as many rows as `{reference}`, {num_samples}. "
             f"Received: factors.shape={array.shape}"
         )
+    for k, factor in enumerate(array.T):
+        count = len(np.unique(factor))
+        if count > max(2, num_samples // 2):
+            raise ValueError(
+                "`factors` must take each value in two samples or more, on average: put those of a "
+                f"factor with many into bins. Received: {count} values of factor {k} in "
+                f"{num_samples} samples"
+            )
     return array
 
 
@@ -57,8 +67,22 @@ def check_posteriors(mean, log_var):
     return mean.astype(np.float64, copy=False), log_var.astype(np.float64, copy=False)
 
 
+def check_learnable(codes, factors, held_out, seed):
+    """What metrics take that learn from some rows and score others.
+
+    Returns:
+        Codes (n, d), float64; the factors (n, k) that vary in the rows to learn from; and the mask
+        (n,) of the rows held out.
+    """
+    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
+    factors = check_factors(factors, len(codes), reference="codes")
+    held_out = check_held_out(held_out, len(codes), seed)
+    return codes, varying_factors(factors, ~held_out), held_out
+
+
 def check_held_out(held_out, num_samples, seed):
     """The mask (n,) of the rows that score; by default a third of them, drawn at random."""
+    check_int("seed", seed, minimum=0)
     if held_out is None:
         if num_samples < 3:
             raise ValueError(

@@ -4,12 +4,7 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingClassifier
 
 from keras_disentangle.metrics._boosted_trees import boosted_trees
-from keras_disentangle.metrics._validation import (
-    check_factors,
-    check_held_out,
-    check_matrix,
-    varying_factors,
-)
+from keras_disentangle.metrics._validation import check_learnable
 
 _TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's value
 
@@ -60,14 +55,11 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
         Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
         Representations, 2018, section 2; the estimator is that of Locatello et al., 2019.
     """
-    codes = check_matrix("codes", codes)
-    factors = check_factors(factors, len(codes), reference="codes")
     if estimator not in _ESTIMATORS:
         raise ValueError(
             f"`estimator` must be one of {tuple(_ESTIMATORS)}. Received: estimator={estimator!r}"
         )
-    held_out = check_held_out(held_out, len(codes), seed)
-    factors = varying_factors(factors, ~held_out)
+    codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     importance = np.zeros((codes.shape[1], factors.shape[1]))
     right = np.zeros(factors.shape, bool)
     for k, factor in enumerate(factors.T):

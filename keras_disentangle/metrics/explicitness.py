@@ -4,12 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from keras_disentangle.metrics._validation import (
-    check_factors,
-    check_held_out,
-    check_matrix,
-    varying_factors,
-)
+from keras_disentangle.metrics._validation import check_learnable
 
 
 def explicitness(codes, factors, *, held_out=None, seed=0):
@@ -18,7 +13,7 @@ def explicitness(codes, factors, *, held_out=None, seed=0):
     For each factor a multinomial logistic regression (scikit-learn's default) of the standardised
     codes; for each value the area under the ROC curve of its probability, on rows held out; the
     mean over values, then over factors. It asks for no disentanglement: a rotation of the codes
-    changes nothing.
+    changes little.
 
     Args:
         codes: Array of shape `(n, d)`, the latent codes, in random order or with `held_out`.
@@ -45,10 +40,7 @@ def explicitness(codes, factors, *, held_out=None, seed=0):
         Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss, 2018,
         section 3, as disentanglement_lib evaluates it.
     """
-    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
-    factors = check_factors(factors, len(codes), reference="codes")
-    held_out = check_held_out(held_out, len(codes), seed)
-    factors = varying_factors(factors, ~held_out)
+    codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     spread = codes[~held_out].std(axis=0)
     codes = (codes - codes[~held_out].mean(axis=0)) / np.where(spread > 0, spread, 1)
     areas = [_mean_area(codes, factor, held_out) for factor in factors.T]

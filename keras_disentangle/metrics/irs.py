@@ -16,7 +16,8 @@ def irs(codes, factors, *, quantile=0.99):
 
     It needs samples in which the other factors change freely, such as random ones of a full grid.
     Splitting a factor does not lower it; noise does not score 0, because a quantile below 1 is
-    smaller than the maximum and groups are smaller than the whole.
+    smaller than the maximum and groups are smaller than the whole: the more so, the fewer samples
+    there are of each value.
 
     Args:
         codes: Array of shape `(n, d)`, the latent codes.

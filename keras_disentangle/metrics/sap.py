@@ -4,12 +4,7 @@ import numpy as np
 from sklearn.svm import LinearSVC
 
 from keras_disentangle.metrics._gap import mean_gap
-from keras_disentangle.metrics._validation import (
-    check_factors,
-    check_held_out,
-    check_matrix,
-    varying_factors,
-)
+from keras_disentangle.metrics._validation import check_learnable
 
 
 def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
@@ -49,10 +44,7 @@ def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
         Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled
         Observations, 2018, section 3.
     """
-    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
-    factors = check_factors(factors, len(codes), reference="codes")
-    held_out = check_held_out(held_out, len(codes), seed)
-    factors = varying_factors(factors, ~held_out)
+    codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     score = _squared_correlation if continuous else _accuracy
     scores = [
         [score(code[:, None], factor, held_out, seed) for factor in factors.T] for code in codes.T

@@ -17,7 +17,8 @@ def unsupervised_scores(codes, num_bins=20):
         A dict of floats, at least 0:
 
         - `"total_correlation"`: that of a Gaussian with the codes' covariance, in nats, which is
-          `0.5 * (sum_j log C_jj - log det C)`. Infinite when dimensions are linearly dependent.
+          `0.5 * (sum_j log C_jj - log det C)`. Infinite when dimensions are linearly dependent,
+          up to rounding.
         - `"wasserstein_correlation"`: the squared 2-Wasserstein distance of this Gaussian and the
           product of its marginals, in the codes' units squared;
           `"wasserstein_correlation_norm"`: that divided by the trace of `C`.
@@ -42,8 +43,8 @@ def unsupervised_scores(codes, num_bins=20):
         Disentangled Representations, 2019, section 5.1 and its appendix; Watanabe, Information
         Theoretical Analysis of Multivariate Correlation, 1960.
     """
+    codes = check_matrix("codes", codes).astype(np.float64)
     bins = discretize(codes, num_bins)
-    codes = check_matrix("codes", codes).astype(np.float64, copy=False)
     varying = codes.max(axis=0) > codes.min(axis=0)
     codes, bins = codes[:, varying], bins[:, varying]
     count = codes.shape[1]
@@ -63,8 +64,8 @@ def unsupervised_scores(codes, num_bins=20):
     distance = 2 * variance.sum() - 2 * np.sqrt(np.maximum(roots, 0)).sum()
     information = mutual_information_matrix(bins, bins)[0]
     np.fill_diagonal(information, 0)
-    with np.errstate(divide="ignore"):
-        total = -0.5 * np.log(np.maximum(correlation, 0)).sum()
+    dependent = correlation.min() <= 10 * count * np.finfo(np.float64).eps
+    total = np.inf if dependent else -0.5 * np.log(correlation).sum()
     return {
         "total_correlation": max(0.0, float(total)),
         "wasserstein_correlation": max(0.0, float(distance)),

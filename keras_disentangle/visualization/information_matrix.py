@@ -39,9 +39,13 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     from matplotlib.figure import Figure
 
     information = np.asarray(information, "float64")
-    if information.ndim != 2 or 0 in information.shape or not (information >= 0).all():
+    if (
+        information.ndim != 2
+        or 0 in information.shape
+        or not (np.isfinite(information) & (information >= 0)).all()
+    ):
         raise ValueError(
-            "`information` must be an array (dimensions, factors) of numbers >= 0. "
+            "`information` must be an array (dimensions, factors) of finite numbers >= 0. "
             f"Received: shape={information.shape}, values={information.tolist()}"
         )
     dims, width = information.shape

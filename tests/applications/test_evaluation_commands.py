@@ -50,24 +50,65 @@ def test_a_model_and_images_of_ones_own(files, tmp_path, capsys):
     assert found["data"]["factor_names"] == ["hue", "size", "shape"]
     assert found["settings"]["seed"] == 0 and found["settings"]["num_resamples"] == 4
     assert found["versions"]["backend"] == keras.backend.backend()
-    assert (tmp_path / "out" / "information_matrix.png").is_file()
 
 
 def test_what_it_takes_to_repeat_is_enough(files, tmp_path):
     model, data = files
+    arguments = [model, "--data", data, "--samples", "30", "--out", str(tmp_path / "out")]
+    arguments += ["--metrics", "mig", "dci", "sap", "irs", "beta_vae", "--votes", "20"]
+    _evaluation.main([*arguments, "--seed", "3", "--options", '{"dci": {"estimator": "exact"}}'])
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    scores = kd.evaluate(
+        keras.models.load_model(found["model"]["name"], compile=False),
+        kd.datasets.load_labelled_images(found["data"]["name"]),
+        **found["settings"],
+    )
+    assert found["scores"] == scores
+
+
+def test_images_without_factors_give_the_information(tmp_path):
+    MODELS["ladder_vae"].build().save(tmp_path / "ladder.keras")
+    np.savez(tmp_path / "bare.npz", images=DATA.images(INDEX))
+    arguments = ["--weights", str(tmp_path / "ladder.keras"), "--data", str(tmp_path / "bare.npz")]
+    arguments += ["--out", str(tmp_path / "out"), "--samples", "30"]
     runs = []
-    for name in ("a", "b"):
-        arguments = [model, "--data", data, "--samples", "30", "--out", str(tmp_path / name)]
-        _evaluation.main([*arguments, "--metrics", "all", "--votes", "20", "--seed", "3"])
-        runs.append(json.loads((tmp_path / name / "evaluation.json").read_text()))
-    assert runs[0] == runs[1]
+    for seed in ("1", "1", "2"):
+        evaluate.main([*arguments, "--seed", seed])
+        runs.append(json.loads((tmp_path / "out" / "evaluation.json").read_text()))
+    assert runs[0] == runs[1] and runs[0]["scores"] != runs[2]["scores"]
+    assert len(runs[0]["data"]["sha256"]) == len(runs[0]["model"]["sha256"]) == 64
+    with pytest.raises(ValueError, match="`data` must have factors for metrics other than"):
+        evaluate.main([*arguments, "--metrics", "mig"])
 
 
-def test_all_pictures_of_a_model_with_rungs(tmp_path):
+def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
+    # The 64 pixels of the encoder are three factors, over and over.
+    out = tmp_path / "out"
+    arguments = [files[0], "--data", files[1], "--out", str(out)]
+    _evaluation.main([*arguments, "--metrics", "unsupervised", "--resamples", "3"])
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    found = json.loads((out / "evaluation.json").read_text(), parse_constant=refuse)
+    assert found["scores"]["total_correlation"] is None
+    assert found["intervals"]["total_correlation"] == [None, None]
+
+
+def test_shipped_weights_have_their_checksum(tmp_path, monkeypatch):
+    monkeypatch.setattr(kd, "evaluate", lambda *args, **options: {"mig": 0.5})
+    evaluate.main(["--weights", "dsprites", "--samples", "50", "--out", str(tmp_path)])
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert len(found["model"]["sha256"]) == 64 and found["model"]["name"] == "dsprites"
+    assert found["data"]["images"] == 737_280
+
+
+def test_all_pictures_of_a_model_with_rungs(tmp_path, monkeypatch):
     model = MODELS["ladder_vae"].build()
     model.save(tmp_path / "ladder.keras")
     np.savez(tmp_path / "mine.npz", images=DATA.images(INDEX), factors=DATA.factors(INDEX))
     out = tmp_path / "out"
+    monkeypatch.setattr(_evaluation, "ENOUGH", 40)
     arguments = ["--data", str(tmp_path / "mine.npz"), "--votes", "10", "--out", str(out)]
     evaluate.main(["--weights", str(tmp_path / "ladder.keras"), *arguments])
     assert {path.name for path in out.iterdir()} == {
@@ -85,12 +126,16 @@ def test_all_pictures_of_a_model_with_rungs(tmp_path):
         (["none.keras", "--data", "mine.npz"], ValueError, "`model` must be a whole .keras file"),
         (["mine.keras", "--data", "none.npz"], FileNotFoundError, "no file .*none.npz"),
         (["mine.keras", "--data", "faces"], ValueError, "`data` must be dsprites, .*: faces"),
-        (["mine.keras", "--data", "shapes3d"], ValueError, "16 to 128|>= 16"),
+        (["mine.keras", "--data", "shapes3d"], ValueError, "`image_size` must be"),
+        (["wide.keras", "--data", "mine.npz"], ValueError, r"shape \(16, 16, 1\).*\(8, 8, 1\)"),
+        (["wide.keras", "--data", "shapes3d"], ValueError, r"shape \(16, 16, 1\).*\(16, 16, 3\)"),
         (["mine.keras", "--data", "mine.npz", "--metrics", "mug"], ValueError, "`metrics` must"),
     ],
 )
 def test_what_cannot_be_measured(files, monkeypatch, tmp_path, arguments, error, message):
     monkeypatch.chdir(tmp_path)
+    wide = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten()])
+    wide.save("wide.keras")
     with pytest.raises(error, match=message):
         _evaluation.main(arguments)
     assert not (tmp_path / "runs").exists()
@@ -164,8 +209,9 @@ def test_models_betas_and_seeds_are_compared(small, tmp_path, capsys, monkeypatc
         compare.main([*arguments, "--steps-per-stage", "6"])
 
 
-def test_data_without_factors_are_not_compared(small, tmp_path):
+def test_data_without_factors_are_not_compared(small, tmp_path, monkeypatch):
     np.savez(tmp_path / "bare.npz", images=DATA.images(INDEX))
     arguments = ["--data", str(tmp_path / "bare.npz"), "--models", "beta_vae", "--seeds", "0"]
+    monkeypatch.setattr(train, "train", None)
     with pytest.raises(ValueError, match="`data` must have factors. Received: .*bare.npz"):
         compare.main([*arguments, "--verbose", "0", "--out", str(tmp_path / "out")])

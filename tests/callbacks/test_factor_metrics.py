@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 from factor_images import factor_images
 from tiny_models import MODELS, fit
@@ -52,6 +53,38 @@ def test_the_metrics_may_be_chosen():
     callbacks = [FactorMetrics(DATA, metrics=["sap", "unsupervised"], num_samples=30), logs]
     fit(MODELS["vae_bernoulli"].build(), epochs=1, callbacks=callbacks)
     assert {"sap", "total_correlation", "mutual_information"} <= set(logs.epochs[0])
+    assert "mig" not in logs.epochs[0]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"metrics": ["mug"]}, "`metrics` must be"),
+        ({"num_votes": 0}, "`num_votes` must be an integer >= 1"),
+    ],
+)
+def test_what_cannot_be_evaluated_ends_training_at_its_beginning(options, message):
+    model = MODELS["vae_bernoulli"].build()
+    with pytest.raises(ValueError, match=message):
+        fit(model, callbacks=[FactorMetrics(DATA, **options)])
+    assert int(model.step) == 0
+
+
+def test_images_that_do_not_fit_end_training():
+    data = kd.datasets.DSprites(16)
+    with pytest.raises(ValueError, match="Received: x.shape"):
+        fit(MODELS["vae_bernoulli"].build(), callbacks=[FactorMetrics(data, num_samples=10)])
+
+
+def test_a_model_that_has_diverged_goes_on():
+    model, logs = MODELS["vae_bernoulli"].build(), EpochLogs()
+
+    class Diverge(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            model.encoder.set_weights([np.nan * w for w in model.encoder.get_weights()])
+
+    with pytest.warns(UserWarning, match="The metrics of epoch 1 are left out: .*finite"):
+        fit(model, epochs=1, callbacks=[Diverge(), FactorMetrics(DATA, **FEW), logs])
     assert "mig" not in logs.epochs[0]
 
 

@@ -26,8 +26,9 @@ def test_sorts_into_c_order():
         (GRID / 1, "integers.*float64"),
         (GRID + (0, 0, 1), r"0…size-1.*\[0, 0, 4\] for image 3"),
         (GRID - (0, 1, 0), r"0…size-1.*\[0, -1, 0\] for image 0"),
-        (GRID[:-1], r"24 in all.*23 labels, of which 0 are \[1, 2, 3\]"),
-        (GRID[[5, *range(24)]], r"25 labels, of which 2 are \[0, 1, 1\]"),
+        (GRID[:-1], r"24 in all. Received: 23 labels"),
+        (GRID[[5, *range(1, 24)]], r"24 labels, of which 0 are \[0, 0, 0\]"),
+        (GRID[[5, *range(24)]], "25 labels"),
         (GRID[:0], "0 labels"),
     ],
 )
@@ -56,7 +57,7 @@ def test_reads_tensorflow_datasets_into_c_order():
     with mock_tfds(GRID[order], images[order]):
         np.testing.assert_array_equal(read(), images)
         smaller = read(image_shape=(2, 2, 1))
-        with pytest.raises(ValueError, match=r"mnist.*48 labels, of which 2 are \[0, 0, 0\]"):
+        with pytest.raises(ValueError, match=r"mnist.*Received: 48 labels"):
             read(splits=("train", "test"))
     np.testing.assert_array_equal(smaller, fit_images(images, (2, 2, 1)))
     with mock_tfds(GRID[:0], images[:0]), pytest.raises(ValueError, match="0 labels"):

@@ -56,6 +56,13 @@ def test_a_file_without_a_grid(tmp_path):
     assert isinstance(data, LabelledImages) and data.factor_names == ("hue", "size", "shape")
 
 
+@pytest.mark.parametrize("width", [34, 40, 70])
+def test_a_file_with_many_attributes(tmp_path, width):
+    attributes = np.random.default_rng(0).integers(0, 2, size=(40, width))
+    np.savez(tmp_path / "a.npz", images=IMAGES, factors=attributes)
+    assert isinstance(load_labelled_images(tmp_path / "a.npz"), LabelledImages)
+
+
 @pytest.mark.parametrize(
     "arrays, message",
     [

@@ -42,6 +42,7 @@ LEARNED = [dci, sap, explicitness]
         (CODES, FACTORS[:, 0], r"`factors` must be .* Received: factors.shape=\(30,\)"),
         (CODES, FACTORS[:20], r"as many rows as `codes`, 30. Received: .*\(20, 2\)"),
         (CODES, FACTORS.astype(float), "`factors` must be integers.*float64"),
+        (CODES, np.arange(60).reshape(30, 2), "two samples or more.*: 30 values of factor 0"),
     ],
 )
 def test_codes_and_factors(metric, codes, factors, message):
@@ -91,6 +92,18 @@ def test_too_few_to_hold_any_out(metric):
         metric(CODES[:2], FACTORS[:2])
 
 
+@pytest.mark.parametrize("metric", LEARNED, ids=lambda metric: metric.__name__)
+@pytest.mark.parametrize("seed", [-1, 0.5, np.random.default_rng(0)])
+def test_seeds(metric, seed):
+    with pytest.raises(ValueError, match="`seed` must be an integer >= 0"):
+        metric(CODES, FACTORS, seed=seed)
+
+
+def test_intervals_are_of_numbers():
+    with pytest.raises(ValueError, match="`metric` must return a number.*ndarray mutual_inf"):
+        confidence_interval(posterior_mig, CODES, 0 * CODES, FACTORS)
+
+
 def test_options_of_one_metric():
     with pytest.raises(ValueError, match="`estimator` must be one of.*binned.*'lasso'"):
         dci(CODES, FACTORS, estimator="lasso")
@@ -120,6 +133,7 @@ def test_data_without_a_grid(metric):
         ((), {}, "`arrays` must be of one length"),
         ((CODES, FACTORS), {"level": 1}, r"`level` must be in \(0, 1\)"),
         ((CODES, FACTORS), {"num_resamples": 1}, "`num_resamples` must be an integer >= 2"),
+        ((CODES, FACTORS), {"seed": -1}, "`seed` must be an integer >= 0"),
         ((NAN, FACTORS), {}, "`codes` must be finite"),
     ],
 )

@@ -146,10 +146,37 @@ def test_one_dimension_and_one_factor(name):
 
 def test_dimensions_that_are_one():
     codes = CASES["random"][0]
-    double = metrics.unsupervised_scores(np.concatenate([codes, codes[:, :1]], axis=1))
-    assert double["total_correlation"] > 10
+    for dependent in (codes[:, :1], codes.sum(axis=1, keepdims=True), 1e6 * codes[:, :1]):
+        both = np.concatenate([codes, dependent], axis=1)
+        assert metrics.unsupervised_scores(both)["total_correlation"] == np.inf
+    interval = confidence_interval(
+        metrics.unsupervised_scores, both, num_resamples=3, bounds=(0, np.inf)
+    )
+    assert interval["total_correlation"] == (np.inf, np.inf)
     assert all(value == 0 for value in metrics.unsupervised_scores(codes[:, :1]).values())
     assert np.isfinite(list(metrics.unsupervised_scores(np.ones((50, 3))).values())).all()
+
+
+@pytest.mark.parametrize("name, size", [("mig", 600), ("sap", 300), ("irs", 600), ("dci", 200)])
+def test_intervals_hold_the_mean_score_of_such_samples(name, size):
+    """Of 20 samples of one population, 95% intervals should hold the mean about 19 times."""
+    metric, rng = getattr(metrics, name), np.random.default_rng(0)
+    resamples = 6 if name == "dci" else 40
+    found, intervals = [], []
+    for _ in range(20):
+        factors = rng.integers(0, (3, 4), size=(size, 2))
+        codes = factors + rng.uniform(-1, 1, size=factors.shape) + 0.4 * factors[:, ::-1]
+        interval = confidence_interval(metric, codes, factors, num_resamples=resamples)
+        score = metric(codes, factors)
+        if name == "dci":
+            score, interval = score["disentanglement"], interval["disentanglement"]
+        found.append(score)
+        intervals.append(interval)
+    assert sum(low <= np.mean(found) <= high for low, high in intervals) >= 16
+    assert all(low <= score <= high for score, (low, high) in zip(found, intervals, strict=True))
+    # Nor are they so wide that they say nothing: the scores stray about as much.
+    widths = [high - low for low, high in intervals]
+    assert np.median(widths) < 12 * np.std(found)
 
 
 @pytest.mark.parametrize("metric", [metrics.mig, metrics.modularity])
