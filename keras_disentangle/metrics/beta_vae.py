@@ -18,7 +18,7 @@ def beta_vae(
     num_eval=5_000,
     batch_size=64,
     seed=0,
-    encode_batch=1024,
+    encode_batch=2048,
 ):
     """beta-VAE score: the accuracy of a linear classifier that names the factor held fixed.
 

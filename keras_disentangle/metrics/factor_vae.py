@@ -19,7 +19,7 @@ def factor_vae(
     num_variance=10_000,
     threshold=0.05,
     seed=0,
-    encode_batch=1024,
+    encode_batch=2048,
 ):
     """FactorVAE score: the accuracy of a majority vote that names the factor held fixed.
 
