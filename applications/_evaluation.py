@@ -109,7 +109,13 @@ def factor_data(name, image_shape, data_dir=None):
         data = kd.datasets.SmallNORB(data_dir, image_size=shape[0])
     elif name == "celeb_a":
         options = {"data_dir": data_dir, "image_shape": shape, "attributes": True}
-        data = kd.datasets.LabelledImages(*kd.datasets.load_images(name, **options))
+        images, attributes = kd.datasets.load_images(name, **options)
+        if attributes is None:
+            raise ValueError(
+                "`data`: the attributes of celeb_a come with TensorFlow Datasets alone; otherwise "
+                "put images and attributes, as factors, into an .npz file. Received: images alone"
+            )
+        data = kd.datasets.LabelledImages(images, attributes)
     elif path.suffix == ".h5":
         data = kd.datasets.Shapes3D.from_file(path)
     elif path.suffix == ".npz" and not path.is_file():

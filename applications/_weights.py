@@ -45,12 +45,7 @@ def load_weights(model, folder, name_or_path):
     if not is_path(name_or_path):
         entry = _entry(folder, name_or_path)
         path = shipped_path(folder, name_or_path)
-        received = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
-        if received != entry["sha256"]:
-            raise ValueError(
-                f"The weights {name_or_path!r} are not as they were shipped: expected SHA-256 "
-                f"{entry['sha256']}. Received: {received} ({path})"
-            )
+        _verify(path, entry["sha256"], f"The weights {name_or_path!r} are")
     elif not path.is_file():
         raise ValueError(f"`weights` must name an existing file. Received: weights={path}")
     try:
@@ -60,6 +55,37 @@ def load_weights(model, folder, name_or_path):
             f"`weights` must be a whole weights file of this architecture. Received: {path} "
             f"({type(error).__name__}: {error})"
         ) from error
+
+
+def verified(path):
+    """The path of a network that ships beside an application's weights, whole.
+
+    Raises:
+        ValueError: if it is not as it was shipped.
+    """
+    manifest = path.parent / MANIFEST
+    known = json.loads(manifest.read_text()).get("files", {}) if manifest.exists() else {}
+    _verify(path, known.get(path.name, "in its manifest"), f"The network {path.name!r} is")
+    return path
+
+
+def record_file(path, application):
+    """Writes the checksum of a network that ships beside an application's weights."""
+    content = _manifest(path.parent)
+    content.setdefault("files", {})[path.name] = _checksum(path)
+    _write(path.parent, application, content)
+
+
+def _verify(path, expected, what):
+    received = _checksum(path) if path.is_file() else "no file"
+    if received != expected:
+        raise ValueError(
+            f"{what} not as shipped: expected SHA-256 {expected}. Received: {received} ({path})"
+        )
+
+
+def _checksum(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save_weights(model, folder, application, name, settings, mantissa_bits=10):
@@ -93,7 +119,7 @@ def save_weights(model, folder, application, name, settings, mantissa_bits=10):
             source.visititems(copy)
     entry = {
         "file": path.name,
-        "sha256": hashlib.sha256(half.read_bytes()).hexdigest(),
+        "sha256": _checksum(half),
         "settings": settings,
     }
     os.replace(half, path)
@@ -115,10 +141,19 @@ def record_scores(folder, application, name, scores):
 
 
 def _update(folder, application, name, entry):
-    manifest = folder / MANIFEST
-    content = json.loads(manifest.read_text()) if manifest.exists() else {"weights": {}}
-    content["application"] = application
+    content = _manifest(folder)
     content["weights"][name] = {**content["weights"].get(name, {}), **entry}
+    _write(folder, application, content)
+
+
+def _manifest(folder):
+    manifest = folder / MANIFEST
+    return json.loads(manifest.read_text()) if manifest.exists() else {"weights": {}}
+
+
+def _write(folder, application, content):
+    content["application"] = application
+    manifest = folder / MANIFEST
     part = manifest.with_suffix(".part")
     part.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(part, manifest)

@@ -103,25 +103,17 @@ def evaluate(
             scores["posterior_mig"] = found["mig"]
             scores["posterior_mig_sup"] = found["mig_sup"]
         elif name in _OF_GRIDS:
-            arguments = {"num_train": num_votes, "num_eval": max(1, num_votes // 2), "seed": seed}
+            votes = {"num_train": num_votes, "num_eval": max(1, num_votes // 2), "seed": seed}
             if name == "factor_vae":
-                arguments["num_variance"] = max(2, len(mean))
-            arguments |= {"encode_batch": batch_size} | own
-            scores[name] = getattr(measures, name)(
-                lambda images: encode(images)[0], dataset, **arguments
-            )
-            right = binomtest(round(scores[name] * arguments["num_eval"]), arguments["num_eval"])
-            intervals[name] = [float(end) for end in right.proportion_ci(method="wilson")]
+                votes["num_variance"] = max(2, len(mean))
+            votes |= {"encode_batch": batch_size} | own
+            scores[name] = getattr(measures, name)(lambda x: encode(x)[0], dataset, **votes)
+            intervals[name] = _wilson(scores[name], votes["num_eval"])
         else:
-            metric = getattr(measures, "unsupervised_scores" if name == "unsupervised" else name)
             arrays = (mean,) if name == "unsupervised" else (mean, factors)
-            seeded = {"seed": seed} if "seed" in inspect.signature(metric).parameters else {}
-            scores.update(_named(name, metric(*arrays, **seeded, **own)))
-            if num_resamples:
-                bounds = (0, np.inf) if name == "unsupervised" else (0, 1)
-                resampled = {"num_resamples": num_resamples, "bounds": bounds, "seed": seed}
-                found = measures.confidence_interval(metric, *arrays, **resampled, **own)
-                intervals.update({key: list(ends) for key, ends in _named(name, found).items()})
+            found, ends = _of_codes(name, arrays, num_resamples, seed, own)
+            scores.update(found)
+            intervals.update(ends)
     if num_resamples:
         scores["intervals"] = intervals
     return scores
@@ -231,6 +223,24 @@ def _check_metrics(metrics, dataset):
     if set(names) & set(_OF_GRIDS):
         check_grid(dataset)
     return names
+
+
+def _of_codes(name, arrays, num_resamples, seed, own):
+    """The scores of a metric of codes, and their intervals if there are to be resamples."""
+    metric = getattr(measures, "unsupervised_scores" if name == "unsupervised" else name)
+    seeded = {"seed": seed} if "seed" in inspect.signature(metric).parameters else {}
+    scores = _named(name, metric(*arrays, **seeded, **own))
+    if not num_resamples:
+        return scores, {}
+    resampled = {"num_resamples": num_resamples, "seed": seed}
+    resampled["bounds"] = (0, np.inf) if name == "unsupervised" else (0, 1)
+    found = measures.confidence_interval(metric, *arrays, **resampled, **own)
+    return scores, {key: list(ends) for key, ends in _named(name, found).items()}
+
+
+def _wilson(share, num):
+    """Wilson's 95% interval of a share of `num` votes."""
+    return list(map(float, binomtest(round(share * num), num).proportion_ci(method="wilson")))
 
 
 def _named(name, values):

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _runs, _weights
 from keras_disentangle.applications.discriminative_vae.classifier import to_float
 from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
     FOLDER,
@@ -48,7 +48,7 @@ def load_judge(path, data, image_shape):
             f"`judge` must be the .keras file of a classifier (train.py discriminative_vae --model "
             f"judge), for data without one that ships. Received: judge=None, data={data}"
         )
-    network = _runs.load_model(path or shipped_judge(data), "judge")
+    network = _runs.load_model(path or _weights.verified(shipped_judge(data)), "judge")
     if JUDGE_FEATURES not in [layer.name for layer in network.layers]:
         raise ValueError(
             f"`judge` must have a layer {JUDGE_FEATURES!r}, from which Fréchet distances are "
@@ -81,12 +81,17 @@ def load_splits(data, data_dir, image_shape):
 
     The last twelfth of the training part is for validation; data without a part for tests give two
     twelfths for both. What comes class by class, as folders do, is mixed first.
+
+    Raises:
+        ValueError: as `load_images`, or if there are fewer than three images.
     """
     options = {"data_dir": data_dir, "image_shape": image_shape, "attributes": data == "celeb_a"}
     images, labels = kd.datasets.load_images(data, "train", **options)
     if labels is not None and labels.ndim == 1 and (np.diff(labels) >= 0).all():
         order = np.random.default_rng(0).permutation(len(images))
         images, labels = images[order], labels[order]
+    if len(images) < 3:
+        raise ValueError(f"`data` must hold at least 3 images. Received: {data}, {len(images)}")
     held_out = max(1, len(images) // 12)
     try:
         test = kd.datasets.load_images(data, "test", **options)

@@ -38,7 +38,9 @@ def main(arguments=None):
         raise ValueError(f"`model` must be a DiscriminativeVAE. Received: {type(model)}")
     judge = _trained.load_judge(options.judge, recipe.data, model.image_shape)
     _weights.save_weights(model, FOLDER, "DiscriminativeVAE", options.name, settings)
-    _runs.save_model(judge, _trained.shipped_judge(recipe.data))
+    beside = _trained.shipped_judge(recipe.data)
+    _runs.save_model(judge, beside)
+    _weights.record_file(beside, "DiscriminativeVAE")
 
     shipped = DiscriminativeVAE(weights=options.name)
     splits = _trained.load_splits(recipe.data, options.data_dir, shipped.image_shape)

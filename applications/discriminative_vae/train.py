@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _runs, _weights
 from keras_disentangle.applications.discriminative_vae import _trained, traverse
 from keras_disentangle.applications.discriminative_vae.classifier import train_classifier
 from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
@@ -278,9 +278,10 @@ def _judge(recipe, path):
     shipped = _trained.shipped_judge(recipe.data)
     if path is not None:
         return _trained.load_judge(path, recipe.data, recipe.image_shape)
-    if shipped.is_file() and _runs.load_model(shipped).input_shape[1:] == recipe.image_shape:
-        return _runs.load_model(shipped, "judge")
-    return None
+    if not shipped.is_file():
+        return None
+    judge = _runs.load_model(_weights.verified(shipped), "judge")
+    return judge if judge.input_shape[1:] == recipe.image_shape else None
 
 
 def _given(recipe, classifier):

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _runs, _weights
 from keras_disentangle.applications.progressive_gan.presets import PRESETS
 
 import keras_disentangle as kd
@@ -88,9 +88,9 @@ def load(path=None):
         path: a `.keras` file that this module has written; by default that which ships.
 
     Raises:
-        ValueError: if there is none, or it is damaged.
+        ValueError: if there is none, or it is damaged; or that which ships has changed.
     """
-    network = _runs.load_model(path or SHIPPED)
+    network = _runs.load_model(path or _weights.verified(SHIPPED))
     return (
         kd.metrics.ImageFeatures(network, [FEATURES], batch_size=500),
         kd.metrics.feature_distance(network, MAPS, batch_size=100),

@@ -1,11 +1,15 @@
 """Trained weights: shipped ones load, and damaged or foreign ones are refused."""
 
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from keras_disentangle.applications import _weights
+from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
+from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.provlae import provlae
 from tiny_models import weights
 
@@ -117,7 +121,7 @@ def test_damaged_weights_are_refused(folder, damage):
     path.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
     if damage == "missing":
         path.unlink()
-    with pytest.raises(ValueError, match="'tiny' are not as they were shipped: expected SHA-256"):
+    with pytest.raises(ValueError, match="'tiny' are not as shipped: expected SHA-256"):
         kd.applications.ProVLAE(weights="tiny")
 
 
@@ -157,3 +161,28 @@ def test_a_path(folder, tmp_path, suffix):
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         kd.applications.ProVLAE(**arguments)
+
+
+SHIPPED_NETWORKS = [
+    discriminative_vae.shipped_judge("fashion_mnist"),
+    features.SHIPPED,
+]
+
+
+@pytest.mark.parametrize("path", SHIPPED_NETWORKS, ids=lambda path: path.stem)
+def test_networks_beside_the_weights_are_verified(path, tmp_path):
+    assert _weights.verified(path) == path
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=f"{path.name!r} is not as shipped: .* in its manifest"):
+        _weights.verified(copy)
+    _weights.record_file(copy, "ProVLAE")
+    assert _weights.verified(copy) == copy
+    copy.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{path.name!r} is not as shipped: expected SHA-256"):
+        _weights.verified(copy)
+
+
+def test_every_network_that_ships_is_known():
+    for path in Path(_weights.__file__).parent.glob("*/weights/*.keras"):
+        _weights.verified(path)
