@@ -1,11 +1,13 @@
 """Labelled images that are every combination of a few factors, in whatever order."""
 
+import itertools
 import math
 
 import numpy as np
 from PIL import Image
 
 from keras_disentangle.datasets._image_arrays import fit_picture
+from keras_disentangle.datasets._tensorflow_datasets import prepare
 
 
 def grid_order(labels, factor_sizes):
@@ -79,7 +81,9 @@ def read_tfds_grid(name, splits, labels, factor_sizes, image_shape, data_dir, re
     sizes = tuple(factor_sizes)
     images = np.empty((math.prod(sizes), *image_shape), np.uint8)
     rows = []
-    for example in _tfds_examples(name, splits, data_dir, remedy):
+    tfds, builder = prepare(name, name, data_dir, remedy)
+    parts = (tfds.as_numpy(builder.as_dataset(split=split)) for split in splits)
+    for example in itertools.chain.from_iterable(parts):
         rows.append([int(example[key]) for key in labels])
         image = example["image"]
         if image.shape != image_shape:
@@ -92,24 +96,3 @@ def read_tfds_grid(name, splits, labels, factor_sizes, image_shape, data_dir, re
     except ValueError as error:
         raise ValueError(f"{name} of TensorFlow Datasets: {error}") from error
     return images
-
-
-def _tfds_examples(name, splits, data_dir, remedy):
-    try:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder(name, data_dir=data_dir)
-        builder.download_and_prepare()
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r} is to be read with TensorFlow Datasets, which lacks a package ({error}). "
-            f'Either pip install "keras_disentangle[datasets]"; or {remedy}'
-        ) from error
-    except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
-        raise FileNotFoundError(
-            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets could not prepare "
-            f"it ({type(error).__name__}: {str(error)[:200]}). Either try again with network; or "
-            f"{remedy}"
-        ) from error
-    for split in splits:
-        yield from tfds.as_numpy(builder.as_dataset(split=split))

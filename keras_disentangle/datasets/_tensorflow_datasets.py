@@ -23,22 +23,7 @@ def read_tfds(name, split, data_dir, image_shape, attributes=False):
         f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
         "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
     )
-    try:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder(TFDS_NAMES[name], data_dir=data_dir)
-        builder.download_and_prepare()
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets lacks a package "
-            f'({error}). Either pip install "keras_disentangle[datasets]"; or {remedy}'
-        ) from error
-    except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
-        raise FileNotFoundError(
-            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets could not prepare "
-            f"it ({type(error).__name__}: {str(error)[:200]}). Either try again with network; or "
-            f"{remedy}"
-        ) from error
+    tfds, builder = prepare(name, TFDS_NAMES[name], data_dir, remedy)
     try:
         examples = tfds.as_numpy(builder.as_dataset(split=split))
     except ValueError as error:
@@ -71,3 +56,34 @@ def read_tfds(name, split, data_dir, image_shape, attributes=False):
     images = as_uint8_images(images, name)
     missing = [] if attributes else -1
     return images, None if missing in labels else np.array(labels, np.int64)
+
+
+def prepare(name, tfds_name, data_dir, remedy):
+    """TensorFlow Datasets, and its builder of a data set, downloaded if need be.
+
+    Args:
+        name, tfds_name: what the user and TensorFlow Datasets call the data set.
+        data_dir: folder where TensorFlow Datasets keeps or puts its data.
+        remedy: what a user can do without it, for the errors.
+
+    Raises:
+        FileNotFoundError: if the data cannot be had.
+        ImportError: if tensorflow_datasets is not installed.
+    """
+    try:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder(tfds_name, data_dir=data_dir)
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets lacks a package "
+            f'({error}). Either pip install "keras_disentangle[datasets]"; or {remedy}'
+        ) from error
+    except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
+        raise FileNotFoundError(
+            f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets could not prepare "
+            f"it ({type(error).__name__}: {str(error)[:200]}). Either try again with network; or "
+            f"{remedy}"
+        ) from error
+    return tfds, builder
