@@ -41,10 +41,24 @@ def check_images(name, data, image_shape, bounded):
     low, high = np.min(x), np.max(x)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
+    _check_range(name, low, high, bounded)
+    if whole and len(x) > 1 and low == high:
+        raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
+
+
+def check_integers(name, x, bounded):
+    """Raises a ValueError if `x` is a NumPy array of integers that do not lie in [0, 1].
+
+    That are uint8 images which were not divided by 255. What floats hold, on an accelerator
+    perhaps, is not looked at, nor is anything if `bounded` (as in `check_images`) is None.
+    """
+    if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer) and x.size:
+        _check_range(name, np.min(x), np.max(x), bounded)
+
+
+def _check_range(name, low, high, bounded):
     if bounded is not None and (low < 0 or high > 1):
         raise ValueError(
             f"`{name}` must lie in [0, 1] {bounded} (divide uint8 images by 255). "
             f"Received: values in [{low}, {high}]"
         )
-    if whole and len(x) > 1 and low == high:
-        raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")

@@ -261,6 +261,18 @@ class GAN(PhasedModel):
                 mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
         super().finish(batch, shared)
 
+    @property
+    def bounded(self):
+        """Why images must lie in [0, 1], as part of a sentence; `None` if they need not."""
+        if self.image_range is None:
+            return None
+        low, high = self.image_range
+        return (
+            f"(the generator's range is [{low:g}, {high:g}]"
+            + (f", by its {output_activation(self.generator)}" if self._is_inferred else "")
+            + "; the model maps images from [0, 1] to it itself)"
+        )
+
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
 
@@ -271,16 +283,8 @@ class GAN(PhasedModel):
                 outside [0, 1] while the generator's range is known; if batch normalisation would
                 see a batch of one image; as `PhasedModel.fit`.
         """
-        bounded = None
-        if self.image_range is not None:
-            low, high = self.image_range
-            bounded = (
-                f"(the generator's range is [{low:g}, {high:g}]"
-                + (f", by its {output_activation(self.generator)}" if self._is_inferred else "")
-                + "; the model maps images from [0, 1] to it itself)"
-            )
         arguments = fit_arguments(*args, **kwargs)
-        check_images("x", arguments.get("x"), self.image_shape, bounded)
+        check_images("x", arguments.get("x"), self.image_shape, self.bounded)
         self._check_batches(arguments["x"], arguments.get("batch_size"))
         return super().fit(**arguments)
 

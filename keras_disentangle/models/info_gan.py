@@ -10,6 +10,7 @@ from keras_disentangle._arguments import check_weight
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._networks import network_shapes, serialize
+from keras_disentangle.models._training_terms import check_integers
 from keras_disentangle.models.gan import GAN
 
 
@@ -134,13 +135,15 @@ class InfoGAN(GAN):
         """Images in [0, 1] (n, h, w, c) to what Q says of them, (n, space.num_params) float32.
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: if the shape is another one, or if NumPy integers lie outside [0, 1]
+                while the generator's range is known.
         """
         received = tuple(getattr(x, "shape", ()))
         if received[1:] != self.image_shape:
             raise ValueError(
                 f"`x` must have the shape {('n', *self.image_shape)}. Received: x.shape={received}"
             )
+        check_integers("x", x, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
         _, features = self.discriminate(x, training=False)
         return ops.cast(self.q_head(features, training=False), "float32")

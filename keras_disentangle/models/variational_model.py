@@ -11,7 +11,7 @@ from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, h
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._networks import batch_normalizations
-from keras_disentangle.models._training_terms import BatchMean, check_images
+from keras_disentangle.models._training_terms import BatchMean, check_images, check_integers
 from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
     FiniteMean,
@@ -232,9 +232,11 @@ class VariationalModel(SteppedModel):
         """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim), float32.
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: if the shape is another one, or if NumPy integers lie outside [0, 1] where
+                images must not.
         """
         self._check_input("x", x, self.image_shape)
+        check_integers("x", x, self.bounded)
         posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
         parts = [ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True)]
         return tuple(ops.cast(part, "float32") for part in parts)

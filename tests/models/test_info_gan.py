@@ -329,6 +329,10 @@ def test_arguments(arguments, message):
     "use, message",
     [
         (lambda m: m.encode(IMAGES[..., 0]), r"`x` must have the shape .*Received: .*16, 8, 8\)"),
+        (
+            lambda m: m.classify((255 * IMAGES).astype("uint8")),
+            r"`x` must lie in \[0, 1\] .*divide uint8 images by 255",
+        ),
         (lambda m: m.classify(IMAGES[0]), r"`x` must have the shape .*Received: .*8, 8, 1\)"),
         (lambda m: m.predict_codes([1.0]), "`x` must have the shape .*Received"),
         (

@@ -143,6 +143,22 @@ def test_bad_interpolations_are_named(a, b, steps, message):
         gaussian_vae().interpolate(a, b, steps)
 
 
+def test_bytes_are_not_encoded():
+    pixels = (255 * IMAGES).astype("uint8")
+    bernoulli = VAE(**flat_networks(3))
+    message = r"`x` must lie in \[0, 1\] .*divide uint8 images by 255.* values in \[0, 254\]"
+    with pytest.raises(ValueError, match=message):
+        bernoulli.encode(pixels)
+    with pytest.raises(ValueError, match=message):
+        bernoulli.reconstruct(pixels)
+    # Black and white as integers, and what a Gaussian may see.
+    bits = (pixels > 127).astype("int32")
+    np.testing.assert_array_equal(
+        *(ops.convert_to_numpy(bernoulli.encode(x)[0]) for x in (bits, bits.astype("float32")))
+    )
+    assert gaussian_vae().encode(pixels)[0].shape == (16, 3)
+
+
 # Statistics of samples
 
 
