@@ -100,12 +100,19 @@ def check_finished(log_dir):
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds and steps of this process: of a training that went on, those since then."""
+    """Seconds and steps of this process: of a training that went on, those since then.
+
+    Those of several calls of `fit` add up.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.seconds = 0, 0.0
 
     def on_train_begin(self, logs=None):
-        self.steps = read(self.model.step)
+        self._first_step = read(self.model.step)
         self._begin = time.perf_counter()
 
     def on_train_end(self, logs=None):
-        self.seconds = time.perf_counter() - self._begin
-        self.steps = read(self.model.step) - self.steps
+        self.seconds += time.perf_counter() - self._begin
+        self.steps += read(self.model.step) - self._first_step

@@ -20,7 +20,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="compare.py provlae",
         description="Trains every model with every beta and seed that is not trained yet, into one "
-        "folder (one that was cut short begins anew); prints the scores of all and draws the "
+        "folder (one that was cut short goes on); prints the scores of all and draws the "
         "paper's Figures 2 and 3.",
         epilog="Example: compare.py provlae --recipe demo --models provlae vlae --betas 1 4 "
         "--seeds 0 1 --out runs/comparison",

@@ -1,5 +1,7 @@
 """Records how information moves between the rungs as a progressive model grows."""
 
+import io
+import json
 import os
 import warnings
 
@@ -11,6 +13,7 @@ from keras_disentangle.evaluation import encode_images
 from keras_disentangle.metrics import latent_information
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization import EventWriter, information_flow, save_png
+from keras_disentangle.visualization._files import write_whole
 from keras_disentangle.visualization._rungs import sample_rungs
 
 
@@ -19,7 +22,8 @@ class InformationFlow(keras.callbacks.Callback):
 
     A stage ends where the next rung's ramp begins (seen at the end of the epoch that reaches it)
     and where training ends. The picture, one column a stage with the rungs' samples beside their
-    bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard.
+    bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard. A run that goes on at
+    a later step finds the stages before it in the file beside the picture, `information_flow.npz`.
 
     Args:
         log_dir: folder of the logs.
@@ -29,7 +33,7 @@ class InformationFlow(keras.callbacks.Callback):
 
     Attributes:
         stages: list of dicts with `step`, `stage`, `total` and `rungs` (nats, the most abstract
-            first), of the stages that ended in this call of `fit`.
+            first), of the stages that have ended.
 
     Raises:
         ValueError: if `images` is empty or not uint8 images.
@@ -62,7 +66,7 @@ class InformationFlow(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         # Not when training begins: a callback that restores a run may come after this one.
         if self._step is None:
-            self._step = read(self.model.step)
+            self._begin(read(self.model.step))
 
     def on_epoch_end(self, epoch, logs=None):
         step = read(self.model.step)
@@ -72,15 +76,33 @@ class InformationFlow(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         step = read(self.model.step)
+        if self._step is None:  # There was nothing left to train.
+            self._begin(step)
         if not self.stages or self.stages[-1]["step"] != step:
             self._measure(step)
         if not self.stages:
             return
         picture = information_flow(self.stages, images=self._samples)
-        save_png(os.path.join(self.log_dir, "pictures", "information_flow.png"), picture)
-        writer = EventWriter(os.path.join(self.log_dir, "pictures"))
+        save_png(self._path("information_flow.png"), picture)
+        writer = EventWriter(self._path())
         writer.image("information_flow", picture, step)
         writer.close()
+
+    def _path(self, *name):
+        return os.path.join(self.log_dir, "pictures", *name)
+
+    def _begin(self, step):
+        """Takes up the stages that ended by this step, of a run that goes on."""
+        self._step, self.stages, self._samples = step, [], []
+        path = self._path("information_flow.npz")
+        if not os.path.exists(path):
+            return
+        with np.load(path) as file:
+            stages, samples = json.loads(str(file["stages"])), file["samples"]
+        fits = samples.shape[1] == len(self.model.rung_sizes)
+        if fits and samples.shape[3:] == tuple(self.model.image_shape):
+            self.stages = [stage for stage in stages if stage["step"] <= step]
+            self._samples = list(samples[: len(self.stages)])
 
     def _starts(self):
         """First steps of the rungs that join while the model trains."""
@@ -105,3 +127,6 @@ class InformationFlow(keras.callbacks.Callback):
         latents = sample_rungs(mean[0].astype("float32"), self.model.rung_sizes, 5, self.seed)
         images = ops.convert_to_numpy(self.model.decode(latents.reshape(-1, latents.shape[-1])))
         self._samples.append(images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:]))
+        file = io.BytesIO()
+        np.savez_compressed(file, stages=json.dumps(self.stages), samples=np.stack(self._samples))
+        write_whole(self._path("information_flow.npz"), file.getvalue())

@@ -61,6 +61,38 @@ def test_every_model_trains(name, recipe, tmp_path):
         np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
 
+@pytest.mark.parametrize("name", ["provlae", "teacher_student"])
+def test_an_interrupted_training_goes_on(name, recipe, tmp_path, monkeypatch):
+    whole, expected = train.train(recipe, name, tmp_path / "whole", verbose=0)
+    run, real, epochs = tmp_path / "run", kd.callbacks.LatentTraversal.on_epoch_end, []
+
+    def stop_at(number):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(epoch)
+            if len(epochs) == number:
+                raise KeyboardInterrupt
+            real(self, epoch, logs)
+
+        return on_epoch_end
+
+    # In the last epoch, the fourth, of which two are the teacher's.
+    with monkeypatch.context() as patch:
+        patch.setattr(kd.callbacks.LatentTraversal, "on_epoch_end", stop_at(4))
+        with pytest.raises(KeyboardInterrupt):
+            train.train(recipe, name, run, verbose=0)
+    with pytest.raises(ValueError, match="unfinished training with other settings"):
+        train.train(recipe, name, run, seed=1, verbose=0)
+    resumed, results = train.train(recipe, name, run, verbose=0)
+    assert results["timed_steps"] == 2 and expected["timed_steps"] == 8
+    assert "2 of them" in train.table(results)
+    assert results["stages"] == expected["stages"] and results["terms"] == expected["terms"]
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # Finished, it makes way for another.
+    other, results = train.train(recipe, name, run, seed=1, verbose=0)
+    assert results["timed_steps"] == 8 and int(other.step) == int(whole.step)
+
+
 def test_factors_are_scored(recipe, tmp_path, monkeypatch):
     # The recipe measures on ten thousand images; that is tested elsewhere, on few.
     monkeypatch.setattr(kd.callbacks.FactorMetrics, "on_epoch_end", lambda *args: None)
@@ -98,7 +130,7 @@ def test_the_command_line(recipe, tmp_path, capsys, monkeypatch):
     }
     train.main([*(word for pair in options.items() for word in pair), "--rungs", "2", "1"])
     printed = capsys.readouterr().out
-    assert "provlae: 12 steps" in printed and str(run / "model.keras") in printed
+    assert "provlae: 12 steps, " in printed and str(run / "model.keras") in printed
     settings = json.loads((run / "results.json").read_text())["settings"]
     assert settings["beta"] == 3.0 and settings["rung_sizes"] == [2, 1]
 

@@ -33,6 +33,35 @@ def test_each_stage_is_measured_at_its_end(tmp_path):
     assert [event.step for event in events] == [28]
 
 
+def test_a_run_that_goes_on_finds_the_stages_before_it(tmp_path):
+    model, fade_in = (
+        ProgressiveLadderVAE(**dense_ladder(), seed=1),
+        ProgressiveFadeIn(2, fade_steps=3),
+    )
+    whole = flow(tmp_path)
+    fit(model, epochs=6, batch_size=4, callbacks=[fade_in, whole])
+    first, second, last = whole.stages
+    assert (first["step"], second["step"], last["step"]) == (8, 16, 24)
+
+    longer = flow(tmp_path)
+    fit(model, epochs=1, batch_size=4, callbacks=[longer])
+    assert longer.stages[:3] == whole.stages and longer.stages[3]["step"] == 28
+    # Back at an earlier step, what came after it is measured anew.
+    model.step.assign(16)
+    again = flow(tmp_path)
+    fit(model, epochs=1, batch_size=4, callbacks=[again])
+    assert again.stages[:2] == [first, second] and again.stages[2]["step"] == 20
+    # A new run, or a model of another shape, does not take them for its own.
+    for other in (
+        ProgressiveLadderVAE(**dense_ladder(), seed=2),
+        VAE(**flat_networks(2), observation="gaussian"),
+    ):
+        callback = flow(tmp_path)
+        other.step.assign(8 if isinstance(other, VAE) else 0)
+        fit(other, epochs=1, batch_size=4, callbacks=[callback])
+        assert [stage["step"] for stage in callback.stages] == [int(other.step)]
+
+
 def test_a_model_without_stages_is_measured_at_the_end(tmp_path):
     callback = flow(tmp_path)
     fit(VAE(**flat_networks(2), observation="gaussian"), epochs=2, callbacks=[callback])
