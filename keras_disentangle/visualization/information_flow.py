@@ -1,7 +1,7 @@
 import numpy as np
 
+from keras_disentangle.visualization._figure import drawn, new_figure
 from keras_disentangle.visualization.image_grid import image_grid
-from keras_disentangle.visualization.save_png import save_png
 
 
 def information_flow(stages, images=None, path=None):
@@ -35,10 +35,6 @@ def information_flow(stages, images=None, path=None):
     Reference:
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
-    # Only this function needs Matplotlib. A Figure of one's own leaves pyplot's state alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rungs = [np.asarray(stage["rungs"], "float64") for stage in stages]
     totals = [float(stage["total"]) for stage in stages]
     if not rungs or rungs[0].ndim != 1 or len({values.shape for values in rungs}) != 1:
@@ -63,8 +59,7 @@ def information_flow(stages, images=None, path=None):
     widths = [height * grid.shape[1] / grid.shape[0] for grid in grids] or [0] * len(rungs)
     figure_width = sum(widths) + len(rungs) * (left + bar_width + 0.1) + 0.1
     figure_height = bottom + height + top
-    figure = Figure(figsize=(figure_width, figure_height), dpi=120)
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure((figure_width, figure_height), layout=None)
 
     def add_axes(x, width):
         return figure.add_axes(
@@ -96,8 +91,4 @@ def information_flow(stages, images=None, path=None):
             samples.imshow(grids[stage], cmap="gray", vmin=0, vmax=255, aspect="auto")
             samples.set_axis_off()
             x += widths[stage]
-    canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    if path is not None:
-        save_png(path, picture)
-    return picture
+    return drawn(figure, path)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle.visualization.save_png import save_png
+from keras_disentangle.visualization._figure import drawn, new_figure
 
 
 def information_matrix(information, factor_names, *, rungs=None, size=None, path=None):
@@ -34,10 +34,6 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
         Figures 8 and 9, tell of what the two scores see.
     """
-    # A Figure of one's own leaves pyplot's state alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     information = np.asarray(information, "float64")
     if (
         information.ndim != 2
@@ -56,11 +52,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         raise ValueError(f"`rungs` must be positive and sum to {dims}. Received: rungs={rungs}")
     if size is None:
         size = (2.2 + 0.5 * dims, 0.9 + 0.4 * width)
-    if len(size) != 2 or not min(size) > 0:
-        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
-
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(size)
     axes = figure.add_subplot()
     limit = information.max() or 1.0
     shown = axes.imshow(information.T, cmap="YlGnBu", vmin=0, vmax=limit, aspect="auto")
@@ -72,8 +64,4 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     for edge in np.cumsum(rungs)[:-1] if rungs is not None else ():
         axes.axvline(edge - 0.5, color="black", linewidth=1.5)
     figure.colorbar(shown, ax=axes, label="$I(z_j; v_k)$")
-    canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    if path is not None:
-        save_png(path, picture)
-    return picture
+    return drawn(figure, path)

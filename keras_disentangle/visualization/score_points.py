@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle.visualization.save_png import save_png
+from keras_disentangle.visualization._figure import drawn, new_figure, plain_axes
 
 
 def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
@@ -32,10 +32,6 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
         Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
         Figures 2 and 3.
     """
-    # A Figure of one's own leaves pyplot's state alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     arrays = {}
     for label, settings in points.items() if isinstance(points, dict) else ():
         arrays[label] = np.array(list(settings.values()), "float64")
@@ -46,11 +42,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
             )
     if not arrays:
         raise ValueError(f"`points` must be a dict of one or more models. Received: {points}")
-    if len(size) != 2 or not min(size) > 0:
-        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
-
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(size)
     axes = figure.add_subplot()
     for label, array in arrays.items():
         (line,) = axes.plot(*array.T, marker="o", linewidth=0.7, label=label)
@@ -63,11 +55,5 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
                 color=line.get_color(),
                 fontsize=8,
             )
-    axes.set(xlabel=x_label, ylabel=y_label)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    if path is not None:
-        save_png(path, picture)
-    return picture
+    plain_axes(axes, x_label, y_label)
+    return drawn(figure, path)

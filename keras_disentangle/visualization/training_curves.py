@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle.visualization.save_png import save_png
+from keras_disentangle.visualization._figure import drawn, new_figure, plain_axes
 
 
 def training_curves(
@@ -34,10 +34,6 @@ def training_curves(
     Reference:
         Chen et al., InfoGAN, 2016, Figure 1.
     """
-    # A Figure of one's own leaves pyplot's state alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not isinstance(curves, dict) or not curves:
         raise ValueError(
             "`curves` must be a dict of one or more labels to (steps, values). "
@@ -50,25 +46,15 @@ def training_curves(
             "`reference` must be None or a dict of labels to finite numbers. "
             f"Received: reference={reference}"
         )
-    if len(size) != 2 or not min(size) > 0:
-        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
-
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(size)
     axes = figure.add_subplot()
     for label, (steps, values) in curves.items():
         # A curve of one point has no line.
         axes.plot(steps, values, label=label, marker="o" if len(steps) == 1 else None)
     for label, value in reference.items():
         axes.axhline(value, color="black", linestyle="--", linewidth=1, label=label)
-    axes.set(xlabel=x_label, ylabel=y_label)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    if path is not None:
-        save_png(path, picture)
-    return picture
+    plain_axes(axes, x_label, y_label)
+    return drawn(figure, path)
 
 
 def _check(label, curve):

@@ -1,0 +1,37 @@
+"""Pictures with axes, which Matplotlib draws; only these need it."""
+
+import numpy as np
+
+from keras_disentangle.visualization.save_png import save_png
+
+
+def new_figure(size, layout="constrained"):
+    """A Matplotlib figure of `size` (width, height) in inches, apart from pyplot and its state.
+
+    Raises:
+        ValueError: if `size` is not two positive numbers.
+    """
+    from matplotlib.figure import Figure
+
+    if len(size) != 2 or not min(size) > 0:
+        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
+    return Figure(figsize=size, dpi=120, layout=layout)
+
+
+def plain_axes(axes, x_label, y_label):
+    """Labels axes in the style of all our curves: two sides without a frame, a plain legend."""
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def drawn(figure, path=None):
+    """The figure as a uint8 array (H, W, 3), written to `path` as PNG unless that is None."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    if path is not None:
+        save_png(path, picture)
+    return picture
