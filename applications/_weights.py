@@ -34,6 +34,11 @@ def shipped_settings(folder, name):
     return _entry(folder, name)["settings"]
 
 
+def shipped_data(folder, name):
+    """The data on which the scores of the weights `name` of an application's folder were taken."""
+    return _entry(folder, name)["data"]
+
+
 def load_weights(model, folder, name_or_path):
     """Loads shipped weights (checksum verified) or a `.weights.h5` / `.keras` file's weights.
 
@@ -135,9 +140,12 @@ def _rounded(values, mantissa_bits):
     return ((values.view("uint16") + half) & mask).view("float16")
 
 
-def record_scores(folder, application, name, scores):
-    """Writes the scores of shipped weights, as measured on them, into the manifest."""
-    _update(Path(folder) / "weights", application, name, {"scores": scores})
+def record_scores(folder, application, name, scores, **entry):
+    """Writes the scores of shipped weights, as measured on them, into the manifest.
+
+    `entry` is what else is to be said there: `data="dsprites"`.
+    """
+    _update(Path(folder) / "weights", application, name, {**entry, "scores": scores})
 
 
 def _update(folder, application, name, entry):

@@ -1,7 +1,7 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-from keras_disentangle.applications import _evaluation, _runs
-from keras_disentangle.applications.provlae.provlae import ProVLAE
+from keras_disentangle.applications import _evaluation, _runs, _weights
+from keras_disentangle.applications.provlae.provlae import FOLDER, ProVLAE
 
 import keras_disentangle as kd
 
@@ -11,8 +11,8 @@ def parser(command, description):
     result = _runs.weights_parser("provlae", "ProVLAE", None, command, description)
     result.add_argument(
         "--data",
-        default="dsprites",
-        help=f"{_evaluation.DATA_HELP}; or what load_images takes (a name, a path)",
+        help=f"{_evaluation.DATA_HELP}; or what load_images takes (a name, a path). By default what "
+        "shipped weights were trained on, dsprites for a file",
     )
     result.add_argument("--data-dir", help="where downloaded data sets lie")
     return result
@@ -28,6 +28,9 @@ def load(options):
         model = _runs.load_model(options.weights)
     else:
         model = ProVLAE(weights=options.weights)
+    if options.data is None:
+        is_file = _weights.is_path(options.weights)
+        options.data = "dsprites" if is_file else _weights.shipped_data(FOLDER, options.weights)
     return model, load_data(options.data, model.image_shape, options.data_dir)
 
 

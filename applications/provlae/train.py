@@ -68,7 +68,8 @@ RECIPES = {
     "shapes3d": Recipe(
         "shapes3d", (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
     ),
-    # The same within an hour on a CPU core: a quarter of the pixels, so a quarter of beta.
+    # The same within half an hour on a CPU core: a quarter of the pixels, so a quarter of beta. It
+    # comes from above, so that scale and shape find a latent each, one after the other.
     "shapes3d_small": Recipe(
         "shapes3d",
         (32, 32, 3),
@@ -76,6 +77,8 @@ RECIPES = {
         100,
         10_000,
         beta=2.0,
+        beta_start=12.0,
+        beta_steps=27_000,
         fade_steps=1000,
         learning_rate=1e-3,
         epochs_per_stage=20,
