@@ -80,23 +80,31 @@ def clear(log_dir, *folders):
 
 
 def goes_on(log_dir, settings):
-    """Whether the folder holds an unfinished training with the same settings."""
+    """Whether the folder holds an unfinished training with the same settings, and its backup."""
+    if not _is_unfinished(log_dir):
+        return False
     try:
         before = json.loads((log_dir / RUN).read_text())
     except (OSError, ValueError):
         return False
     # As JSON holds them: tuples as lists.
-    same = before == json.loads(json.dumps(settings))
-    return same and not (log_dir / "results.json").exists()
+    return before == json.loads(json.dumps(settings))
 
 
 def check_finished(log_dir):
     """Raises a ValueError if the folder holds an unfinished training that could go on."""
-    if (log_dir / "backup").is_dir() and not (log_dir / "results.json").exists():
+    if _is_unfinished(log_dir):
         raise ValueError(
             "`log_dir` must not hold an unfinished training with other settings; go on with those "
             f"in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
         )
+
+
+def _is_unfinished(log_dir):
+    # Of the training itself or of one within it, such as that of a teacher.
+    backups = (log_dir / "backup").rglob("backup-*")
+    found = any(path.suffix != ".tmp" for path in backups)
+    return found and not (log_dir / "results.json").exists()
 
 
 class Clock(keras.callbacks.Callback):

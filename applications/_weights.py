@@ -35,7 +35,7 @@ def shipped_settings(folder, name):
 
 
 def shipped_data(folder, name):
-    """The data on which the scores of the weights `name` of an application's folder were taken."""
+    """The name of the data that the weights `name` of an application's folder were trained on."""
     return _entry(folder, name)["data"]
 
 
@@ -93,11 +93,11 @@ def _checksum(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_weights(model, folder, application, name, settings, mantissa_bits=10):
+def save_weights(model, folder, application, name, settings, mantissa_bits=10, data=None):
     """Writes a model's weights as float16 with an entry in the manifest: how releases are made.
 
     Float16 has a mantissa of 10 bits; what is rounded to fewer compresses better. `None` leaves
-    the weights in float32.
+    the weights in float32. `data` names what they were trained on.
     """
     import h5py
 
@@ -126,6 +126,7 @@ def save_weights(model, folder, application, name, settings, mantissa_bits=10):
         "file": path.name,
         "sha256": _checksum(half),
         "settings": settings,
+        **({} if data is None else {"data": data}),
     }
     os.replace(half, path)
     _update(folder, application, name, entry)
@@ -140,12 +141,9 @@ def _rounded(values, mantissa_bits):
     return ((values.view("uint16") + half) & mask).view("float16")
 
 
-def record_scores(folder, application, name, scores, **entry):
-    """Writes the scores of shipped weights, as measured on them, into the manifest.
-
-    `entry` is what else is to be said there: `data="dsprites"`.
-    """
-    _update(Path(folder) / "weights", application, name, {**entry, "scores": scores})
+def record_scores(folder, application, name, scores):
+    """Writes the scores of shipped weights, as measured on them, into the manifest."""
+    _update(Path(folder) / "weights", application, name, {"scores": scores})
 
 
 def _update(folder, application, name, entry):

@@ -36,7 +36,7 @@ def InfoGAN(preset=None, weights=None, information_weight=None, feedback=True, s
     Example:
 
     >>> model = kd.applications.InfoGAN(weights="mnist")
-    >>> digits = model.classify(images)     # categories; the card says which digit each one is
+    >>> digits = model.classify(images / 255.0)  # categories; the card says which digit each one is
 
     Reference: Chen et al., 2016 (InfoGAN), appendix C.
     """

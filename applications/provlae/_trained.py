@@ -11,7 +11,7 @@ def parser(command, description):
     result = _runs.weights_parser("provlae", "ProVLAE", None, command, description)
     result.add_argument(
         "--data",
-        help=f"{_evaluation.DATA_HELP}; or what load_images takes (a name, a path). By default what "
+        help=f"{_evaluation.DATA_HELP}; or what load_images takes (a name, a path); None: what "
         "shipped weights were trained on, dsprites for a file",
     )
     result.add_argument("--data-dir", help="where downloaded data sets lie")
@@ -20,6 +20,8 @@ def parser(command, description):
 
 def load(options):
     """The model, and a data set with factors or an array of uint8 images that fits it.
+
+    `options.data` becomes the name of the data, if it is None.
 
     Raises:
         ValueError: if the weights or the data are unknown, damaged, or do not fit.

@@ -54,7 +54,7 @@ def ProVLAE(
     Example:
 
     >>> model = kd.applications.ProVLAE(weights="dsprites")
-    >>> mean, log_var = model.encode(images)
+    >>> mean, log_var = model.encode(images / 255.0)
 
     Reference: Li et al., 2020 (Progressive learning and disentanglement of hierarchical
     representations).

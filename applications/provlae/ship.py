@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_disentangle.applications import _runs, _weights
+from keras_disentangle.applications import _evaluation, _runs, _weights
 from keras_disentangle.applications.provlae import _trained
 from keras_disentangle.applications.provlae.provlae import FOLDER, NETWORKS, ProVLAE
 
@@ -19,8 +19,12 @@ def main(arguments=None):
     )
     parser.add_argument("name", help="the name that ProVLAE(weights=...) will take")
     parser.add_argument("model", help="the .keras file of a training")
-    parser.add_argument("--data", default="dsprites", help="data with factors that it was made of")
-    parser.add_argument("--data-dir", help="where downloaded data sets lie")
+    parser.add_argument(
+        "--data",
+        choices=sorted(_evaluation.RENDERED),
+        default="dsprites",
+        help="what it was trained on",
+    )
     parser.add_argument("--networks", choices=sorted(NETWORKS), default="small")
     options = parser.parse_args(arguments)
     trained = _runs.load_model(options.model, "model")
@@ -33,12 +37,12 @@ def main(arguments=None):
         "gamma": trained.gamma,
         "networks": options.networks,
     }
-    data = _trained.load_data(options.data, trained.image_shape, options.data_dir)
+    data = _trained.load_data(options.data, trained.image_shape)
     # Without the optimizer, whose state would triple the file.
     model = ProVLAE(**settings)
     for variable, value in zip(model.weights, trained.weights, strict=True):
         variable.assign(value)
-    _weights.save_weights(model, FOLDER, "ProVLAE", options.name, settings)
+    _weights.save_weights(model, FOLDER, "ProVLAE", options.name, settings, data=options.data)
     scores = kd.evaluate(ProVLAE(weights=options.name), data, num_samples=20_000)
-    _weights.record_scores(FOLDER, "ProVLAE", options.name, scores, data=options.data)
+    _weights.record_scores(FOLDER, "ProVLAE", options.name, scores)
     print(scores)

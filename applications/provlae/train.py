@@ -122,9 +122,9 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
     """Trains one model by a `Recipe` and writes everything of it into `log_dir`.
 
     That is `model.keras`, `results.json` (settings, last metrics, information after each stage,
-    scores, seconds), `pictures/` and TensorBoard logs. A training that was interrupted goes on
-    after its last whole epoch, bit for bit, if it is started again with the same settings; what a
-    finished one left there goes.
+    scores, seconds of so many `timed_steps`, a teacher's among them), `pictures/`, `backup/` and
+    TensorBoard logs. A training that was interrupted goes on after its last whole epoch, bit for
+    bit, if it is started again with the same settings; what a finished one left there goes.
 
     Returns:
         (model, results): the trained model and what went into `results.json`.
@@ -200,7 +200,7 @@ def _fit(
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
         shown = data[:60_000]
     model.compile(keras.optimizers.Adam(recipe.learning_rate))
-    callbacks = [kd.callbacks.ExactBackup(backup), clock, *callbacks]
+    callbacks = list(callbacks)
     if recipe.beta_start is not None:
         callbacks.append(
             kd.callbacks.RampWeight("beta", recipe.beta, recipe.beta_steps, recipe.beta_start)
@@ -213,6 +213,8 @@ def _fit(
         scores = kd.callbacks.FactorMetrics(data, every=every, max_share=None, num_votes=500)
         callbacks.append(scores)
     callbacks.append(kd.callbacks.TensorBoardScalars(log_dir))
+    # Behind those that draw: a training is not over before its pictures are there.
+    callbacks += [kd.callbacks.ExactBackup(backup), clock]
     model.fit(batches, epochs=stages * every, verbose=verbose, callbacks=callbacks)
     return flow.stages
 
@@ -240,8 +242,9 @@ def table(results):
     """The scores of a run as text, a line for each rung."""
     terms, scores = results["terms"], results.get("scores")
     lines = [
-        f"{results['model']}: {results['steps']} steps, {results['backend']}, seed "
-        f"{results['seed']}; {results['seconds']:.0f} s for {results['timed_steps']} of them",
+        f"{results['model']}: {results['steps']} steps, {results['backend']}, "
+        f"seed {results['seed']}",
+        f"{results['seconds']:.0f} s for {results['timed_steps']} training steps",
         f"reconstruction  {terms['reconstruction']:7.2f} nats an image",
     ]
     levels = sorted((name for name in terms if name.startswith("kl")), reverse=True)

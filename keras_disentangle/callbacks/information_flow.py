@@ -23,7 +23,8 @@ class InformationFlow(keras.callbacks.Callback):
     A stage ends where the next rung's ramp begins (seen at the end of the epoch that reaches it)
     and where training ends. The picture, one column a stage with the rungs' samples beside their
     bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard. A run that goes on at
-    a later step finds the stages before it in the file beside the picture, `information_flow.npz`.
+    a later step finds the stages before it in the file beside the picture, `information_flow.npz`:
+    a folder is for one run.
 
     Args:
         log_dir: folder of the logs.
@@ -33,7 +34,7 @@ class InformationFlow(keras.callbacks.Callback):
 
     Attributes:
         stages: list of dicts with `step`, `stage`, `total` and `rungs` (nats, the most abstract
-            first), of the stages that have ended.
+            first), of the stages that have ended; of one that was trained on, as it is now.
 
     Raises:
         ValueError: if `images` is empty or not uint8 images.
@@ -99,8 +100,8 @@ class InformationFlow(keras.callbacks.Callback):
             return
         with np.load(path) as file:
             stages, samples = json.loads(str(file["stages"])), file["samples"]
-        fits = samples.shape[1] == len(self.model.rung_sizes)
-        if fits and samples.shape[3:] == tuple(self.model.image_shape):
+            same = tuple(file["rung_sizes"]) == tuple(self.model.rung_sizes)
+        if same and samples.shape[3:] == self.images.shape[1:]:
             self.stages = [stage for stage in stages if stage["step"] <= step]
             self._samples = list(samples[: len(self.stages)])
 
@@ -123,10 +124,17 @@ class InformationFlow(keras.callbacks.Callback):
         )
         # The stage that has just ended, also in a run that was resumed in the middle.
         stage = sum(start < step for start in self._starts())
+        if self.stages and self.stages[-1]["stage"] == stage:  # The training went on within it.
+            del self.stages[-1], self._samples[-1]
         self.stages.append({"step": step, "stage": stage, **information})
         latents = sample_rungs(mean[0].astype("float32"), self.model.rung_sizes, 5, self.seed)
         images = ops.convert_to_numpy(self.model.decode(latents.reshape(-1, latents.shape[-1])))
         self._samples.append(images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:]))
         file = io.BytesIO()
-        np.savez_compressed(file, stages=json.dumps(self.stages), samples=np.stack(self._samples))
+        np.savez_compressed(
+            file,
+            stages=json.dumps(self.stages),
+            samples=np.stack(self._samples),
+            rung_sizes=self.model.rung_sizes,
+        )
         write_whole(self._path("information_flow.npz"), file.getvalue())

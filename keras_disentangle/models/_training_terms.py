@@ -46,10 +46,10 @@ def check_images(name, data, image_shape, bounded):
         raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
 
 
-def check_integers(name, x, bounded):
+def check_integer_range(name, x, bounded):
     """Raises a ValueError if `x` is a NumPy array of integers that do not lie in [0, 1].
 
-    That are uint8 images which were not divided by 255. What floats hold, on an accelerator
+    Such are uint8 images that were not divided by 255. What floats hold, on an accelerator
     perhaps, is not looked at, nor is anything if `bounded` (as in `check_images`) is None.
     """
     if isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer) and x.size:

@@ -10,7 +10,7 @@ from keras_disentangle._arguments import check_weight
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._networks import network_shapes, serialize
-from keras_disentangle.models._training_terms import check_integers
+from keras_disentangle.models._training_terms import check_integer_range
 from keras_disentangle.models.gan import GAN
 
 
@@ -143,7 +143,7 @@ class InfoGAN(GAN):
             raise ValueError(
                 f"`x` must have the shape {('n', *self.image_shape)}. Received: x.shape={received}"
             )
-        check_integers("x", x, self.bounded)
+        check_integer_range("x", x, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
         _, features = self.discriminate(x, training=False)
         return ops.cast(self.q_head(features, training=False), "float32")
@@ -155,12 +155,16 @@ class InfoGAN(GAN):
         learned, the log standard deviations.
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: as `q_params`.
         """
         return self.space.split_params(self.q_params(x))
 
     def predict_codes(self, x):
-        """Images to the expected codes: a dict of code to probabilities or means (n, d)."""
+        """Images to the expected codes: a dict of code to probabilities or means (n, d).
+
+        Raises:
+            ValueError: as `q_params`.
+        """
         return self.space.predict(self.q_params(x))
 
     def classify(self, x, code=None):
@@ -171,7 +175,7 @@ class InfoGAN(GAN):
             code: name of the categorical code; by default the first of them.
 
         Raises:
-            ValueError: if there is no such code, or the images have another shape.
+            ValueError: if there is no such code; as `q_params`.
         """
         categorical = [c.name for c in self.space.informative if isinstance(c, Categorical)]
         if not categorical or code not in (None, *categorical):

@@ -11,7 +11,7 @@ from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, h
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._networks import batch_normalizations
-from keras_disentangle.models._training_terms import BatchMean, check_images, check_integers
+from keras_disentangle.models._training_terms import BatchMean, check_images, check_integer_range
 from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
     FiniteMean,
@@ -236,7 +236,7 @@ class VariationalModel(SteppedModel):
                 images must not.
         """
         self._check_input("x", x, self.image_shape)
-        check_integers("x", x, self.bounded)
+        check_integer_range("x", x, self.bounded)
         posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
         parts = [ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True)]
         return tuple(ops.cast(part, "float32") for part in parts)
@@ -258,9 +258,11 @@ class VariationalModel(SteppedModel):
             Tensor (n,), float32, summed over pixels.
 
         Raises:
-            ValueError: if a shape is another one.
+            ValueError: if a shape is another one, or if NumPy integers lie outside [0, 1] where
+                images must not.
         """
         self._check_input("x", x, self.image_shape)
+        check_integer_range("x", x, self.bounded)
         self._check_input("z", z, (self.latent_dim,))
         if x.shape[0] != z.shape[0]:
             raise ValueError(
@@ -276,7 +278,11 @@ class VariationalModel(SteppedModel):
         return ops.sigmoid(prediction) if self.observation == "bernoulli" else prediction
 
     def reconstruct(self, x):
-        """Images (n, h, w, c) to their reconstruction from the posterior's mean."""
+        """Images (n, h, w, c) to their reconstruction from the posterior's mean.
+
+        Raises:
+            ValueError: as `encode`.
+        """
         return self.decode(self.encode(x)[0])
 
     def sample(self, n, seed=None):
@@ -300,7 +306,7 @@ class VariationalModel(SteppedModel):
             the ends.
 
         Raises:
-            ValueError: if the shapes differ or are not those of images, or `steps` is less than 2.
+            ValueError: if the shapes differ, or `steps` is less than 2; as `encode`.
 
         Reference: Lamb et al., 2016, section 5.4.
         """

@@ -1,4 +1,4 @@
-"""Pictures with axes, which Matplotlib draws; only these need it."""
+"""Pictures with axes, which Matplotlib draws."""
 
 import numpy as np
 
@@ -7,6 +7,8 @@ from keras_disentangle.visualization.save_png import save_png
 
 def new_figure(size, layout="constrained"):
     """A Matplotlib figure of `size` (width, height) in inches, apart from pyplot and its state.
+
+    `layout` is Matplotlib's; `None` leaves the axes where they are put.
 
     Raises:
         ValueError: if `size` is not two positive numbers.

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae import evaluate, train, traverse
 
 import keras_disentangle as kd
@@ -61,36 +62,52 @@ def test_every_model_trains(name, recipe, tmp_path):
         np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
 
-@pytest.mark.parametrize("name", ["provlae", "teacher_student"])
-def test_an_interrupted_training_goes_on(name, recipe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name, number",
+    [("provlae", 4), ("teacher_student", 2), ("teacher_student", 3)],
+)
+def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeypatch):
+    # In which of the epochs, two steps each; the first two are the teacher's, where there is one.
     whole, expected = train.train(recipe, name, tmp_path / "whole", verbose=0)
     run, real, epochs = tmp_path / "run", kd.callbacks.LatentTraversal.on_epoch_end, []
 
-    def stop_at(number):
-        def on_epoch_end(self, epoch, logs=None):
-            epochs.append(epoch)
-            if len(epochs) == number:
-                raise KeyboardInterrupt
-            real(self, epoch, logs)
+    def on_epoch_end(self, epoch, logs=None):
+        epochs.append(epoch)
+        if len(epochs) == number:
+            raise KeyboardInterrupt
+        real(self, epoch, logs)
 
-        return on_epoch_end
-
-    # In the last epoch, the fourth, of which two are the teacher's.
     with monkeypatch.context() as patch:
-        patch.setattr(kd.callbacks.LatentTraversal, "on_epoch_end", stop_at(4))
+        patch.setattr(kd.callbacks.LatentTraversal, "on_epoch_end", on_epoch_end)
         with pytest.raises(KeyboardInterrupt):
             train.train(recipe, name, run, verbose=0)
     with pytest.raises(ValueError, match="unfinished training with other settings"):
         train.train(recipe, name, run, seed=1, verbose=0)
     resumed, results = train.train(recipe, name, run, verbose=0)
-    assert results["timed_steps"] == 2 and expected["timed_steps"] == 8
-    assert "2 of them" in train.table(results)
+    assert results["timed_steps"] == 2 * (5 - number) and expected["timed_steps"] == 8
+    assert f"s for {results['timed_steps']} training steps" in train.table(results)
+    assert (run / "pictures" / "traversal.gif").exists()
     assert results["stages"] == expected["stages"] and results["terms"] == expected["terms"]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    # Finished, it makes way for another.
-    other, results = train.train(recipe, name, run, seed=1, verbose=0)
-    assert results["timed_steps"] == 8 and int(other.step) == int(whole.step)
+
+
+def test_only_a_training_with_a_backup_goes_on(tmp_path):
+    settings = {"seed": 1, "shape": (8, 8)}
+    _runs.write_json(tmp_path / _runs.RUN, settings)
+    backups = tmp_path / "backup" / "teacher"
+    backups.mkdir(parents=True)
+    (backups / "backup-000001.7.tmp").touch()
+    assert not _runs.goes_on(tmp_path, settings)
+    _runs.check_finished(tmp_path)
+    (backups / "backup-000001").touch()
+    assert _runs.goes_on(tmp_path, settings)
+    assert not _runs.goes_on(tmp_path, {**settings, "seed": 2})
+    with pytest.raises(ValueError, match="`log_dir` must not hold an unfinished training"):
+        _runs.check_finished(tmp_path)
+    (tmp_path / "results.json").touch()
+    assert not _runs.goes_on(tmp_path, settings)
+    _runs.check_finished(tmp_path)
 
 
 def test_factors_are_scored(recipe, tmp_path, monkeypatch):

@@ -10,10 +10,11 @@ from keras import ops
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
 from keras_disentangle.applications.progressive_gan import features
-from keras_disentangle.applications.provlae import provlae
-from tiny_models import weights
+from keras_disentangle.applications.provlae import _trained, provlae, ship
+from tiny_models import flat_networks, weights
 
 import keras_disentangle as kd
+from keras_disentangle.models import VAE
 
 SETTINGS = {
     "image_shape": [8, 8, 1],
@@ -186,3 +187,29 @@ def test_networks_beside_the_weights_are_verified(path, tmp_path):
 def test_every_network_that_ships_is_known():
     for path in Path(_weights.__file__).parent.glob("*/weights/*.keras"):
         _weights.verified(path)
+
+
+def test_a_training_becomes_weights(folder, tmp_path, monkeypatch, capsys):
+    application, _ = folder
+    for module in (ship, _trained):
+        monkeypatch.setattr(module, "FOLDER", application)
+    monkeypatch.setattr(kd, "evaluate", lambda model, data, **_: {"mig": float(len(data))})
+    model = kd.applications.ProVLAE(**{**SETTINGS, "image_shape": [16, 16, 3]}, seed=1)
+    model.save(tmp_path / "model.keras")
+    ship.main(["rooms", str(tmp_path / "model.keras"), "--data", "shapes3d"])
+    shipped = kd.applications.ProVLAE(weights="rooms")
+    for a, b in zip(weights(shipped), weights(model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7)
+    entry = _weights._entry(application, "rooms")
+    assert (entry["data"], entry["scores"]) == ("shapes3d", {"mig": 480_000.0})
+
+    # What they were trained on is what they are evaluated on, unless another is asked for.
+    parser = _trained.parser("evaluate", "")
+    found, data = _trained.load(options := parser.parse_args(["--weights", "rooms"]))
+    assert (options.data, found.image_shape, len(data)) == ("shapes3d", (16, 16, 3), 480_000)
+    with pytest.raises(SystemExit):
+        ship.main(["rooms", str(tmp_path / "model.keras"), "--data", "mnist"])
+    assert "invalid choice: 'mnist'" in capsys.readouterr().err
+    VAE(**flat_networks(2)).save(tmp_path / "vae.keras")
+    with pytest.raises(ValueError, match="`model` must be a ProgressiveLadderVAE"):
+        ship.main(["rooms", str(tmp_path / "vae.keras")])

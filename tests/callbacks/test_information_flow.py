@@ -45,12 +45,15 @@ def test_a_run_that_goes_on_finds_the_stages_before_it(tmp_path):
 
     longer = flow(tmp_path)
     fit(model, epochs=1, batch_size=4, callbacks=[longer])
-    assert longer.stages[:3] == whole.stages and longer.stages[3]["step"] == 28
+    assert longer.stages[:2] == [first, second]
+    # The last stage as it is now.
+    assert [(stage["step"], stage["stage"]) for stage in longer.stages[2:]] == [(28, 2)]
     # Back at an earlier step, what came after it is measured anew.
     model.step.assign(16)
     again = flow(tmp_path)
     fit(model, epochs=1, batch_size=4, callbacks=[again])
-    assert again.stages[:2] == [first, second] and again.stages[2]["step"] == 20
+    assert again.stages[:2] == [first, second]
+    assert [stage["step"] for stage in again.stages[2:]] == [20]
     # A new run, or a model of another shape, does not take them for its own.
     for other in (
         ProgressiveLadderVAE(**dense_ladder(), seed=2),
