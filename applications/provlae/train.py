@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae import _trained
 from keras_disentangle.applications.provlae.networks import flat_networks
@@ -194,8 +193,7 @@ def _fit(
     has_factors = hasattr(data, "factors")
     if has_factors:
         batches = data.batches(recipe.batch_size, seed=seed, steps_per_epoch=steps)
-        rng = np.random.default_rng(seed)
-        shown = data.images(np.sort(rng.choice(len(data), min(10_000, len(data)), replace=False)))
+        shown = data.images(data.sample_index(10_000, seed))
     else:
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
         shown = data[:60_000]

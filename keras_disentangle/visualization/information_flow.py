@@ -76,8 +76,9 @@ def information_flow(stages, images=None, path=None):
     x = 0.0
     for stage, values in enumerate(rungs):
         bars = add_axes(x + left, bar_width)
-        patches = bars.barh(range(number), values, height=0.5, color="tab:green")
-        bars.bar_label(patches, fmt="%.2f", padding=3)
+        # An estimate of nothing may be a little below it.
+        patches = bars.barh(range(number), values.clip(0), height=0.5, color="tab:green")
+        bars.bar_label(patches, [f"{value.round(2) + 0.0:.2f}" for value in values], padding=3)
         bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")
         bars.set_yticks(range(number), names)
         bars.set_title(
