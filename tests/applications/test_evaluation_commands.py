@@ -95,12 +95,13 @@ def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
     assert found["intervals"]["total_correlation"] == [None, None]
 
 
-def test_shipped_weights_have_their_checksum(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name, images", [("dsprites", 737_280), ("shapes3d", 480_000)])
+def test_shipped_weights_have_their_checksum_and_data(name, images, tmp_path, monkeypatch):
     monkeypatch.setattr(kd, "evaluate", lambda *args, **options: {"mig": 0.5})
-    evaluate.main(["--weights", "dsprites", "--samples", "50", "--out", str(tmp_path)])
+    evaluate.main(["--weights", name, "--samples", "50", "--out", str(tmp_path)])
     found = json.loads((tmp_path / "evaluation.json").read_text())
-    assert len(found["model"]["sha256"]) == 64 and found["model"]["name"] == "dsprites"
-    assert found["data"]["images"] == 737_280
+    assert len(found["model"]["sha256"]) == 64 and found["model"]["name"] == name
+    assert found["data"]["images"] == images
 
 
 def test_all_pictures_of_a_model_with_rungs(tmp_path, monkeypatch):
