@@ -217,7 +217,7 @@ def table(scores, intervals):
     lines = [f"{'':28}    score" + ("   95% interval" if intervals else "")]
     for name, value in scores.items():
         values = value if isinstance(value, list) else [value]
-        line = f"{name:28}" + "".join(f"{number:9.4f}" for number in values)
+        line = f"{name:28}" + "".join(f"{number:z9.4f}" for number in values)
         if name in intervals:
             low, high = intervals[name]
             line += f"   [{low:.4f}, {high:.4f}]"

@@ -120,7 +120,7 @@ def table(means):
     for (model, beta), found in means.items():
         line = f"{model:17}{beta:6g}{len(found['seeds']):6d}"
         line += "".join(f"{found['means'][name]:16.3f}" for name in heads)
-        lines.append(line + "   " + " ".join(f"{value:.2f}" for value in found["information"]))
+        lines.append(line + "   " + " ".join(f"{value:z.2f}" for value in found["information"]))
     return "\n".join(lines)
 
 

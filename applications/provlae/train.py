@@ -67,8 +67,8 @@ RECIPES = {
     "shapes3d": Recipe(
         "shapes3d", (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
     ),
-    # The same within half an hour on a CPU core: a quarter of the pixels, so a quarter of beta. It
-    # comes from above, so that scale and shape find a latent each, one after the other.
+    # The same within half an hour: a quarter of the pixels, so a quarter of beta. It comes from
+    # above, which parts scale and shape; the card has the figures.
     "shapes3d_small": Recipe(
         "shapes3d",
         (32, 32, 3),
@@ -249,7 +249,7 @@ def table(results):
     information = scores["information"] if scores else [None] * len(levels)
     for name, value in zip(levels, information, strict=True):
         label = name.replace("kl_", "rung ").replace("kl", "code")
-        known = "" if value is None else f"   I(x; z) {value:5.2f} nats"
+        known = "" if value is None else f"   I(x; z) {value:z5.2f} nats"
         lines.append(f"{label:14}  KL {terms[name]:6.2f} nats{known}")
     if scores:
         lines.append(f"total           I(x; z) {scores['information_total']:5.2f} nats")

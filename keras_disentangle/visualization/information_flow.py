@@ -78,7 +78,7 @@ def information_flow(stages, images=None, path=None):
         bars = add_axes(x + left, bar_width)
         # An estimate of nothing may be a little below it.
         patches = bars.barh(range(number), values.clip(0), height=0.5, color="tab:green")
-        bars.bar_label(patches, [f"{value.round(2) + 0.0:.2f}" for value in values], padding=3)
+        bars.bar_label(patches, [f"{value:z.2f}" for value in values], padding=3)
         bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")
         bars.set_yticks(range(number), names)
         bars.set_title(
