@@ -68,6 +68,7 @@ def test_every_model_trains(name, recipe, tmp_path):
 )
 def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeypatch):
     # In which of the epochs, two steps each; the first two are the teacher's, where there is one.
+    recipe = train.replace(recipe, beta_start=3.0, beta_steps=6)
     whole, expected = train.train(recipe, name, tmp_path / "whole", verbose=0)
     run, real, epochs = tmp_path / "run", kd.callbacks.LatentTraversal.on_epoch_end, []
 
