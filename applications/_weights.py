@@ -129,7 +129,10 @@ def save_weights(model, folder, application, name, settings, mantissa_bits=10, d
         **({} if data is None else {"data": data}),
     }
     os.replace(half, path)
-    _update(folder, application, name, entry)
+    # All that was said of another file of this name goes, its scores too.
+    content = _manifest(folder)
+    content["weights"][name] = entry
+    _write(folder, application, content)
 
 
 def _rounded(values, mantissa_bits):
@@ -143,12 +146,9 @@ def _rounded(values, mantissa_bits):
 
 def record_scores(folder, application, name, scores):
     """Writes the scores of shipped weights, as measured on them, into the manifest."""
-    _update(Path(folder) / "weights", application, name, {"scores": scores})
-
-
-def _update(folder, application, name, entry):
+    folder = Path(folder) / "weights"
     content = _manifest(folder)
-    content["weights"][name] = {**content["weights"].get(name, {}), **entry}
+    content["weights"][name]["scores"] = scores
     _write(folder, application, content)
 
 

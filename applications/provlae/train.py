@@ -67,8 +67,8 @@ RECIPES = {
     "shapes3d": Recipe(
         "shapes3d", (64, 64, 3), (3, 3, 3), 100, 15 * 4800, 8.0, fade_steps=0, epochs_per_stage=15
     ),
-    # The same within half an hour: a quarter of the pixels, so a quarter of beta. It comes from
-    # above, which parts scale and shape; the card has the figures.
+    # The same in about half an hour: a quarter of the pixels, so a quarter of beta. It comes from
+    # above, since a strong beta began to part scale and shape.
     "shapes3d_small": Recipe(
         "shapes3d",
         (32, 32, 3),

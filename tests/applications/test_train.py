@@ -88,6 +88,9 @@ def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeyp
     assert results["timed_steps"] == 2 * (5 - number) and expected["timed_steps"] == 8
     assert f"s for {results['timed_steps']} training steps" in train.table(results)
     assert (run / "pictures" / "traversal.gif").exists()
+    if name == "provlae":  # Finished, it makes way for another.
+        again = train.train(recipe, name, run, seed=1, verbose=0)[1]
+        assert again["timed_steps"] == 8 and again["stages"] != expected["stages"]
     assert results["stages"] == expected["stages"] and results["terms"] == expected["terms"]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -206,13 +206,18 @@ def test_a_training_becomes_weights(folder, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(module, "FOLDER", application)
     monkeypatch.setattr(kd, "evaluate", lambda model, data, **_: {"mig": float(len(data))})
     model = kd.applications.ProVLAE(**{**SETTINGS, "image_shape": [16, 16, 3]}, seed=1)
+    model.step.assign(30)
+    model.ramps["beta"].set(5.0, 3.0, 10, 20)
     model.save(tmp_path / "model.keras")
+    _weights.save_weights(model, application, "ProVLAE", "rooms", {})
+    _weights.record_scores(application, "ProVLAE", "rooms", {"sap": 0.5})
     ship.main(["rooms", str(tmp_path / "model.keras"), "--data", "shapes3d"])
     shipped = kd.applications.ProVLAE(weights="rooms")
     for a, b in zip(weights(shipped), weights(model), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7)
     entry = _weights._entry(application, "rooms")
     assert (entry["data"], entry["scores"]) == ("shapes3d", {"mig": 480_000.0})
+    assert entry["settings"] == {**SETTINGS, "image_shape": [16, 16, 3], "beta": 3.0}
 
     # What they were trained on is what they are evaluated on, unless another is asked for.
     parser = _trained.parser("evaluate", "")
