@@ -1,7 +1,36 @@
-"""What all computations on tensors share: wide enough types, and shapes that fit."""
+"""What all computations on tensors share: the way to NumPy, wide enough types, fitting shapes."""
 
 import keras
+import numpy as np
 from keras import ops
+
+
+def to_numpy(name, x):
+    """A tensor of any backend, an array or nested numbers as a NumPy array: the only way there.
+
+    A tensor of PyTorch may require gradients or lie on another device; bfloat16, which NumPy does
+    not count among the floats, becomes float32. What is an array already is not copied.
+
+    Raises:
+        ValueError: if it is neither, such as `None`, text or a ragged list.
+    """
+    if isinstance(x, (list, tuple)):
+        x = [to_numpy(name, part) if hasattr(part, "shape") else part for part in x]
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        if str(x.dtype) == "torch.bfloat16":
+            x = x.float()
+    elif isinstance(x, keras.Variable):
+        x = ops.convert_to_numpy(x)
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={x!r}") from error
+    if array.dtype.name == "bfloat16":
+        array = array.astype("float32")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={x!r}")
+    return array
 
 
 def widen(x):
