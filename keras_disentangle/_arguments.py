@@ -1,26 +1,99 @@
 """Checks that arguments everywhere go through: each error names one and shows what came."""
 
 import math
+import numbers
 import operator
 
+import keras
+import numpy as np
 
-def check_int(name, value, minimum=1):
-    """`value` as an int of at least `minimum`, or a ValueError."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+_LARGEST = 2**31 - 1  # What shapes and counters of every backend hold.
+
+
+def check_int(name, value, minimum=1, maximum=_LARGEST):
+    """`value` as an int from `minimum` to `maximum`, or a ValueError."""
+    number = _integer(value)
     if number is None or number < minimum:
         raise ValueError(f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}")
+    if number > maximum:
+        raise ValueError(f"`{name}` must be an integer <= {maximum}. Received: {name}={value!r}")
+    return number
+
+
+def check_seed(name, value, *, optional=True, generator=False):
+    """`value` as a seed that every backend takes: an int in [0, 2**31), or `None`.
+
+    Every integer >= 0 is a seed. Those of 2**31 and above, which PyTorch refuses, are mixed down to
+    31 bits; smaller ones stay as they are.
+
+    Args:
+        name, value: the argument.
+        optional: whether `None`, a seed that differs each time, is allowed.
+        generator: whether a `keras.random.SeedGenerator` is, which is given back as it is.
+
+    Raises:
+        ValueError: if it is none of these.
+    """
+    if optional and value is None or generator and isinstance(value, keras.random.SeedGenerator):
+        return value
+    seed = _integer(value)
+    if seed is None or seed < 0:
+        others = ["a SeedGenerator"] * generator + ["None"] * optional
+        raise ValueError(
+            f"`{name}` must be {' or '.join(['an integer >= 0', *others])}. "
+            f"Received: {name}={value!r}"
+        )
+    if seed > _LARGEST:
+        seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
+    return seed
+
+
+def check_number(name, value, minimum=-math.inf, maximum=math.inf, *, above=None, below=None):
+    """`value` as a finite float in [`minimum`, `maximum`], above `above` and below `below`."""
+    number = _real(value)
+    inside = math.isfinite(number) and minimum <= number <= maximum
+    inside = inside and (above is None or number > above) and (below is None or number < below)
+    if not inside:
+        bounds = [f">= {minimum:g}"] * (minimum > -math.inf) + [f"<= {maximum:g}"] * (
+            maximum < math.inf
+        )
+        bounds += [f"> {x:g}" for x in (above,) if x is not None]
+        bounds += [f"< {x:g}" for x in (below,) if x is not None]
+        expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={value!r}")
     return number
 
 
 def check_weight(name, value):
     """`value` as a finite float of at least 0, or a ValueError."""
+    return check_number(name, value, 0)
+
+
+def check_choice(name, value, choices):
+    """`value` if it is one of `choices`, texts or `None`, or a ValueError."""
+    choices = tuple(choices)
+    if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
+        raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
+    return value
+
+
+def _integer(value):
+    """As an int, or `None`: no bool, text, fraction or array of several."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise ValueError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}")
-    return number
+        return operator.index(value)
+    except (TypeError, ValueError, AttributeError, RuntimeError):
+        return None
+
+
+def _real(value):
+    """As a float, or NaN: no bool, text, complex number or array of several."""
+    if isinstance(value, (bool, np.bool_, str, bytes)) or getattr(value, "ndim", 0):
+        return math.nan
+    if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
+        return math.nan
+    try:
+        return float(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError):
+        return math.nan
