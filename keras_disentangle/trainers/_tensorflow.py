@@ -1,5 +1,8 @@
 """The phased train step on TensorFlow."""
 
+import contextlib
+import re
+
 import tensorflow as tf
 from keras import tree
 
@@ -43,3 +46,35 @@ def replica():
     if context is None or context.num_replicas_in_sync == 1:
         return 1, 0
     return context.num_replicas_in_sync, context.replica_id_in_sync_group
+
+
+def no_graph(arguments):
+    """Results hold no graph on this backend."""
+    return contextlib.nullcontext()
+
+
+def check_processes():
+    """Keras distributes over processes on this backend."""
+
+
+def require(condition, message, value):
+    """Ends the step before anything moves unless a tensor is true; XLA leaves this out.
+
+    `message` ends where the value received follows. `readable_errors` makes a ValueError of it.
+    """
+    tf.debugging.Assert(condition, [_MARK + message, value])
+
+
+@contextlib.contextmanager
+def readable_errors():
+    """What `require` refuses becomes a ValueError that says no more than its message."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _MARK not in str(error):
+            raise
+        message, value = re.search(_MARK + r"(.*?)\] \[(.*?)\]", str(error), re.DOTALL).groups()
+        raise ValueError(message + value) from None
+
+
+_MARK = "keras_disentangle requires: "

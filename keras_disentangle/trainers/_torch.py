@@ -1,5 +1,7 @@
 """The phased train step on PyTorch."""
 
+import contextlib
+
 import torch
 from keras import tree
 
@@ -34,3 +36,31 @@ def input_gradient(model, fn, x):
 
 def replica():
     return 1, 0
+
+
+def no_graph(arguments):
+    """A context in which results hold no graph, unless an argument wants a gradient."""
+    wanted = any(isinstance(x, torch.Tensor) and x.requires_grad for x in arguments)
+    return contextlib.nullcontext() if wanted else torch.no_grad()
+
+
+def check_processes():
+    """Raises a ValueError where several processes would train models that drift apart."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    if (size := distributed.get_world_size()) > 1:
+        raise ValueError(
+            "Training on PyTorch must be in a single process: gradients are not exchanged, so each "
+            "process would train a model of its own. Use the TensorFlow or JAX backend for several "
+            "devices, or end the process group (`torch.distributed.destroy_process_group()`). "
+            f"Received: a process group of {size} processes"
+        )
+
+
+def require(condition, message, value):
+    """Sizes are known in every step, so they were checked before."""
+
+
+def readable_errors():
+    return contextlib.nullcontext()
