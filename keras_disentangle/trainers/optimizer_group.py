@@ -9,16 +9,26 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     """Named optimizers, each over variables of its own, in the place of `model.optimizer`.
 
     So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
-    slots, one after another. `learning_rate` is that of the first slot; setting it gives every slot
-    its share, in the ratios that the slots came with, as learning-rate callbacks want; it cannot be
-    set where a slot has a schedule. A slot's own is `group["generator"].learning_rate`.
+    slots, one after another. `learning_rate` is that of the slot that came with the largest one,
+    and setting it gives every slot its share of that, in the ratios that the slots came with: a
+    callback that sets 5e-4 sets no slot to more. A rate of 0 has no ratio to others: slots that all
+    came with 0 have equal shares, and where only some did, or a slot has a schedule,
+    `learning_rate` cannot be set. A slot's own is `group["generator"].learning_rate`.
+
+    `keras.callbacks.SwapEMAWeights` swaps the variables of the slots that have `use_ema=True`.
 
     Args:
         slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
         name: name of the group.
+        shares: None, or a dict from each slot to its share of the group's learning rate, > 0, in
+            place of the ratios that the slots come with.
+
+    Attributes:
+        shares: dict from slot to its share, None where it is unknown.
 
     Raises:
-        ValueError: if there are no slots, or one optimizer fills two of them.
+        ValueError: if there are no slots, one optimizer fills two of them, or `shares` are not
+            positive numbers for the slots.
 
     Example:
 
@@ -26,7 +36,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     >>> group.build_slots({"generator": g_variables, "discriminator": d_variables})
     """
 
-    def __init__(self, slots, name="optimizer_group"):
+    def __init__(self, slots, name="optimizer_group", shares=None):
         if not isinstance(slots, dict) or not slots:
             raise ValueError(
                 f"`slots` must be a dict from names to optimizers. Received: slots={slots!r}"
@@ -37,8 +47,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             raise ValueError(
                 f"`slots` must hold an optimizer of its own for each name. Received: slots={slots}"
             )
-        rates = [_rate(optimizer) for optimizer in self.slots.values()]
-        self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
+        self.shares = self._shares_of_rates() if shares is None else self._checked(shares)
 
     def __getitem__(self, slot):
         return self.slots[slot]
@@ -119,19 +128,76 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self):
-        return next(iter(self.slots.values())).learning_rate
+        return self.slots[self._leader].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
+        self.check_settable()
+        whole = self.shares[self._leader]
         for slot, optimizer in self.slots.items():
-            rate = _inner(optimizer)._learning_rate
-            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            optimizer.learning_rate = value * (self.shares[slot] / whole)
+
+    def check_settable(self):
+        """Raises a ValueError unless `learning_rate` can be set."""
+        for slot, optimizer in self.slots.items():
+            if has_schedule(optimizer):
                 raise ValueError(
-                    "`learning_rate` cannot be set: the optimizer of the slot "
-                    f"{slot!r} has a schedule of its own. Received: learning_rate={value!r}"
+                    "`learning_rate` cannot be set: the optimizer must have a number as its "
+                    f"learning rate. Received: a schedule in the slot {slot!r}"
                 )
-        for optimizer, ratio in zip(self.slots.values(), self._ratios, strict=True):
-            optimizer.learning_rate = value * ratio
+            if self.shares[slot] is None:
+                raise ValueError(
+                    "`learning_rate` cannot be set: every slot must come with a rate above 0, "
+                    "which says what its share is (a callback may still begin at 0). Received: "
+                    f"the rate 0 in the slot {slot!r}; its own can be set, "
+                    f"`optimizer[{slot!r}].learning_rate`"
+                )
+
+    @property
+    def _leader(self):
+        """The slot with the largest share, the first of them."""
+        return max(self.shares, key=lambda slot: self.shares[slot] or 0.0)
+
+    def _shares_of_rates(self):
+        rates = {slot: _rate(optimizer) for slot, optimizer in self.slots.items()}
+        largest = max(rates.values())
+        if not largest:
+            return dict.fromkeys(rates, 1.0)
+        return {slot: rate / largest or None for slot, rate in rates.items()}
+
+    def _checked(self, shares):
+        is_dict = isinstance(shares, dict) and set(shares) == set(self.slots)
+        if not is_dict or any(share is not None and not share > 0 for share in shares.values()):
+            raise ValueError(
+                f"`shares` must be None or a dict from the slots {sorted(self.slots)} to positive "
+                f"numbers. Received: shares={shares}"
+            )
+        return dict(shares)
+
+    # What `keras.callbacks.SwapEMAWeights` reads: the variables that have a moving average, and it.
+
+    @property
+    def _trainable_variables(self):
+        return [v for optimizer in self._averaging() for v in optimizer._trainable_variables]
+
+    @_trainable_variables.setter
+    def _trainable_variables(self, variables):
+        pass  # Keras's own `__init__` writes an empty list.
+
+    @property
+    def _model_variables_moving_average(self):
+        return [v for o in self._averaging() for v in o._model_variables_moving_average]
+
+    def _averaging(self):
+        found = [_inner(optimizer) for optimizer in self.slots.values()]
+        found = [optimizer for optimizer in found if optimizer.use_ema]
+        if not found:
+            raise ValueError(
+                "`SwapEMAWeights` needs an optimizer with `use_ema=True` in one slot at least (a "
+                "GAN has a running mean of its generator without it: `ema_decay`). Received: the "
+                f"slots {sorted(self.slots)}, all with `use_ema=False`"
+            )
+        return found
 
     def apply(self, grads, trainable_variables=None):
         raise ValueError("An `OptimizerGroup` applies nothing itself: its slots do.")
@@ -156,7 +222,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def get_config(self):
         slots = {slot: keras.optimizers.serialize(o) for slot, o in self.slots.items()}
-        return {"name": self.name, "slots": slots}
+        return {"name": self.name, "slots": slots, "shares": self.shares}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -164,7 +230,13 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             slot: keras.optimizers.deserialize(optimizer, custom_objects)
             for slot, optimizer in config["slots"].items()
         }
-        return cls(slots, config["name"])
+        return cls(slots, config["name"], config.get("shares"))
+
+
+def has_schedule(optimizer):
+    """Whether the learning rate of an optimizer, not a group, is a schedule, which none can set."""
+    rate = _inner(optimizer)._learning_rate
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
 def _inner(optimizer):

@@ -248,6 +248,7 @@ class PhasedModel(SteppedModel):
                 f"{slot}_optimizer": keras.optimizers.serialize(optimizer)
                 for slot, optimizer in self.optimizer.slots.items()
             },
+            "shares": self.optimizer.shares,
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
@@ -255,11 +256,14 @@ class PhasedModel(SteppedModel):
 
     def compile_from_config(self, config):
         settings = dict(config)
-        optimizers = settings.pop("optimizers")
+        optimizers, shares = settings.pop("optimizers"), settings.pop("shares", None)
         self.compile(
             **{name: keras.optimizers.deserialize(value) for name, value in optimizers.items()},
             **settings,
         )
+        if shares is not None:
+            # The rates may have been set to 0 by now, which have no ratio.
+            self.optimizer.shares = shares
 
 
 def _slots(phases):

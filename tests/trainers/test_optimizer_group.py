@@ -147,29 +147,43 @@ def rates(group):
     return [float(ops.convert_to_numpy(slot.learning_rate)) for slot in group.slots.values()]
 
 
-def test_the_learning_rate_is_the_first_slots_and_scales_the_others():
+def test_the_learning_rate_is_that_of_the_largest_slot_and_scales_the_others():
     group = OptimizerGroup({"a": SGD(0.1), "b": Adam(0.4), "c": LossScaleOptimizer(SGD(0.05))})
-    assert float(ops.convert_to_numpy(group.learning_rate)) == pytest.approx(0.1)
-    group.learning_rate = 0.2
-    np.testing.assert_allclose(rates(group), [0.2, 0.8, 0.1], rtol=1e-6)
-    group["b"].learning_rate = 0.2  # until the group is told again
-    np.testing.assert_allclose(rates(group), [0.2, 0.2, 0.1], rtol=1e-6)
-    group.learning_rate = 0.1
+    assert float(ops.convert_to_numpy(group.learning_rate)) == pytest.approx(0.4)
+    group.learning_rate = 0.2  # No slot gets more than that.
+    np.testing.assert_allclose(rates(group), [0.05, 0.2, 0.025], rtol=1e-6)
+    group["b"].learning_rate = 0.8  # until the group is told again
+    np.testing.assert_allclose(rates(group), [0.05, 0.8, 0.025], rtol=1e-6)
+    group.learning_rate = 0.4
     np.testing.assert_allclose(rates(group), [0.1, 0.4, 0.05], rtol=1e-6)
-    group.learning_rate = 0.0  # The ratios outlive a warm-up from 0.
+    group.learning_rate = 0.0  # The ratios outlive a warm-up from 0, also in a file.
     assert rates(group) == [0, 0, 0]
-    group.learning_rate = 1.0
-    np.testing.assert_allclose(rates(group), [1.0, 4.0, 0.5], rtol=1e-6)
     same = keras.optimizers.deserialize(keras.optimizers.serialize(group))
-    assert isinstance(same, OptimizerGroup) and rates(same) == rates(group)
-    assert same.get_config() == group.get_config()
+    assert isinstance(same, OptimizerGroup) and same.get_config() == group.get_config()
+    for one in (group, same):
+        one.learning_rate = 1.0
+        np.testing.assert_allclose(rates(one), [0.25, 1.0, 0.125], rtol=1e-6)
+
+
+def test_slots_that_came_with_a_rate_of_0():
+    group = OptimizerGroup({"a": SGD(0.0), "b": SGD(0.0)})
+    group.learning_rate = 0.1
+    np.testing.assert_allclose(rates(group), [0.1, 0.1], rtol=1e-6)
+    group = OptimizerGroup({"a": SGD(0.0), "b": SGD(0.1)})
+    with pytest.raises(ValueError, match="above 0, .* Received: the rate 0 in the slot 'a'"):
+        group.learning_rate = 0.2
+    group["a"].learning_rate = 0.3
+    np.testing.assert_allclose(rates(group), [0.3, 0.1], rtol=1e-6)
+    told = OptimizerGroup({"a": SGD(0.0), "b": SGD(0.1)}, shares={"a": 0.5, "b": 0.25})
+    told.learning_rate = 0.2
+    np.testing.assert_allclose(rates(told), [0.2, 0.1], rtol=1e-6)
 
 
 def test_a_schedule_is_left_alone():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.4, 10, 0.5)
     for wrap in (lambda optimizer: optimizer, LossScaleOptimizer):
         group = OptimizerGroup({"a": SGD(0.1), "b": wrap(Adam(schedule))})
-        with pytest.raises(ValueError, match="slot 'b' .* schedule"):
+        with pytest.raises(ValueError, match="schedule in the slot 'b'"):
             group.learning_rate = 0.2
         np.testing.assert_allclose(rates(group), [0.1, 0.4], rtol=1e-6)
 
@@ -184,14 +198,14 @@ def two_slots():
 
 def test_learning_rate_scheduler():
     model, copies = two_slots()
-    histories = [fit(model, DATA, callbacks=[scheduler(0.1)])]
+    histories = [fit(model, DATA, callbacks=[scheduler(0.3)])]
     for network, optimizer, start in zip(
         copies, (SGD(0.1), SGD(0.3, momentum=0.5)), (0.1, 0.3), strict=True
     ):
         network.compile(optimizer, "mse")
         histories.append(fit(network, INPUTS, TARGETS, callbacks=[scheduler(start)]))
     group, *plain = histories
-    np.testing.assert_allclose(group["learning_rate"], [0.1, 0.05, 0.025], rtol=1e-6)
+    np.testing.assert_allclose(group["learning_rate"], [0.3, 0.15, 0.075], rtol=1e-6)
     for name, history in zip("ab", plain, strict=True):
         np.testing.assert_allclose(group[name], history["loss"], rtol=1e-5)
     np.testing.assert_allclose(rates(model.optimizer), [0.025, 0.075], rtol=1e-6)
@@ -205,12 +219,12 @@ def test_reduce_on_plateau(tmp_path):
     model, _ = two_slots()
     plateau = keras.callbacks.ReduceLROnPlateau("a", 0.5, patience=1, mode="min", min_delta=1e3)
     history = fit(model, DATA, epochs=4, callbacks=[plateau])
-    np.testing.assert_allclose(history["learning_rate"], [0.1, 0.1, 0.05, 0.025], rtol=1e-6)
+    np.testing.assert_allclose(history["learning_rate"], [0.3, 0.3, 0.15, 0.075], rtol=1e-6)
     np.testing.assert_allclose(rates(model.optimizer), [0.0125, 0.0375], rtol=1e-6)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert rates(loaded.optimizer) == rates(model.optimizer)
-    loaded.optimizer.learning_rate = 0.1
+    loaded.optimizer.learning_rate = 0.3
     np.testing.assert_allclose(rates(loaded.optimizer), [0.1, 0.3], rtol=1e-6)
 
 
@@ -256,6 +270,10 @@ one = SGD(0.1)
             "slot 'a' was built for other variables",
         ),
         (lambda: OptimizerGroup({"a": "sgd"}).build(variables()), "built by `build_slots`"),
+        (
+            lambda: OptimizerGroup({"a": "sgd"}, shares={"a": 0.0}),
+            r"`shares` must be .* the slots \['a'\] .* Received: shares={'a': 0.0}",
+        ),
         (lambda: OptimizerGroup({"a": "sgd"}).apply([], []), "applies nothing itself"),
         (
             lambda: OptimizerGroup({"a": "sgd"}).variables_of("b", []),
@@ -294,3 +312,45 @@ def test_a_model_can_be_compiled_again():
     # With its optimizers as they were.
     assert int(a.iterations) == int(b.iterations) == int(model.step) == 8
     assert len({v.path for v in a.variables}) == len(a.variables)
+
+
+# Averages
+
+
+def test_averages_are_swapped_in_and_out():
+    """The slot with an average ends as its optimizer by itself does; the other is left alone."""
+    swap = keras.callbacks.SwapEMAWeights
+    seen = []
+
+    class See(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            networks = self.model.networks if hasattr(self.model, "networks") else {}
+            seen.append(numbers(networks.get("b", self.model).trainable_variables))
+
+    def average():
+        return Adam(0.1, use_ema=True, ema_momentum=0.7)
+
+    model, (_, plain) = two_slots()
+    other = copy_of(model.networks["a"])
+    model.compile(a_optimizer=SGD(0.1), b_optimizer=average())
+    fit(model, DATA, epochs=2, callbacks=[swap(swap_on_epoch=True), See()])
+    plain.compile(average(), "mse")
+    fit(plain, INPUTS, TARGETS, epochs=2, callbacks=[swap(swap_on_epoch=True), See()])
+    seen += [numbers(model.networks["b"].weights), numbers(plain.weights)]
+    for mine, expected in ((seen[0], seen[2]), (seen[1], seen[3]), (seen[4], seen[5])):
+        for x, y in zip(mine, expected, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
+    other.compile(SGD(0.1), "mse")
+    fit(other, INPUTS, TARGETS, epochs=2)
+    for x, y in zip(numbers(other.weights), numbers(model.networks["a"].weights), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
+
+
+def test_averages_that_no_slot_keeps():
+    model, _ = two_slots()
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    swap.set_model(model)
+    with pytest.raises(
+        ValueError, match=r"`use_ema=True` in one slot .* `ema_decay`.*\['a', 'b'\]"
+    ):
+        swap.on_epoch_end(0)
