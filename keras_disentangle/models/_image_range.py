@@ -1,26 +1,86 @@
-"""The range of a generator's images: told from its last activation, and mapped to [0, 1]."""
+"""The range of a generator's images: found from the network, and mapped to [0, 1]."""
 
+import warnings
+
+import keras
+import numpy as np
+
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.models._networks import output_activation
 
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+_RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+}
+# Activations after which images have no lower or no upper bound.
+_UNBOUNDED = ("linear", "relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")
 
 
-def check_range(image_range, generator):
-    """A model's argument `image_range` as (low, high) or None, or a ValueError."""
-    if image_range == "auto":
-        return _RANGES.get(output_activation(generator))
+def check_range(image_range, generator, code_dim=None):
+    """A model's argument `image_range` as (low, high) or None, and what it was inferred from.
+
+    Args:
+        image_range: the argument.
+        generator: the built network. `"auto"` asks its last activation; where that is not known,
+            images of large codes, which saturate what bounds them; a warning then says so.
+        code_dim: width of the codes that it takes, or `None` if it is not to be tried.
+
+    Raises:
+        ValueError: if the argument is none of `"auto"`, `None` and (low, high).
+    """
+    if isinstance(image_range, str) and image_range == "auto":
+        return _inferred(generator, code_dim)
     if image_range is None:
-        return None
+        return None, None
     try:
         low, high = map(float, image_range)
     except (TypeError, ValueError):
         low = high = 0.0
-    if not low < high:
+    if not -np.inf < low < high < np.inf:
         raise ValueError(
             '`image_range` must be "auto", None or (low, high) with low < high. '
             f"Received: image_range={image_range!r}"
         )
-    return (low, high)
+    return (low, high), None
+
+
+def _inferred(generator, code_dim):
+    activation = output_activation(generator)
+    if activation in _RANGES:
+        return _RANGES[activation], f"its {activation}"
+    if activation in _UNBOUNDED or code_dim is None:
+        return None, None
+    found = _range_of_samples(generator, code_dim)
+    if found is None:
+        warnings.warn(
+            "`image_range` cannot be inferred from `generator`: its images are taken as they are, "
+            "and the data must have the same range. Give image_range=(low, high), or None to say "
+            "so.",
+            stacklevel=5,
+        )
+        return None, None
+    low, high = found
+    warnings.warn(
+        f"`image_range` was inferred from images of `generator` to be ({low:g}, {high:g}). Give it "
+        "as an argument if that is wrong.",
+        stacklevel=5,
+    )
+    return found, "images that it gave"
+
+
+def _range_of_samples(generator, code_dim):
+    """[0, 1] or [-1, 1] if images of large codes come to both ends of it, and not beyond."""
+    codes = np.random.default_rng(0).normal(size=(32, code_dim)) * 1e3
+    images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)
+    images = to_numpy("generator(z)", keras.ops.stop_gradient(images))
+    for low, high in ((0.0, 1.0), (-1.0, 1.0)):
+        inside = low - 1e-6 <= images.min() and images.max() <= high + 1e-6
+        if inside and images.min() < low + 0.01 and images.max() > high - 0.01:
+            return low, high
+    return None
 
 
 def to_range(x, image_range):

@@ -1,21 +1,67 @@
+"""What the models ask of the networks that they are given: shapes, outputs, the last activation."""
+
 import keras
-from keras import saving
+from keras import ops, saving
 
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 
 
-def network_shapes(name, network):
-    """Input and output shape of a built network with one of each, without the batch axis."""
+def network_shapes(name, network, several=False):
+    """Input and output shape of a built network, without the batch axis.
+
+    Args:
+        name: the argument's name.
+        network: a Keras model or layer: functional, sequential, or a class of one's own.
+        several: whether it may have several outputs; their shapes are then a list.
+
+    Raises:
+        ValueError: if it is not built, or does not have one input and one output.
+    """
+    if not isinstance(network, keras.layers.Layer):
+        raise ValueError(
+            f"`{name}` must be a built Keras model or layer. Received: {name}={network!r}"
+        )
+    if isinstance(network, keras.Sequential) and not network.built:
+        raise ValueError(
+            f"`{name}` must be a built Keras model: let it begin with a `keras.Input`. "
+            f"Received: {network}"
+        )
     try:
         shapes = network.input_shape, network.output_shape
-    except AttributeError as error:
+    except AttributeError:
+        shapes = _shapes_of_subclass(name, network)
+    given, made = map(_without_batch, shapes)
+    if isinstance(given, (list, dict)):
         raise ValueError(
-            f"`{name}` must be a built Keras model or layer with one input and one output. "
-            f"Received: {name}={network}"
-        ) from error
-    if any(isinstance(shape, (list, dict)) or shape is None for shape in shapes):
-        raise ValueError(f"`{name}` must have one input and one output. Received: {shapes}")
-    return tuple(tuple(shape[1:]) for shape in shapes)
+            f"`{name}` must have one input: no networks are trained here that are given "
+            f"classes or other conditions too. Received: inputs of the shapes {given}"
+        )
+    if isinstance(made, dict) or (isinstance(made, list) and not several):
+        raise ValueError(f"`{name}` must have one output. Received: outputs of the shapes {made}")
+    return given, made
+
+
+def _shapes_of_subclass(name, network):
+    """The shapes that a network of the user's own class was built with, and that it gives."""
+    config = (network.get_build_config() or {}) if network.built else {}
+    given = config.get("input_shape")
+    if given is None:
+        raise ValueError(
+            f"`{name}` must be a built Keras model, so that its shapes are known: call it once on "
+            f"zeros, (1, ...). Received: {name}={network}"
+        )
+    given = tuple(given)
+    made = network.compute_output_spec(keras.KerasTensor((None, *given[1:]), network.input_dtype))
+    return given, keras.tree.map_structure(lambda x: tuple(x.shape), made)
+
+
+def _without_batch(shapes):
+    """A shape, or a list or dict of shapes, without the batch axis."""
+    if isinstance(shapes, dict):
+        return {key: _without_batch(shape) for key, shape in shapes.items()}
+    if isinstance(shapes, list) or (shapes and isinstance(shapes[0], (tuple, list))):
+        return [_without_batch(shape) for shape in shapes]
+    return tuple(shapes[1:])
 
 
 def check_shape(what, expected, received):
@@ -24,13 +70,28 @@ def check_shape(what, expected, received):
 
 
 def posterior_size(name, shape):
-    """d of a network that gives mean and log variance concatenated, (batch, 2d)."""
+    """d of a network that gives mean and log variance: concatenated, (batch, 2d), or one by one."""
+    advice = f"`{name}` must give mean and log variance, concatenated, (batch, 2d), or as a list"
+    if isinstance(shape, list):
+        if len(shape) != 2 or shape[0] != shape[1] or len(shape[0]) != 1 or not shape[0][0]:
+            more = "; samples are drawn by the model itself" if len(shape) == 3 else ""
+            raise ValueError(
+                f"{advice} [(batch, d), (batch, d)]{more}. Received: outputs of the shapes "
+                f"{[('batch', *part) for part in shape]}"
+            )
+        return shape[0][0]
     if len(shape) != 1 or shape[0] is None or shape[0] % 2 or shape[0] < 2:
         raise ValueError(
-            f"`{name}` must give mean and log variance concatenated, (batch, 2d). "
-            f"Received: an output of shape (batch, {', '.join(map(str, shape))})"
+            f"{advice}. Received: an output of shape (batch, {', '.join(map(str, shape))})"
         )
     return shape[0] // 2
+
+
+def posterior(network, x, training):
+    """(mean, log_var), each (batch, d), of a network that `posterior_size` takes."""
+    outputs = network(x, training=training)
+    is_pair = isinstance(outputs, (list, tuple))
+    return tuple(outputs) if is_pair else tuple(ops.split(outputs, 2, axis=-1))
 
 
 def serialize(networks):
@@ -42,30 +103,73 @@ def serialize(networks):
 def output_activation(network):
     """The name of the activation that a built network ends in, or None if it cannot be told.
 
-    Layers after it that give what they are given, such as `Reshape`, are passed over.
+    Layers and operations after it that stay within the range of what they are given, such as
+    `Reshape`, are passed over.
     """
+    if isinstance(network, keras.Sequential) and network.layers:
+        return output_activation(network.layers[-1]) or _of_graph(network)
+    return _of_graph(network)
+
+
+def _of_graph(network):
     if not getattr(network, "outputs", None):
         return _activation_name(network)
+    if len(network.outputs) > 1:
+        return None
     tensor = network.outputs[0]
     while True:
-        layer, node, _ = tensor._keras_history
-        if isinstance(layer, keras.Model):
-            return output_activation(layer)
-        if not isinstance(layer, _VALUES_KEPT):
-            return _activation_name(layer)
-        tensor = layer._inbound_nodes[node].input_tensors[0]
+        operation, node, _ = tensor._keras_history
+        if isinstance(operation, keras.Model):
+            found = output_activation(operation)
+        else:
+            found = _activation_name(operation)
+        inputs = operation._inbound_nodes[node].input_tensors
+        if found not in (None, "linear") or len(inputs) != 1 or not _keeps_range(operation):
+            return found
+        tensor = inputs[0]
 
 
-_VALUES_KEPT = (
+_RANGE_KEPT = (
+    keras.layers.AveragePooling2D,
     keras.layers.Cropping2D,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
     keras.layers.Identity,
+    keras.layers.MaxPooling2D,
     keras.layers.Permute,
     keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
 )
+# Operations of `keras.ops` have classes of these names in a functional graph.
+_KEPT_BY_NAME = {"Cast", "ExpandDims", "Flip", "GetItem", "Identity", "MoveAxis", "Reshape"}
+_KEPT_BY_NAME |= {"Squeeze", "StopGradient", "SwapAxes", "Transpose"}
+_ACTIVATIONS = {
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "Tanh": "tanh",
+    "HardTanh": "hard_tanh",
+    "Softmax": "softmax",
+    "Relu": "relu",
+    "ReLU": "relu",
+    "LeakyRelu": "leaky_relu",
+    "LeakyReLU": "leaky_relu",
+}
 
 
-def _activation_name(layer):
-    return getattr(getattr(layer, "activation", None), "__name__", None)
+def _keeps_range(operation):
+    if isinstance(operation, (keras.layers.UpSampling2D, keras.layers.Resizing)):
+        return operation.interpolation in ("nearest", "bilinear")
+    if isinstance(operation, keras.layers.Activation):
+        return _activation_name(operation) == "linear"
+    return isinstance(operation, _RANGE_KEPT) or type(operation).__name__ in _KEPT_BY_NAME
+
+
+def _activation_name(operation):
+    if isinstance(operation, keras.layers.Wrapper):
+        return _activation_name(operation.layer)
+    # `ops.tanh(x)`, or a layer such as `ReLU`.
+    named = _ACTIVATIONS.get(type(operation).__name__)
+    return named or getattr(getattr(operation, "activation", None), "__name__", None)
 
 
 def batch_normalizations(*networks):

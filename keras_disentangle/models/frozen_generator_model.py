@@ -10,6 +10,7 @@ from keras_disentangle.layers import LatentDirections
 from keras_disentangle.models._image_range import check_range, from_range
 from keras_disentangle.models._networks import serialize
 from keras_disentangle.trainers import PhasedModel
+from keras_disentangle.trainers.inference import inference
 
 
 class FrozenGeneratorModel(PhasedModel):
@@ -83,7 +84,7 @@ class FrozenGeneratorModel(PhasedModel):
         self.argument = argument
         self.num_classes, self.labels = self._classes(labels, num_classes)
         self.path_size = check_weight("path_size", path_size)
-        self.image_range = check_range(image_range, generator)
+        self.image_range, _ = check_range(image_range, generator)
         self.built = True
 
     # Training
@@ -155,6 +156,7 @@ class FrozenGeneratorModel(PhasedModel):
         """What the generator gives for its inputs, in its own range."""
         return self.generator(inputs, training=False)
 
+    @inference
     def decode(self, z, labels=None):
         """Latents (n, latent_dim) to images (n, h, w, c), float32, in [0, 1] if its range is known.
 
@@ -181,6 +183,7 @@ class FrozenGeneratorModel(PhasedModel):
         images = self.call(self.inputs(z, labels))
         return from_range(ops.cast(images, "float32"), self.image_range)
 
+    @inference
     def sample(self, n, labels=None, seed=None):
         """Draws `n` >= 1 images, and classes for them unless `labels` are given, as for `decode`.
 
@@ -191,6 +194,7 @@ class FrozenGeneratorModel(PhasedModel):
             labels = self._draw_labels(n, seed)
         return self.decode(z, labels)
 
+    @inference
     def edit(self, z, direction, amount, orthogonal=False):
         """Moves latents along a learnt direction.
 

@@ -18,17 +18,18 @@ from keras_disentangle.losses.adversarial import (
 )
 from keras_disentangle.losses.hessian_penalty import rademacher
 from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
+from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._image_range import check_range, from_range, to_range
 from keras_disentangle.models._networks import (
     batch_normalizations,
     check_shape,
     network_shapes,
-    output_activation,
     serialize,
 )
-from keras_disentangle.models._training_terms import check_images
 from keras_disentangle.trainers import Phase, PhasedModel
-from keras_disentangle.trainers.terms import fit_arguments
+from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.inference import inference
+from keras_disentangle.trainers.terms import GuardedMean, fit_arguments
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -131,10 +132,11 @@ class GAN(PhasedModel):
         self.penalty_weight = check_weight("penalty_weight", penalty_weight)
         self.discriminator_steps = check_int("discriminator_steps", discriminator_steps)
         self.ema_decay = ema_decay
-        self.image_range = check_range(image_range, generator)
+        self.image_range, self._range_from = check_range(image_range, generator, space.dim)
         self.ema_generator = None if ema_decay is None else _frozen_copy(generator)
 
-        self.add_terms("discriminator_loss", "generator_loss")
+        self.trackers["discriminator_loss"] = GuardedMean("discriminator_loss", lambda: self.step)
+        self.add_terms("generator_loss")
         if objective != "wasserstein":
             self.trackers["discriminator_accuracy"] = keras.metrics.Mean("discriminator_accuracy")
         if gradient_penalty is not None:
@@ -157,9 +159,13 @@ class GAN(PhasedModel):
 
     def prepare(self, x):
         """For each discriminator step: real images, codes, and where between images to look."""
+        size = ops.shape(x)[0]
         if x.shape[0] is not None:
             self._check_batch_size(x.shape[0])
-        n = ops.shape(x)[0] // self.discriminator_steps
+        else:
+            backend.require(size >= self._smallest_batch, self._batch_message, size)
+        self.trackers["discriminator_loss"].look(x, self.bounded)
+        n = size // self.discriminator_steps
         x = self._to_range(ops.cast(x, "float32"))
         parts = []
         for i in range(self.discriminator_steps):
@@ -269,7 +275,7 @@ class GAN(PhasedModel):
         low, high = self.image_range
         return (
             f"(the generator's range is [{low:g}, {high:g}]"
-            + (f", by its {output_activation(self.generator)}" if self._is_inferred else "")
+            + (f", by {self._range_from}" if self._range_from else "")
             + "; the model maps images from [0, 1] to it itself)"
         )
 
@@ -284,9 +290,11 @@ class GAN(PhasedModel):
                 see a batch of one image; as `PhasedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
-        check_images("x", arguments.get("x"), self.image_shape, self.bounded)
-        self._check_batches(arguments["x"], arguments.get("batch_size"))
-        return super().fit(**arguments)
+        x, size = arguments.get("x"), arguments.get("batch_size")
+        images = check_images("x", x, self.image_shape, self.bounded, size)
+        self.check_sizes(images.sizes)
+        warn_of_labels(self, images, arguments.get("y"))
+        return super().fit(**{**arguments, "x": images.data})
 
     # Use
 
@@ -295,6 +303,7 @@ class GAN(PhasedModel):
         images = self.generate(z, training=training, generator=self.ema_generator)
         return from_range(ops.cast(images, "float32"), self.image_range)
 
+    @inference
     def decode(self, z):
         """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
 
@@ -309,6 +318,7 @@ class GAN(PhasedModel):
             )
         return self(z, training=False)
 
+    @inference
     def sample(self, n, seed=None):
         """Draws `n` >= 1 images (n, h, w, c) in [0, 1]; `seed` is an integer or `None`.
 
@@ -340,35 +350,38 @@ class GAN(PhasedModel):
     def _to_range(self, x):
         return to_range(x, self.image_range)
 
-    @property
-    def _is_inferred(self):
-        return check_range("auto", self.generator) == self.image_range
+    def check_batch(self, x):
+        check_image_batch("x", x, self.image_shape, self.bounded)
+        self._check_batch_size(x.shape[0])
 
-    def _check_batches(self, x, batch_size):
-        """The sizes of the batches that can be looked at; raises if one is too small to be cut, or
-        if it would be normalised and holds one image."""
-        x = x[0] if isinstance(x, (tuple, list)) and len(x) else x
-        if hasattr(x, "dtype"):
-            batch_size = batch_size or 32
-            sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
-        else:
-            sizes = {len(batch) for batch in _some_batches(x)}
+    def check_sizes(self, sizes):
+        """Raises a ValueError if a batch of one of these sizes is too small; a hook of `fit`."""
         for size in sizes:
             self._check_batch_size(size)
-        return sizes
 
     def _check_batch_size(self, size):
-        steps = self.discriminator_steps
-        smallest = 2 if batch_normalizations(self) else 1
-        if size // steps < smallest:
-            raise ValueError(
-                f"`batch_size` must leave at least {smallest} images to each of the {steps} "
-                "discriminator steps, also in the last batch of an epoch"
-                + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
-                + f". Received: a batch of {size}"
-            )
+        if size is not None and size < self._smallest_batch:
+            raise ValueError(f"{self._batch_message}{size}")
+
+    @property
+    def _smallest_batch(self):
+        return self.discriminator_steps * (2 if batch_normalizations(self) else 1)
+
+    @property
+    def _batch_message(self):
+        smallest = self._smallest_batch // self.discriminator_steps
+        return (
+            f"`batch_size` must leave at least {smallest} images to each of the "
+            f"{self.discriminator_steps} discriminator steps, also in the last batch of an epoch"
+            + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
+            + ". Received: a batch of "
+        )
 
     # Saving
+
+    @property
+    def input_signature(self):
+        return [keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")]
 
     def get_config(self):
         return {
@@ -406,18 +419,10 @@ def _discriminator_shapes(discriminator):
 
 
 def _frozen_copy(network):
-    copy = keras.saving.deserialize_keras_object(serialize(network))
+    # Not by way of serialisation, with which Keras imports TensorFlow wherever it is installed.
+    copy = type(network).from_config(network.get_config())
+    if not copy.built:
+        copy.build_from_config(network.get_build_config())
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy
-
-
-def _some_batches(x):
-    """The first batch of images, and the last of data that one can index; none of a generator."""
-    if isinstance(x, keras.utils.PyDataset):
-        found = [x[i] for i in {0, len(x) - 1}]
-    elif hasattr(x, "__iter__") and iter(x) is not x:
-        found = [batch for batch, _ in zip(x, range(1), strict=False)]
-    else:
-        found = []
-    return [batch[0] if isinstance(batch, (tuple, list)) else batch for batch in found]

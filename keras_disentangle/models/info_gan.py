@@ -10,8 +10,8 @@ from keras_disentangle._arguments import check_weight
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._networks import network_shapes, serialize
-from keras_disentangle.models._training_terms import check_integer_range
 from keras_disentangle.models.gan import GAN
+from keras_disentangle.trainers.inference import inference
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -131,23 +131,20 @@ class InfoGAN(GAN):
 
     # Use
 
+    @inference
     def q_params(self, x):
         """Images in [0, 1] (n, h, w, c) to what Q says of them, (n, space.num_params) float32.
 
         Raises:
-            ValueError: if the shape is another one, or if NumPy integers lie outside [0, 1]
+            ValueError: if the shape is another one, or if images lie outside [0, 1]
                 while the generator's range is known.
         """
-        received = tuple(getattr(x, "shape", ()))
-        if received[1:] != self.image_shape:
-            raise ValueError(
-                f"`x` must have the shape {('n', *self.image_shape)}. Received: x.shape={received}"
-            )
-        check_integer_range("x", x, self.bounded)
+        self.check_batch(x)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
         _, features = self.discriminate(x, training=False)
         return ops.cast(self.q_head(features, training=False), "float32")
 
+    @inference
     def encode(self, x):
         """Images in [0, 1] (n, h, w, c) to the parameters of q(c|x), a dict of code to (n, p).
 
@@ -159,6 +156,7 @@ class InfoGAN(GAN):
         """
         return self.space.split_params(self.q_params(x))
 
+    @inference
     def predict_codes(self, x):
         """Images to the expected codes: a dict of code to probabilities or means (n, d).
 
@@ -167,6 +165,7 @@ class InfoGAN(GAN):
         """
         return self.space.predict(self.q_params(x))
 
+    @inference
     def classify(self, x, code=None):
         """Images in [0, 1] (n, h, w, c) to the index of the likeliest category, int32 (n,).
 

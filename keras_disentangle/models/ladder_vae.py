@@ -6,6 +6,7 @@ from keras import ops
 from keras_disentangle.models._networks import (
     check_shape,
     network_shapes,
+    posterior,
     posterior_size,
     serialize,
 )
@@ -26,7 +27,8 @@ class LadderVAE(VariationalModel):
 
     Args:
         encoder_blocks: $f^e_l$, level l - 1 to level l.
-        posteriors: $q_l$, level l to (batch, 2 d_l), mean and log variance concatenated.
+        posteriors: $q_l$, level l to mean and log variance: concatenated, (batch, 2 d_l), or as a
+            list of two outputs (batch, d_l).
         latent_maps: $m_l$, codes (batch, d_l) to a feature map.
         decoder_blocks: $f^d_l$, the map and the level above, concatenated on the last axis.
         beta, observation, seed: as in `VAE`.
@@ -69,6 +71,7 @@ class LadderVAE(VariationalModel):
         self.posteriors = list(posteriors)
         self.latent_maps = list(latent_maps)
         self.decoder_blocks = list(decoder_blocks)
+        self._check_logits("decoder_blocks[0]", self.decoder_blocks[0])
         self.built = True
 
     @property
@@ -86,12 +89,11 @@ class LadderVAE(VariationalModel):
 
     def infer(self, x, training=False):
         h, rungs = x, []
-        for level, (block, posterior) in enumerate(
+        for level, (block, q) in enumerate(
             zip(self.encoder_blocks, self.posteriors, strict=True), start=1
         ):
             h = block(h, training=training)
-            parameters = posterior(self.enter_rung(level, h), training=training)
-            rungs.append(tuple(ops.split(parameters, 2, axis=-1)))
+            rungs.append(posterior(q, self.enter_rung(level, h), training))
         return rungs[::-1]
 
     def generate(self, codes, training=False):
@@ -120,7 +122,10 @@ def _checked_ladder(networks):
             f"Each list must hold one network a rung, at least one. Received: {lengths}"
         )
     shapes = {
-        name: [network_shapes(f"{name}[{i}]", block) for i, block in enumerate(blocks)]
+        name: [
+            network_shapes(f"{name}[{i}]", block, several=name == "posteriors")
+            for i, block in enumerate(blocks)
+        ]
         for name, blocks in networks.items()
     }
     image_shape = shapes["encoder_blocks"][0][0]

@@ -9,6 +9,7 @@ from keras import ops
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
+from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty import penalties
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import checked_settings
@@ -225,18 +226,15 @@ class ProgressiveGAN(GAN):
 
     def hessian_penalties(self, z, directions):
         settings, stages = self._hessian_settings, {}
-        check_layers(
-            self.generator._flatten_layers(),
-            method=settings["method"],
-            one_pass=settings["one_pass"],
-            training=True,
-        )
+        layers = self.generator._flatten_layers()
+        check_layers(layers, one_pass=settings["one_pass"], training=True)
 
         def activations(z):
             found = self.generator.activations(z, self._stage, self._num_layers)
             stages.update({name: stage for name, _, stage in found})
             return {name: x for name, x, _ in found}
 
+        activations = full_precision(activations, layers)
         found = penalties(activations, z, directions=directions, **settings)
         alpha, newest = self.alpha(), self._stage or None
         return {
@@ -270,10 +268,9 @@ class ProgressiveGAN(GAN):
             x = self.fade_in(x, alpha=self.alpha(), old=upsample(average_pool(x)))
         return super()._to_range(x)
 
-    def _check_batches(self, x, batch_size):
-        sizes = super()._check_batches(x, batch_size)
-        self.images_per_step = max(sizes, default=None)
-        return sizes
+    def check_sizes(self, sizes):
+        super().check_sizes(sizes)
+        self.images_per_step = max(sizes)
 
     # Saving
 

@@ -64,7 +64,9 @@ class TeacherStudentVAE(VAE):
         if not isinstance(teacher, VAE):
             raise ValueError(f"`teacher` must be a `VAE`. Received: teacher={teacher}")
         check_shape(
-            "The input of `encoder`", teacher.image_shape, network_shapes("encoder", encoder)[0]
+            "The input of `encoder`",
+            teacher.image_shape,
+            network_shapes("encoder", encoder, several=True)[0],
         )
         jacobian_weight = check_weight("jacobian_weight", jacobian_weight)
         code_weight = check_weight("code_weight", code_weight)

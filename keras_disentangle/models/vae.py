@@ -1,11 +1,11 @@
 """The (beta-)VAE."""
 
 import keras
-from keras import ops
 
 from keras_disentangle.models._networks import (
     check_shape,
     network_shapes,
+    posterior,
     posterior_size,
     serialize,
 )
@@ -17,7 +17,8 @@ class VAE(VariationalModel):
     """Variational auto-encoder with one Gaussian code; `beta` > 1 makes it a beta-VAE.
 
     Args:
-        encoder: network (batch, h, w, c) to (batch, 2d): mean and log variance, concatenated.
+        encoder: network (batch, h, w, c) to mean and log variance: concatenated, (batch, 2d), or
+            as a list of two outputs (batch, d).
         decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"bernoulli"` or `"gaussian"`.
@@ -42,7 +43,7 @@ class VAE(VariationalModel):
     """
 
     def __init__(self, encoder, decoder, beta=1.0, observation="bernoulli", seed=None, **kwargs):
-        image_shape, code_shape = network_shapes("encoder", encoder)
+        image_shape, code_shape = network_shapes("encoder", encoder, several=True)
         size = posterior_size("encoder", code_shape)
         decoder_input, decoder_output = network_shapes("decoder", decoder)
         check_shape("The input of `decoder`", (size,), decoder_input)
@@ -57,10 +58,11 @@ class VAE(VariationalModel):
         )
         self.encoder = encoder
         self.decoder = decoder
+        self._check_logits("decoder", decoder)
         self.built = True
 
     def infer(self, x, training=False):
-        return [tuple(ops.split(self.encoder(x, training=training), 2, axis=-1))]
+        return [posterior(self.encoder, x, training)]
 
     def generate(self, codes, training=False):
         return self.decoder(codes[0], training=training)

@@ -8,16 +8,20 @@ from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
+from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
-from keras_disentangle.models._networks import batch_normalizations
-from keras_disentangle.models._training_terms import BatchMean, check_images, check_integer_range
+from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
+from keras_disentangle.models._networks import batch_normalizations, output_activation
+from keras_disentangle.trainers.inference import inference
+from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
     FiniteMean,
+    GuardedMean,
     PresentValue,
+    check_finite,
     fit_arguments,
-    training_callbacks,
 )
 
 
@@ -94,10 +98,11 @@ class VariationalModel(SteppedModel):
         if observation == "gaussian":
             self.log_std = add_log_std(self, shapes[pixel_scale], self.min_log_std, "log_std")
             self.log_std_tracker = PresentValue(name="log_std")
-        self.batch_mean = BatchMean()
+        self.batch_mean = _BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
         self.term_trackers = {
-            name: FiniteMean(name, lambda: self.step) for name in ("reconstruction", *kl_names)
+            "reconstruction": GuardedMean("reconstruction", lambda: self.step),
+            **{name: FiniteMean(name, lambda: self.step) for name in kl_names},
         }
         self.kl_names = kl_names
         self.hessian_penalty = hessian_penalty
@@ -146,15 +151,10 @@ class VariationalModel(SteppedModel):
     def _hessian_term(self, codes, training):
         """The Hessian Penalty of `generate` at `codes` (batch, latent_dim), a scalar."""
         settings = self._hessian_settings
-        networks = self.generative_networks
-        check_layers(
-            [layer for network in networks for layer in network._flatten_layers()],
-            method=settings["method"],
-            one_pass=settings["one_pass"],
-            training=training,
-        )
+        layers = [x for network in self.generative_networks for x in network._flatten_layers()]
+        check_layers(layers, one_pass=settings["one_pass"], training=training)
         return hessian_penalty(
-            lambda z: self.generate(self.split(z), training=training),
+            full_precision(lambda z: self.generate(self.split(z), training=training), layers),
             ops.stop_gradient(ops.cast(codes, "float32")),
             seed=self.sampling.seed_generator,
             **settings,
@@ -175,6 +175,9 @@ class VariationalModel(SteppedModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        # Batches of `tf.data` and generators come as they are: bytes, float64.
+        x = ops.cast(x, y_pred["mean"].dtype)
+        self.term_trackers["reconstruction"].look(x, self.bounded)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
         means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
         kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
@@ -208,39 +211,94 @@ class VariationalModel(SteppedModel):
             return bernoulli_nll(x, prediction)
         return gaussian_nll(x, prediction, floored(self.log_std, self.min_log_std))
 
+    def compile(self, optimizer="rmsprop", **kwargs):
+        """`keras.Model.compile`, with an optimizer and without a loss: the objective is the bound.
+
+        Args:
+            optimizer: as in Keras.
+            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
+
+        Raises:
+            ValueError: if a loss, weights of losses or metrics are given.
+        """
+        given = {"loss", "loss_weights", "metrics", "weighted_metrics"} & {
+            name for name, value in kwargs.items() if value is not None
+        }
+        if given:
+            raise ValueError(
+                f"`{sorted(given)[0]}` must be left out: the objective is the model's own (`beta` "
+                "weighs its KL term), its terms are logged, and codes are measured by the callback "
+                f"`FactorMetrics`. Received: {', '.join(f'{k}={kwargs[k]!r}' for k in given)}"
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def check_batch(self, x):
+        check_image_batch("x", x, self.image_shape, self.bounded)
+
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
+        """`keras.Model.fit`; looks at the images: all of an array, else the first batch before it
+        begins, and at each batch's range while it trains.
+
+        Labels that come along with the images are left out, which is said once.
 
         Raises:
             ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
-                outside [0, 1] where they must not; when a term of the objective
-                becomes NaN or infinite.
+                outside [0, 1] where they must not; as `SteppedModel.fit`.
         """
-        bounded = self.bounded
         arguments = fit_arguments(*args, **kwargs)
-        x, validation_data = arguments.get("x"), arguments.get("validation_data")
-        check_images("x", x, self.image_shape, bounded)
-        if validation_data is not None:
-            check_images("validation_data", validation_data, self.image_shape, bounded)
-        shuffle = arguments.get("shuffle", True)
-        callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
-        return super().fit(callbacks=callbacks, **arguments)
+        x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
+        arguments["x"] = x.data
+        if arguments.get("validation_data") is not None:
+            given, size = arguments["validation_data"], arguments.get("validation_batch_size")
+            arguments["validation_data"] = self._images("validation_data", given, size).data
+        warn_of_labels(self, x, arguments.get("y"))
+        return super().fit(**arguments)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """`keras.Model.evaluate`: the bound and its terms.
+
+        Raises:
+            ValueError: as `fit`, of the images; if a term is not finite.
+        """
+        if isinstance(kwargs.get("_use_cached_eval_dataset"), bool):
+            return super().evaluate(x, y, batch_size, **kwargs)  # Within `fit`.
+        images = self._images("x", x, batch_size)
+        found = super().evaluate(images.data, y, batch_size, **kwargs)
+        check_finite(self, "Evaluation failed")
+        return found
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """`keras.Model.predict`: what `call` gives.
+
+        Raises:
+            ValueError: as `fit`, of the images.
+        """
+        return super().predict(self._images("x", x, batch_size).data, batch_size, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self.check_batch(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        self.check_batch(x)
+        return super().predict_on_batch(x)
 
     # Use
 
+    @inference
     def encode(self, x):
         """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim), float32.
 
         Raises:
-            ValueError: if the shape is another one, or if NumPy integers lie outside [0, 1] where
-                images must not.
+            ValueError: if the shape is another one, or if images lie outside [0, 1] where
+                they must not.
         """
-        self._check_input("x", x, self.image_shape)
-        check_integer_range("x", x, self.bounded)
+        self.check_batch(x)
         posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
         parts = [ops.concatenate(part, axis=-1) for part in zip(*posteriors, strict=True)]
         return tuple(ops.cast(part, "float32") for part in parts)
 
+    @inference
     def decode(self, z):
         """Codes (n, latent_dim) to images (n, h, w, c): probabilities, or means; float32.
 
@@ -251,6 +309,7 @@ class VariationalModel(SteppedModel):
         z = ops.convert_to_tensor(z, "float32")
         return self.image(self.generate(self.split(z), training=False))
 
+    @inference
     def log_likelihood(self, x, z):
         """log p(x|z) in nats of images (n, h, w, c), each at its own code of (n, latent_dim).
 
@@ -258,11 +317,10 @@ class VariationalModel(SteppedModel):
             Tensor (n,), float32, summed over pixels.
 
         Raises:
-            ValueError: if a shape is another one, or if NumPy integers lie outside [0, 1] where
-                images must not.
+            ValueError: if a shape is another one, or if images lie outside [0, 1] where
+                they must not.
         """
-        self._check_input("x", x, self.image_shape)
-        check_integer_range("x", x, self.bounded)
+        self.check_batch(x)
         self._check_input("z", z, (self.latent_dim,))
         if x.shape[0] != z.shape[0]:
             raise ValueError(
@@ -277,6 +335,7 @@ class VariationalModel(SteppedModel):
         prediction = ops.cast(prediction, "float32")
         return ops.sigmoid(prediction) if self.observation == "bernoulli" else prediction
 
+    @inference
     def reconstruct(self, x):
         """Images (n, h, w, c) to their reconstruction from the posterior's mean.
 
@@ -285,6 +344,7 @@ class VariationalModel(SteppedModel):
         """
         return self.decode(self.encode(x)[0])
 
+    @inference
     def sample(self, n, seed=None):
         """Draws `n` >= 1 images (n, h, w, c) from the prior; `seed` is an integer or `None`.
 
@@ -294,6 +354,7 @@ class VariationalModel(SteppedModel):
         check_int("n", n)
         return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
 
+    @inference
     def interpolate(self, a, b, steps=8):
         """Images on the way from one to another: their posteriors' means, interpolated linearly.
 
@@ -369,6 +430,19 @@ class VariationalModel(SteppedModel):
         ends = np.cumsum((0, *self.rung_sizes)).tolist()
         return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
+    def _images(self, name, data, batch_size=None):
+        return check_images(name, data, self.image_shape, self.bounded, batch_size)
+
+    def _check_logits(self, name, network):
+        """Raises a ValueError if a network is to give logits and ends in an activation."""
+        activation = output_activation(network)
+        if self.observation == "bernoulli" and activation not in (None, "linear"):
+            raise ValueError(
+                f"`{name}` must give logits for Bernoulli observations, so it must not end in an "
+                "activation (the model applies the sigmoid itself); or use "
+                f'observation="gaussian". Received: a network that ends in {activation}'
+            )
+
     def _check_input(self, name, value, shape):
         received = getattr(value, "shape", None)
         if received is None or len(received) != len(shape) + 1 or tuple(received[1:]) != shape:
@@ -378,6 +452,27 @@ class VariationalModel(SteppedModel):
             )
 
     # Saving
+
+    @property
+    def input_signature(self):
+        return [keras.InputSpec(shape=(None, *self.image_shape), dtype="float32")]
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return {
+            "optimizer": serialize_optimizer(self.optimizer),
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+            "run_eagerly": self.run_eagerly,
+        }
+
+    def compile_from_config(self, config):
+        known = {"jit_compile", "steps_per_execution", "run_eagerly"}
+        optimizer = keras.optimizers.deserialize(config["optimizer"])
+        self.compile(optimizer, **{k: v for k, v in config.items() if k in known})
+        # Its variables, so that a file's values can be loaded into them.
+        self.optimizer.build(self.trainable_variables)
 
     def get_config(self):
         return {
@@ -389,3 +484,13 @@ class VariationalModel(SteppedModel):
             "pixel_scale": self.pixel_scale,
             "min_log_std": self.min_log_std,
         }
+
+
+class _BatchMean(keras.losses.Loss):
+    """The (weighted) mean of per-example losses, scaled as Keras scales losses over replicas."""
+
+    def __init__(self):
+        super().__init__(reduction="sum_over_batch_size", dtype="float32")
+
+    def call(self, y_true, y_pred):
+        return y_pred

@@ -6,6 +6,8 @@ import re
 import tensorflow as tf
 from keras import tree
 
+from keras_disentangle.losses._normalization import twice_differentiable
+
 
 def train_step(model, batch):
     replicas, _ = replica()
@@ -33,7 +35,7 @@ def train_step(model, batch):
 
 
 def input_gradient(model, fn, x):
-    with tf.GradientTape() as tape:
+    with twice_differentiable(), tf.GradientTape() as tape:
         tape.watch(x)
         outputs = fn(x)
         total = tf.reduce_sum(outputs[0])

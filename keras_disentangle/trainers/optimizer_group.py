@@ -221,7 +221,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         pass
 
     def get_config(self):
-        slots = {slot: keras.optimizers.serialize(o) for slot, o in self.slots.items()}
+        slots = {slot: serialize_optimizer(o) for slot, o in self.slots.items()}
         return {"name": self.name, "slots": slots, "shares": self.shares}
 
     @classmethod
@@ -231,6 +231,19 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             for slot, optimizer in config["slots"].items()
         }
         return cls(slots, config["name"], config.get("shares"))
+
+
+def serialize_optimizer(optimizer):
+    """The configuration of an optimizer, for every backend: PyTorch has optimizers of its own."""
+
+    def portable(value):
+        if isinstance(value, dict):
+            value = {key: portable(part) for key, part in value.items()}
+            if str(value.get("module")).startswith("keras.src.backend.torch.optimizers"):
+                value["module"], value["registered_name"] = "keras.optimizers", None
+        return value
+
+    return portable(keras.optimizers.serialize(optimizer))
 
 
 def has_schedule(optimizer):

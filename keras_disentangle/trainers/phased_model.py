@@ -3,17 +3,11 @@
 import keras
 from keras import ops
 
-from keras_disentangle.trainers.optimizer_group import OptimizerGroup
+from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
 from keras_disentangle.trainers.phase import Move
 from keras_disentangle.trainers.stepped_model import SteppedModel
-from keras_disentangle.trainers.terms import FiniteMean, fit_arguments, training_callbacks
-
-if keras.backend.backend() == "tensorflow":
-    from keras_disentangle.trainers import _tensorflow as _backend
-elif keras.backend.backend() == "jax":
-    from keras_disentangle.trainers import _jax as _backend
-else:
-    from keras_disentangle.trainers import _torch as _backend
+from keras_disentangle.trainers.terms import FiniteMean, fit_arguments
 
 
 class PhasedModel(SteppedModel):
@@ -77,7 +71,7 @@ class PhasedModel(SteppedModel):
 
     def draw(self, sample, n):
         """`sample(n)` of this replica: replicas share their seed, so each takes its own part."""
-        replicas, index = _backend.replica()
+        replicas, index = backend.replica()
         return sample(n) if replicas == 1 else sample(n * replicas)[index * n : (index + 1) * n]
 
     def input_gradient(self, fn, x):
@@ -85,12 +79,12 @@ class PhasedModel(SteppedModel):
 
         The gradient can be differentiated again, with respect to the model's variables.
         """
-        return _backend.input_gradient(self, fn, x)
+        return backend.input_gradient(self, fn, x)
 
     # Training
 
     def compile(
-        self, *, jit_compile="auto", steps_per_execution=1, run_eagerly=False, **optimizers
+        self, *others, jit_compile="auto", steps_per_execution=1, run_eagerly=False, **optimizers
     ):
         """Gives every slot its optimizer: `compile(<slot>_optimizer=..., ...)`.
 
@@ -106,9 +100,11 @@ class PhasedModel(SteppedModel):
         phases = self.phases()
         slots = _slots(phases)
         expected = {f"{slot}_optimizer": slot for slot in slots}
-        if set(optimizers) != set(expected):
+        if others or set(optimizers) != set(expected):
+            received = [*others, *sorted(optimizers)]
             raise ValueError(
-                f"`compile` needs the optimizers {sorted(expected)}. Received: {sorted(optimizers)}"
+                f"`compile` needs the optimizers {sorted(expected)}, and nothing else: "
+                f"the objective is the model's own. Received: {received}"
             )
         group = OptimizerGroup({slot: optimizers[name] for name, slot in expected.items()})
         self._check_precision(group)
@@ -159,7 +155,7 @@ class PhasedModel(SteppedModel):
                 "The data must hold no `sample_weight`: alternating training weighs all examples "
                 "alike. Received: batches (x, y, sample_weight)"
             )
-        return _backend.train_step(self, *state, x)
+        return backend.train_step(self, *state, x)
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; stops with a ValueError when a term of the objective is not finite.
@@ -183,9 +179,7 @@ class PhasedModel(SteppedModel):
                 )
         if self.compiled:
             self._check_moves()
-        shuffle = arguments.get("shuffle", True)
-        callbacks = training_callbacks(arguments.pop("callbacks", None), arguments["x"], shuffle)
-        return super().fit(callbacks=callbacks, **arguments)
+        return super().fit(**arguments)
 
     def evaluate(self, *args, **kwargs):
         raise ValueError(
@@ -245,7 +239,7 @@ class PhasedModel(SteppedModel):
             return {}
         return {
             "optimizers": {
-                f"{slot}_optimizer": keras.optimizers.serialize(optimizer)
+                f"{slot}_optimizer": serialize_optimizer(optimizer)
                 for slot, optimizer in self.optimizer.slots.items()
             },
             "shares": self.optimizer.shares,

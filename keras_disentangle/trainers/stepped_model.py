@@ -4,7 +4,13 @@ import keras
 import numpy as np
 
 from keras_disentangle.schedules import Ramp, read
-from keras_disentangle.trainers.terms import PresentValue, check_finite
+from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.terms import (
+    PresentValue,
+    check_finite,
+    fit_arguments,
+    training_callbacks,
+)
 
 RAMP = "ramp_"  # and a ramp's name: the key under which a file holds its four numbers
 
@@ -48,7 +54,54 @@ class SteppedModel(keras.Model):
         """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
         check_finite(self)
 
+    def check_batch(self, x):
+        """Raises a ValueError unless `x` is a batch that the model can be given; a hook."""
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`; ends with a ValueError when a term of the objective is not finite.
+
+        Raises:
+            ValueError: as above; on PyTorch, if several processes train together; if a device would
+                be left without its part of a batch.
+        """
+        backend.check_processes()
+        arguments = fit_arguments(*args, **kwargs)
+        x, shuffle = arguments.get("x"), arguments.get("shuffle", True)
+        callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
+        with backend.readable_errors():
+            return super().fit(callbacks=callbacks, **arguments)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        """`keras.Model.train_on_batch`; refuses what `fit` would."""
+        backend.check_processes()
+        self.check_batch(x)
+        with backend.readable_errors():
+            return super().train_on_batch(x, *args, **kwargs)
+
     # Saving
+
+    def save(self, filepath, *args, **kwargs):
+        """`keras.Model.save`, to a `.keras` file.
+
+        Raises:
+            ValueError: if the file is to be HDF5, which cannot hold models of several networks.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` must end in .keras (or be that of `save_weights`): whole models are "
+                f"not kept in HDF5. Received: filepath={filepath}"
+            )
+        return super().save(filepath, *args, **kwargs)
+
+    @property
+    def input_signature(self):
+        """What `call` takes, as `export` needs it: a list of `keras.InputSpec`."""
+        raise NotImplementedError
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """`keras.Model.export`, of what `call` does, whether or not the model was called before."""
+        kwargs.setdefault("input_signature", self.input_signature)
+        return super().export(filepath, format=format, **kwargs)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle.schedules import read
+from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
 
 
 class FiniteMean(keras.metrics.Mean):
@@ -20,6 +21,9 @@ class FiniteMean(keras.metrics.Mean):
     def __init__(self, name, step):
         super().__init__(name=name)
         self._step = step
+        # For callbacks that ask whether more is better, as of Keras's own metrics: all terms are
+        # minimised but bounds on information.
+        self._direction = "up" if name.startswith("information") else "down"
         # 0 for none, otherwise the step + 1.
         self.not_finite = self.add_variable(
             shape=(),
@@ -42,11 +46,65 @@ class FiniteMean(keras.metrics.Mean):
 
     def first_bad(self):
         """The first step that was not finite on any replica, plus 1; 0 if there is none."""
-        value = self.not_finite.value
-        # Each replica of TensorFlow keeps its own.
-        is_mirrored = keras.backend.backend() == "tensorflow" and hasattr(value, "values")
-        found = [read(part) for part in (value.values if is_mirrored else [value])]
-        return min((step for step in found if step), default=0)
+        return min((step for step in by_replica(self.not_finite) if step), default=0)
+
+    def complaint(self):
+        """What is wrong with the data behind the term; "" where nothing is known of them."""
+        return ""
+
+
+class GuardedMean(FiniteMean):
+    """The mean of a term that becomes NaN, and so ends a run, when images are out of their range.
+
+    `look` sees every batch, wherever it comes from, inside the compiled step. The weights have then
+    made one step too many, by finite numbers.
+
+    Args:
+        name, step: as in `FiniteMean`.
+        tolerance: how far images may lie outside [0, 1].
+    """
+
+    def __init__(self, name, step, tolerance=1e-4):
+        super().__init__(name, step)
+        self._tolerance = tolerance
+        self._bounded = None
+        # How far images lay below 0 and above 1, and whether that was refused: 0 while all is well.
+        self.below, self.above, self.refused = (
+            self.add_variable(
+                shape=(), initializer="zeros", aggregation="only_first_replica", name=part
+            )
+            for part in ("below", "above", "refused")
+        )
+
+    def look(self, images, bounded):
+        """Takes notice of a batch; `bounded` is why images must lie in [0, 1], or `None`."""
+        images = ops.stop_gradient(ops.cast(images, "float32"))
+        below, above = -ops.min(images), ops.max(images) - 1.0
+        self.below.assign(ops.maximum(self.below, below))
+        self.above.assign(ops.maximum(self.above, above))
+        self._bounded = bounded
+        if bounded is not None:
+            is_out = ops.cast(ops.maximum(below, above) > self._tolerance, "float32")
+            self.refused.assign(ops.maximum(self.refused, is_out))
+
+    def update_state(self, values, sample_weight=None):
+        refused = ops.convert_to_tensor(self.refused) > 0
+        super().update_state(ops.where(refused, float("nan"), values), sample_weight)
+
+    def complaint(self):
+        below, above, refused = (
+            max(by_replica(variable)) for variable in (self.below, self.above, self.refused)
+        )
+        seen = [f"down to {-below:g}"] if below > self._tolerance else []
+        seen += [f"up to {1 + above:g}"] if above > self._tolerance else []
+        seen = f"values {' and '.join(seen)}"
+        if refused:
+            return (
+                f"images must lie in [0, 1] {self._bounded} (divide uint8 images by 255). "
+                f"Received: {seen}"
+            )
+        # A model of unbounded images takes any numbers, but hardly any that large.
+        return f"the images had {seen}: divide uint8 images by 255" if above > 15 else ""
 
 
 class PresentValue(keras.metrics.Mean):
@@ -58,22 +116,29 @@ class PresentValue(keras.metrics.Mean):
         self.count.assign(1.0)
 
 
-def check_finite(model):
+def by_replica(variable):
+    """The values of a scalar variable: one, or several where replicas of TensorFlow differ."""
+    value = variable.value
+    is_mirrored = keras.backend.backend() == "tensorflow" and hasattr(value, "values")
+    return [read(part) for part in (value.values if is_mirrored else [value])]
+
+
+def check_finite(model, stopped="Training was stopped"):
     """Raises a ValueError naming the terms that first were not finite, and the training step."""
-    steps = {
-        metric.name: metric.first_bad()
-        for metric in model.metrics
-        if isinstance(metric, FiniteMean)
-    }
-    bad = {name: step for name, step in steps.items() if step}
-    if bad:
-        first = min(bad.values())
-        names = ", ".join(f"`{name}`" for name, step in bad.items() if step == first)
-        raise ValueError(
-            f"Training was stopped: every term of the objective must stay finite. Received: NaN or "
-            f"infinity in {names} at training step {first - 1}. Files that were written before are "
-            "left as they are."
-        )
+    terms = [metric for metric in model.metrics if isinstance(metric, FiniteMean)]
+    bad = {term.name: step for term in terms if (step := term.first_bad())}
+    if not bad:
+        return
+    first = min(bad.values())
+    names = ", ".join(f"`{name}`" for name, step in bad.items() if step == first)
+    complaints = [text for term in terms if (text := term.complaint())]
+    if complaints and complaints[0].startswith("images must"):
+        raise ValueError(f"{stopped} at training step {first - 1}: {complaints[0]}")
+    raise ValueError(
+        f"{stopped}: every term of the objective must stay finite. Received: NaN or infinity in "
+        f"{names} at training step {first - 1}{''.join(f' ({text})' for text in complaints)}. "
+        "Files that were written before are left as they are."
+    )
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -125,4 +190,4 @@ def training_callbacks(callbacks, x, shuffle=True):
     for callback in callbacks:
         if hasattr(callback, "set_data"):
             callback.set_data(x, shuffle)
-    return [StopOnNonFinite(), *callbacks]
+    return [StopOnNonFinite(), PrepareKerasCallbacks(callbacks), *callbacks]

@@ -25,6 +25,7 @@ from keras_disentangle.datasets import image_batches
 from keras_disentangle.latents import Categorical, LatentSpace, Normal
 from keras_disentangle.layers import QHead
 from keras_disentangle.models import GAN, InfoGAN
+from keras_disentangle.models._image_data import check_images
 
 
 def gan(width=3, networks=None, **arguments):
@@ -394,7 +395,7 @@ def test_batches_that_are_too_small(case):
     model = gan(networks=networks, discriminator_steps=steps)
     before = weights(model)
     if message is None:
-        model._check_batches(data, batch_size)
+        model.check_sizes(check_images("x", data, IMAGE_SHAPE, None, batch_size).sizes)
         return
     with pytest.raises(ValueError, match=f"`batch_size` must leave {message}"):
         fit(model, data, batch_size=batch_size)
@@ -421,7 +422,7 @@ def assert_unchanged(model, before):
     "images, message",
     [
         (with_pixel(1.5), r"`x` must lie in \[0, 1\] .*{of}, by its {by}; .*in \[.*, 1.5\]"),
-        (with_pixel(-1.0), r"`x` must lie in \[0, 1\] .*{of}, by its {by}; .*in \[-1.0, "),
+        (with_pixel(-1.0), r"`x` must lie in \[0, 1\] .*{of}, by its {by}; .*in \[-1, "),
         ((255 * IMAGES).astype("uint8"), "divide uint8 images by 255"),
         (with_pixel(np.nan), "`x` must hold finite numbers. Received: NaN"),
         (IMAGES[..., 0], r"`x` must hold images .*8, 8, 1.* Received: x.shape=\(16, 8, 8\)"),

@@ -57,7 +57,7 @@ CONSTRUCTORS = [
         "`encoder` must be a built Keras model",
     ),
     (lambda: vae(encoder=None), "`encoder` must be .* Received: encoder=None"),
-    (lambda: vae(encoder=two_outputs), "`encoder` must have one input and one output. Received"),
+    (lambda: vae(encoder=two_outputs), "`encoder` must give mean and log variance"),
     (lambda: ladder(posteriors=LADDER["posteriors"][:2]), "one network a rung.*'posteriors': 2"),
     (lambda: ladder(**dict.fromkeys(LADDER, [])), "at least one. Received: .*0"),
     (

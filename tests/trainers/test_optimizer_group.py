@@ -289,7 +289,7 @@ def test_bad_input_is_named(make, message):
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"a_optimizer": "sgd"}, "needs the optimizers ['a_optimizer', 'b_optimizer']. Received"),
+        ({"a_optimizer": "sgd"}, "needs the optimizers ['a_optimizer', 'b_optimizer'], and"),
         ({"optimizer": "sgd"}, "Received: ['optimizer']"),
         ({"a_optimizer": "sgd", "b_optimizer": "sgd", "loss": "mse"}, "'b_optimizer', 'loss']"),
         ({"a_optimizer": one, "b_optimizer": one}, "an optimizer of its own for each name"),

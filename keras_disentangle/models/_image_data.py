@@ -1,0 +1,158 @@
+"""The images that models are given: their shape and range, before anything is done with them."""
+
+import inspect
+import warnings
+from collections import namedtuple
+
+import keras
+import numpy as np
+
+from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
+
+# `data` to hand on to Keras, the sizes of the batches that are known, and how many parts a batch
+# has: images; and labels; and weights.
+ImageData = namedtuple("ImageData", "data sizes parts")
+
+_CHUNK = 1 << 26  # bytes that are looked at together
+TOLERANCE = 1e-4  # what resizing and rounding may overshoot
+
+
+def check_images(name, data, image_shape, bounded, batch_size=None):
+    """Raises a ValueError unless `data` is images: all of an array, else the first batch.
+
+    Args:
+        name: the argument's name.
+        data: what `fit` takes. The batch that a generator gives for looking at is not lost: the
+            result's `data` begins with it again.
+        image_shape: (h, w, c).
+        bounded: why images must lie in [0, 1], or `None` if they need not.
+        batch_size: as given to `fit`.
+
+    Returns:
+        An `ImageData`.
+    """
+    if batch_size is not None:
+        batch_size = check_int("batch_size", batch_size)
+    parts = 1
+    if isinstance(data, (tuple, list)) and data and hasattr(data[0], "shape"):
+        # (images, labels, weights) of `validation_data`, or a list of one input.
+        parts, data = len(data), data[0] if len(data) == 1 else tuple(data)
+    x = data[0] if isinstance(data, tuple) and parts > 1 else data
+    if hasattr(x, "shape"):
+        low, high = _checked(name, x, image_shape, bounded)
+        if len(x) > 1 and low == high:
+            raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
+        size = batch_size or 32
+        return ImageData(data, {min(size, len(x)), len(x) % size or size}, parts)
+
+    data, batches = _first_batches(name, data)
+    sizes = set()
+    for i, batch in enumerate(batches):
+        parts = len(batch) if isinstance(batch, (tuple, list)) else 1
+        x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+        if not hasattr(x, "shape"):
+            advice = ", whose values (images, labels) are to be mapped to a tuple" * isinstance(
+                x, dict
+            )
+            raise ValueError(
+                f"`{name}` must hold arrays of images. Received: batches of {type(x).__name__}"
+                f"{advice}"
+            )
+        if i == 0:
+            _checked(name, x, image_shape, bounded)
+        sizes.add(len(x))
+    return ImageData(data, sizes, parts)
+
+
+def check_image_batch(name, x, image_shape, bounded):
+    """Raises a ValueError unless `x` is a batch of images; its values are looked at if they can be.
+
+    While a function is traced, a tensor has none yet.
+    """
+    shape = getattr(x, "shape", None)
+    if shape is None or len(shape) != len(image_shape) + 1 or tuple(shape[1:]) != image_shape:
+        received = x if shape is None else f"{name}.shape={tuple(shape)}"
+        raise ValueError(
+            f"`{name}` must have the shape {('n', *image_shape)}. Received: {received}"
+        )
+    if not shape[0]:
+        if shape[0] == 0:
+            raise ValueError(f"`{name}` must hold at least one image. Received: an empty array")
+        return
+    try:
+        values = to_numpy(name, x)
+    except (ValueError, NotImplementedError):
+        if isinstance(x, np.ndarray):
+            raise
+        return
+    _check_range(name, np.min(values), np.max(values), bounded)
+
+
+def warn_of_labels(model, data, y):
+    """Says, once for each model, that labels beside the images are of no use to it."""
+    if (y is None and data.parts < 2) or getattr(model, "_warned_of_labels", False):
+        return
+    model._warned_of_labels = True
+    warnings.warn(
+        f"{type(model).__name__} makes no use of labels: it trains on the images alone, and the "
+        "labels that came along with them are left out.",
+        stacklevel=3,
+    )
+
+
+def _first_batches(name, data):
+    """The data, and the batches of them that can be looked at: the first, and a known last."""
+    if isinstance(data, keras.utils.PyDataset):
+        length = data.num_batches
+        if length == 0:
+            raise ValueError(f"`{name}` must hold at least one batch. Received: an empty data set")
+        return data, [data[i] for i in ({0, length - 1} if length else {0})]
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
+        raise ValueError(
+            f"`{name}` must be an array of images, or a data set or generator of batches. "
+            f"Received: {name}={data!r}"
+        )
+    if isinstance(data, (tuple, list)):
+        raise ValueError(
+            f"`{name}` must be one array of images (`numpy.stack` makes one of a list). "
+            f"Received: a {type(data).__name__} of {len(data)}"
+        )
+    batches = iter(data)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError(f"`{name}` must hold at least one batch. Received: an empty data set")
+    return (_again(first, batches) if inspect.isgenerator(data) else data), [first]
+
+
+def _again(first, rest):
+    yield first
+    yield from rest
+
+
+def _checked(name, x, image_shape, bounded):
+    """The extremes of images that are of the right shape, finite and in range."""
+    if tuple(x.shape[1:]) != tuple(image_shape) or not x.shape or x.shape[0] == 0:
+        raise ValueError(
+            f"`{name}` must hold images of the shape {('n', *image_shape)}, n > 0. "
+            f"Received: {name}.shape={tuple(x.shape)}"
+        )
+    # Part by part: what lies in a file or on a device need not fit into memory once more.
+    rows = max(1, _CHUNK // (8 * int(np.prod(image_shape))))
+    low, high = np.inf, -np.inf
+    for start in range(0, len(x), rows):
+        part = to_numpy(name, x[start : start + rows])
+        # The minimum of numbers among which one is NaN is NaN.
+        low, high = np.minimum(low, np.min(part)), np.maximum(high, np.max(part))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
+    _check_range(name, low, high, bounded)
+    return low, high
+
+
+def _check_range(name, low, high, bounded):
+    if bounded is not None and (low < -TOLERANCE or high > 1 + TOLERANCE):
+        raise ValueError(
+            f"`{name}` must lie in [0, 1] {bounded} (divide uint8 images by 255). "
+            f"Received: values in [{low:g}, {high:g}]"
+        )

@@ -1,0 +1,55 @@
+"""What Keras's own callbacks need with models of ours."""
+
+import keras
+
+from keras_disentangle.trainers.optimizer_group import OptimizerGroup, has_schedule
+
+_RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
+class PrepareKerasCallbacks(keras.callbacks.Callback):
+    """Prepares a training's other callbacks, when it begins.
+
+    - `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` without `mode` learn whether more
+      is better: Keras looks only at the metrics of `compile`, which our models have none of. Our
+      trackers say it as Keras's metrics do, by `_direction`, and a callback that adds scores to the
+      logs by `direction(name)`.
+    - A learning rate that cannot be set is refused now, not when the first plateau is reached.
+
+    Args:
+        callbacks: the callbacks of the training.
+    """
+
+    def __init__(self, callbacks):
+        super().__init__()
+        self._others = callbacks
+
+    def on_train_begin(self, logs=None):
+        for callback in self._others:
+            monitor = getattr(callback, "monitor", None)
+            if isinstance(monitor, str) and getattr(callback, "mode", None) == "auto":
+                direction = self._direction(monitor.removeprefix("val_"))
+                if direction is not None:
+                    callback.mode = {"up": "max", "down": "min"}[direction]
+            if isinstance(callback, _RATE_CALLBACKS):
+                _check_rate(self.model.optimizer, callback)
+
+    def _direction(self, name):
+        """ "up", "down", or None where nothing is known of a name in the logs."""
+        for metric in self.model.metrics:
+            if metric.name == name:
+                return getattr(metric, "_direction", None)
+        for callback in self._others:
+            if hasattr(callback, "direction") and (found := callback.direction(name)):
+                return found
+        return None
+
+
+def _check_rate(optimizer, callback):
+    if isinstance(optimizer, OptimizerGroup):
+        optimizer.check_settable()
+    elif has_schedule(optimizer):
+        raise ValueError(
+            f"`{type(callback).__name__}` needs an optimizer whose learning rate is a number. "
+            f"Received: {optimizer.name} with a schedule"
+        )
