@@ -9,6 +9,7 @@ import time
 import keras
 from keras_disentangle.applications._weights import available_weights
 
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.schedules import read
 
 RUN = "run.json"
@@ -47,7 +48,8 @@ def load_model(path, argument="weights"):
     """
     try:
         # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
-        return keras.models.load_model(path, compile=False)
+        with no_random_values():
+            return keras.models.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
         raise ValueError(
             f"`{argument}` must be a whole .keras file. Received: {path} ({error})"
@@ -112,6 +114,11 @@ class Clock(keras.callbacks.Callback):
 
     Those of several calls of `fit` add up.
     """
+
+    only_looks_on = True  # for `ExactBackup`
+
+    def get_backup_state(self):
+        return None
 
     def __init__(self):
         super().__init__()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,30 @@ def shipped_path(folder, name):
 def shipped_settings(folder, name):
     """The arguments with which the weights `name` of an application's folder were trained."""
     return _entry(folder, name)["settings"]
+
+
+def trained_settings(folder, name_or_path, names):
+    """The arguments with which weights were trained, as far as it is known.
+
+    Args:
+        names: those arguments whose names the configuration of a saved model has too.
+
+    Returns:
+        For a name, all that the manifest says; for a `.keras` file, those of `names` in the
+        configuration of its model; for other files nothing.
+    """
+    if name_or_path is None:
+        return {}
+    if not is_path(name_or_path):
+        return shipped_settings(folder, name_or_path)
+    if Path(name_or_path).suffix != ".keras":
+        return {}
+    try:
+        with zipfile.ZipFile(name_or_path) as archive:
+            config = json.loads(archive.read("config.json"))["config"]
+        return {name: config[name] for name in names if name in config}
+    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+        return {}  # What is wrong with the file is said when its weights are loaded.
 
 
 def shipped_data(folder, name):

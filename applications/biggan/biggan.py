@@ -12,6 +12,7 @@ from keras_disentangle.applications.biggan import networks
 from scipy.stats import truncnorm
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.layers import ConditionalBatchNormalization
 from keras_disentangle.layers.truncation import check_truncation
 
@@ -229,15 +230,16 @@ class BigGAN(_ClassConditional):
                 f"pixels. Received: latent_dim={latent_dim}"
             )
         embedding_dim = check_int("embedding_dim", embedding_dim)
-        graph = networks.biggan(
-            image_size,
-            settings["channels"],
-            latent_dim // num_chunks,
-            embedding_dim,
-            settings["num_classes"],
-            initializer,
-            dtype,
-        )
+        with no_random_values(weights is not None):
+            graph = networks.biggan(
+                image_size,
+                settings["channels"],
+                latent_dim // num_chunks,
+                embedding_dim,
+                settings["num_classes"],
+                initializer,
+                dtype,
+            )
         settings = {**settings, "latent_dim": latent_dim, "embedding_dim": embedding_dim}
         super().__init__(graph, settings, weights, seed, name, trainable)
 
@@ -294,15 +296,16 @@ class BigGANDeep(_ClassConditional):
             image_size, channels, num_classes, kernel_initializer, dtype, weights
         )
         latent_dim = check_int("latent_dim", latent_dim)
-        graph = networks.biggan_deep(
-            image_size,
-            settings["channels"],
-            latent_dim,
-            settings["num_classes"],
-            interpolation,
-            initializer,
-            dtype,
-        )
+        with no_random_values(weights is not None):
+            graph = networks.biggan_deep(
+                image_size,
+                settings["channels"],
+                latent_dim,
+                settings["num_classes"],
+                interpolation,
+                initializer,
+                dtype,
+            )
         settings = {**settings, "latent_dim": latent_dim, "interpolation": interpolation}
         super().__init__(graph, settings, weights, seed, name, trainable)
 
@@ -384,8 +387,7 @@ def _checked(image_size, channels, num_classes, kernel_initializer, dtype, weigh
         "kernel_initializer": keras.initializers.serialize(initializer),
         "dtype": None if dtype is None else keras.dtype_policies.serialize(dtype),
     }
-    # What is to be loaded need not be drawn.
-    return settings, initializer if weights is None else "zeros", dtype
+    return settings, initializer, dtype
 
 
 def _generator(seed):

@@ -11,6 +11,7 @@ from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 
 from keras_disentangle import models
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections
 
@@ -19,16 +20,16 @@ METHODS = ("hessian_penalty", "shift_prediction")
 
 
 def DirectionDiscovery(
-    preset=None, weights=None, generator_weights=None, method="hessian_penalty", seed=None
+    weights=None, preset=None, generator_weights=None, method="hessian_penalty", seed=None
 ):
     """A `kd.models.DirectionDiscovery` on a trained generator, or the baseline's counterpart.
 
     Args:
-        preset: a name in `kd.applications.direction_discovery.presets.PRESETS`; by default that of
-            the weights, else `"clevr_1fov"`.
         weights: the directions: `None` (random), a name from
             `available_weights()["DirectionDiscovery"]`, or the path of a `.weights.h5` or `.keras`
             file of the whole model.
+        preset: a name in `kd.applications.direction_discovery.presets.PRESETS`; by default that of
+            the weights, else `"clevr_1fov"`.
         generator_weights: weights of the generator, as its application takes them; by default the
             preset's. BigGAN's must be given as a file.
         method: `"hessian_penalty"`, or `"shift_prediction"` for a `kd.models.ShiftPrediction` with
@@ -71,20 +72,26 @@ def DirectionDiscovery(
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     settings = PRESETS[preset]
     generator, space, image_shape, image_range = _generator(settings, generator_weights)
-    directions = LatentDirections(space.dim, block=settings.block, seed=seed, name="directions")
     arguments = {
         "labels": settings.labels,
         "path_size": settings.path_size,
         "image_range": image_range,
         "seed": seed,
     }
-    if method == "hessian_penalty":
-        model = models.DirectionDiscovery(generator, directions, space, **arguments)
-    else:
-        network = reconstructor(image_shape, directions.num_directions)
-        model = models.ShiftPrediction(
-            generator, network, directions, space, min_step=settings.path_size / 12, **arguments
-        )
+    with no_random_values(weights is not None):
+        directions = LatentDirections(space.dim, block=settings.block, seed=seed, name="directions")
+        if method == "hessian_penalty":
+            model = models.DirectionDiscovery(generator, directions, space, **arguments)
+        else:
+            network = reconstructor(image_shape, directions.num_directions)
+            model = models.ShiftPrediction(
+                generator,
+                network,
+                directions,
+                space,
+                min_step=settings.path_size / 12,
+                **arguments,
+            )
     if is_shipped:
         load_weights(holder(directions), FOLDER, weights)
     elif weights is not None:

@@ -55,7 +55,7 @@ def train(
             unfinished training with other settings.
     """
     keras.utils.set_random_seed(seed)
-    model = DirectionDiscovery(preset, None, generator_weights, method, seed)
+    model = DirectionDiscovery(None, preset, generator_weights, method, seed)
     chosen = _chosen(preset, settings)
     log_dir = Path(log_dir)
     settings = {
@@ -86,10 +86,11 @@ def train(
         epochs=epochs,
         verbose=verbose,
         callbacks=[
-            kd.callbacks.ExactBackup(log_dir / "backup"),
-            clock,
             pictures,
             kd.callbacks.TensorBoardScalars(log_dir),
+            # Behind those that draw: a training is not over before its pictures are there.
+            kd.callbacks.ExactBackup(log_dir / "backup"),
+            clock,
         ],
     ).history
     results = {

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from keras import ops
-from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
 from keras_disentangle.applications.discriminative_vae.networks import (
     NETWORKS,
     classifier_network,
 )
 
 from keras_disentangle import models
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.losses import FeatureMatchingLoss
 
 FOLDER = Path(__file__).parent
@@ -19,35 +20,39 @@ DEFAULTS = {
     "latent_dim": 500,
     "networks": "celeba",
     "pixel_scale": "full",
+    "beta": 1.0,
+    "encoder_gradient": True,
 }
 
 
 def DiscriminativeVAE(
-    feature_loss=None,
     weights=None,
+    feature_loss=None,
     image_shape=None,
     latent_dim=None,
     networks=None,
     pixel_scale=None,
-    beta=1.0,
-    encoder_gradient=True,
+    beta=None,
+    encoder_gradient=None,
     seed=None,
 ):
     """A `kd.models.DiscriminativeVAE` with the networks of the paper.
 
     Args:
+        weights: `None` (random), a name from `available_weights()["DiscriminativeVAE"]`, which
+            brings its settings along, or the path of a `.weights.h5` or `.keras` file.
         feature_loss: a `FeatureMatchingLoss` of a trained classifier: of `train_classifier` in
             `applications.discriminative_vae.classifier`, or any other `FeatureNetwork`. With
             weights that ship it must be left out: their file holds that of the training. Weights of
-            a path are loaded into its classifier and log sigma too.
-        weights: `None` (random), a name from `available_weights()["DiscriminativeVAE"]`, which
-            brings its settings along, or the path of a `.weights.h5` or `.keras` file.
+            a path are loaded into its classifier and log sigma too; its layers' weights hold.
         image_shape: (height, width, channels); 64×64×3 by default.
         latent_dim: number of latents; 500 by default.
         networks: `"celeba"`, those of the paper, or `"small"`, for 28×28 and 32×32.
         pixel_scale: `"full"` (the default), `"channel"` or `"scalar"`.
-        beta: weight of the KL term.
-        encoder_gradient: whether the encoder is trained on the discriminative terms too.
+        beta: weight of the KL term; by default that of the weights' training, or 1.
+        encoder_gradient: whether the encoder is trained on the discriminative terms too; by default
+            as the weights were trained, as far as they say it (a `.weights.h5` file does not), or
+            `True`.
         seed: integer seed of the latent noise, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
 
@@ -72,25 +77,27 @@ def DiscriminativeVAE(
         "pixel_scale": pixel_scale,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    settings = {**DEFAULTS, **given}
+    objective = {"beta": beta, "encoder_gradient": encoder_gradient}
+    objective = {name: value for name, value in objective.items() if value is not None}
+    trained = trained_settings(FOLDER, weights, ("beta", "encoder_gradient"))
+    settings = {**DEFAULTS, **trained, **given, **objective}
     if weights is not None and not is_path(weights):
-        shipped = shipped_settings(FOLDER, weights)
-        shipped["image_shape"] = tuple(shipped["image_shape"])
+        settings["image_shape"] = tuple(trained["image_shape"])
         for name, value in given.items():
-            if (tuple(value) if name == "image_shape" else value) != shipped[name]:
+            if (list(value) if name == "image_shape" else value) != trained[name]:
                 raise ValueError(
-                    f"`{name}` must be {shipped[name]} for the weights {weights!r}. "
+                    f"`{name}` must be {trained[name]} for the weights {weights!r}. "
                     f"Received: {name}={value}"
                 )
-        settings = {**DEFAULTS, **shipped}
         if feature_loss is not None:
             raise ValueError(
                 f"`feature_loss` must be None for the weights {weights!r}, whose file holds a "
                 f"classifier. Received: feature_loss={feature_loss}"
             )
-        classifier = classifier_network(settings["image_shape"])
-        classifier.trainable = False
-        feature_loss = FeatureMatchingLoss(classifier, FEATURES)
+        with no_random_values():
+            classifier = classifier_network(settings["image_shape"])
+            classifier.trainable = False
+            feature_loss = FeatureMatchingLoss(classifier, FEATURES, trained["feature_weights"])
     if feature_loss is None:
         raise ValueError(
             "`feature_loss` must be a `FeatureMatchingLoss` of a trained classifier, unless "
@@ -101,20 +108,22 @@ def DiscriminativeVAE(
             f"`networks` must be one of {sorted(NETWORKS)}. "
             f"Received: networks={settings['networks']!r}"
         )
-    model = models.DiscriminativeVAE(
-        **NETWORKS[settings["networks"]](settings["image_shape"], settings["latent_dim"]),
-        feature_loss=feature_loss,
-        beta=beta,
-        encoder_gradient=encoder_gradient,
-        pixel_scale=settings["pixel_scale"],
-        seed=seed,
-        name="discriminative_vae",
-    )
+    with no_random_values(weights is not None):
+        model = models.DiscriminativeVAE(
+            **NETWORKS[settings["networks"]](settings["image_shape"], settings["latent_dim"]),
+            feature_loss=feature_loss,
+            beta=settings["beta"],
+            encoder_gradient=settings["encoder_gradient"],
+            pixel_scale=settings["pixel_scale"],
+            seed=seed,
+            name="discriminative_vae",
+        )
     if weights is not None:
         noise = ops.convert_to_numpy(model.sampling.seed_generator.state)
         load_weights(model, FOLDER, weights)
         # The file also holds the state of a training; what was asked for goes before it.
-        model.ramps["beta"].set(beta, beta, 0, 0)
+        if beta is not None:
+            model.ramps["beta"].set(beta, beta, 0, 0)
         if is_path(weights):
             for name, weight in feature_loss.layer_weights.items():
                 model.ramps[f"feature_weight_{name}"].set(weight, weight, 0, 0)

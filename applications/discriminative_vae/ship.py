@@ -33,9 +33,15 @@ def main(arguments=None):
         "latent_dim": model.latent_dim,
         "networks": recipe.networks,
         "pixel_scale": model.pixel_scale,
+        "beta": float(model.ramps["beta"](model.step)),
     }
     if not isinstance(model, kd.models.DiscriminativeVAE):
         raise ValueError(f"`model` must be a DiscriminativeVAE. Received: {type(model)}")
+    settings["encoder_gradient"] = model.encoder_gradient
+    settings["feature_weights"] = {
+        name: round(float(model.ramps[f"feature_weight_{name}"](model.step)), 6)
+        for name in model.feature_loss.layer_names
+    }
     judge = _trained.load_judge(options.judge, recipe.data, model.image_shape)
     _weights.save_weights(model, FOLDER, "DiscriminativeVAE", options.name, settings)
     beside = _trained.shipped_judge(recipe.data)

@@ -31,7 +31,11 @@ def main(arguments=None):
         name: round(float(trained.ramps[f"information_weight_{name}"](trained.step)), 6)
         for name in trained.information_weight
     }
-    settings = {"preset": options.preset, "information_weight": weight}
+    settings = {
+        "preset": options.preset,
+        "information_weight": weight,
+        "feedback": trained.feedback,
+    }
     # Without the optimizers, whose state would triple the file.
     model = InfoGAN(**settings)
     for variable, value in zip(model.weights, trained.weights, strict=True):

@@ -164,7 +164,7 @@ class ProgressiveGenerator(keras.Model):
 
     def get_config(self):
         return {
-            **super().get_config(),
+            **_common(self),
             "latent_dim": self.latent_dim,
             "resolution": self.resolution,
             "image_channels": self.image_channels,
@@ -271,13 +271,23 @@ class ProgressiveDiscriminator(keras.Model):
 
     def get_config(self):
         return {
-            **super().get_config(),
+            **_common(self),
             "resolution": self.resolution,
             "image_channels": self.image_channels,
             "base_channels": self.base_channels,
             "max_channels": self.max_channels,
             "group_size": self.group_size,
         }
+
+
+def _common(network):
+    """What every layer's configuration holds. Keras's own, which is another way to say it, imports
+    TensorFlow wherever it is installed: two seconds for each trained model on JAX."""
+    return {
+        "name": network.name,
+        "trainable": network.trainable,
+        "dtype": network.dtype_policy.name,
+    }
 
 
 def q_network(discriminator, num_params):

@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras import ops
-from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
 from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.applications.progressive_gan.presets import PRESETS
 
 from keras_disentangle import models
 from keras_disentangle._arguments import check_int
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.latents import LatentSpace, Normal
 
 FOLDER = Path(__file__).parent
@@ -17,11 +18,11 @@ DEFAULTS = {"preset": "paper", "latent_dim": None, "informative": 0}
 
 
 def ProgressiveGAN(
-    preset=None,
     weights=None,
+    preset=None,
     latent_dim=None,
     informative=None,
-    hessian_penalty=None,
+    hessian_penalty="auto",
     seed=None,
 ):
     """A `kd.models.ProgressiveGAN` with the networks of the Hessian penalty's experiments.
@@ -30,16 +31,18 @@ def ProgressiveGAN(
     generator are the trained ones, and the count of steps goes on.
 
     Args:
-        preset: a name in `kd.applications.progressive_gan.presets.PRESETS`: `"paper"` (the
-            default, 128×128) or `"small"` (32×32, for CPUs).
         weights: `None` (random), a name from `available_weights()["ProgressiveGAN"]`, which brings
             its own settings along, or the path of a `.weights.h5` or `.keras` file.
+        preset: a name in `kd.applications.progressive_gan.presets.PRESETS`: `"paper"` (the
+            default, 128×128) or `"small"` (32×32, for CPUs).
         latent_dim: width of the latent space; by default the preset's, 12.
         informative: number of the first latent components that a second head of the discriminator
             reads off the images: with 1 or more, the model is the paper's InfoGAN baseline, a
             `kd.models.ProgressiveInfoGAN`. 0 by default.
         hessian_penalty: `None`, or a dict of settings, as for `kd.models.ProgressiveGAN` (`{}`
-            for its defaults); the ramp `hessian_weight` begins at 0.
+            for its defaults). `"auto"`: as the weights were trained, as far as they say it (a
+            `.weights.h5` file does not), and `None` for random ones. The ramp `hessian_weight`
+            begins at the weight at which that training ended, or at 0 if it had no such penalty.
         seed: integer seed of the codes, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
 
@@ -61,24 +64,30 @@ def ProgressiveGAN(
     """
     given = {"preset": preset, "latent_dim": latent_dim, "informative": informative}
     given = {name: value for name, value in given.items() if value is not None}
-    settings = {**DEFAULTS, **given}
+    trained = trained_settings(FOLDER, weights, ("hessian_penalty",))
     if weights is not None and not is_path(weights):
-        shipped = {**DEFAULTS, **shipped_settings(FOLDER, weights)}
         for name, value in given.items():
-            if value != shipped[name]:
+            if value != trained[name]:
                 raise ValueError(
-                    f"`{name}` must be {shipped[name]!r} for the weights {weights!r}. "
+                    f"`{name}` must be {trained[name]!r} for the weights {weights!r}. "
                     f"Received: {name}={value!r}"
                 )
-        settings = shipped
+    if hessian_penalty == "auto":
+        hessian_penalty = trained.get("hessian_penalty")
+    known = {name: value for name, value in trained.items() if name in DEFAULTS}
+    settings = {**DEFAULTS, **known, **given}
     if settings["preset"] not in PRESETS:
         raise ValueError(
             f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
         )
-    model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
+    with no_random_values(weights is not None):
+        model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
     if weights is not None:
         noise = ops.convert_to_numpy(model.seed_generator.state)
         load_weights(model, FOLDER, weights)
+        # The files that ship hold no ramp of a penalty; those of a training hold their own.
+        if hessian_penalty is not None and (weight := trained.get("hessian_weight")):
+            model.ramps["hessian_weight"].set(weight, weight, 0, 0)
         if seed is not None:  # goes before the state that the file holds
             model.seed_generator.state.assign(noise)
     return model

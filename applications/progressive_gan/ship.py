@@ -36,6 +36,9 @@ def main(arguments=None):
     }
     # Without the optimizers and the ramps.
     model = ProgressiveGAN(**settings)
+    if trained.hessian_penalty is not None:
+        settings["hessian_penalty"] = trained.hessian_penalty
+        settings["hessian_weight"] = float(trained.ramps["hessian_weight"](trained.step))
     copy_networks(trained, model)
     model.step.assign(read(trained.step))
     _weights.save_weights(model, FOLDER, "ProgressiveGAN", options.name, settings)

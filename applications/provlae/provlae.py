@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from keras import ops
-from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
 from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.models import ProgressiveLadderVAE
 
 FOLDER = Path(__file__).parent
@@ -37,8 +38,9 @@ def ProVLAE(
             `image_shape`, `rung_sizes` or `networks` must agree with them.
         image_shape: (height, width, channels); 64×64×1 by default.
         rung_sizes: number of latents of each rung, the most abstract first; (3, 3, 3) by default.
-        beta: weight of the KL terms; 1 by default.
-        gamma: weight of the dormant rungs' KL terms; 0.5 by default.
+        beta: weight of the KL terms; by default that of the weights' training, or 1.
+        gamma: weight of the dormant rungs' KL terms; by default that of the weights' training, as
+            far as they say it (a `.weights.h5` file does not), or 0.5.
         networks: `"small"` (dSprites, 3DShapes, MNIST) or `"celeba"` (four wider rungs).
         seed: integer seed of the latent noise, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
@@ -67,29 +69,30 @@ def ProVLAE(
         "networks": networks,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    settings = {**DEFAULTS, **given}
+    trained = trained_settings(FOLDER, weights, ("beta", "gamma"))
     if weights is not None and not is_path(weights):
-        shipped = shipped_settings(FOLDER, weights)
         for name in ("image_shape", "rung_sizes", "networks"):
-            if name in given and _plain(given[name]) != _plain(shipped[name]):
+            if name in given and _plain(given[name]) != _plain(trained[name]):
                 raise ValueError(
-                    f"`{name}` must be {shipped[name]} for the weights {weights!r}. "
+                    f"`{name}` must be {trained[name]} for the weights {weights!r}. "
                     f"Received: {name}={given[name]}"
                 )
-        settings = {**DEFAULTS, **shipped, **given}
+    settings = {**DEFAULTS, **trained, **given}
     if settings["networks"] not in NETWORKS:
         raise ValueError(
             f"`networks` must be one of {sorted(NETWORKS)}. "
             f"Received: networks={settings['networks']!r}"
         )
     build = NETWORKS[settings["networks"]]
-    model = ProgressiveLadderVAE(
-        **build(*(_as_tuple(name, settings[name]) for name in ("image_shape", "rung_sizes"))),
-        beta=settings["beta"],
-        gamma=settings["gamma"],
-        seed=seed,
-        name="provlae",
-    )
+    sizes = [_as_tuple(name, settings[name]) for name in ("image_shape", "rung_sizes")]
+    with no_random_values(weights is not None):
+        model = ProgressiveLadderVAE(
+            **build(*sizes),
+            beta=settings["beta"],
+            gamma=settings["gamma"],
+            seed=seed,
+            name="provlae",
+        )
     if weights is not None:
         noise = ops.convert_to_numpy(model.sampling.seed_generator.state)
         load_weights(model, FOLDER, weights)

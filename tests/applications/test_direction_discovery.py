@@ -65,7 +65,7 @@ def test_the_start_is_random_and_has_the_seed():
 
 
 def test_only_the_noise_of_an_info_gan_is_moved():
-    matrix = _trained.matrix(kd.applications.DirectionDiscovery("mnist"))
+    matrix = _trained.matrix(kd.applications.DirectionDiscovery(preset="mnist"))
     assert matrix.shape == (62, 74) and not matrix[:, 62:].any()
 
 
@@ -139,12 +139,12 @@ def test_shipping(run, tmp_path, monkeypatch, quick):
     manifest = json.loads((tmp_path / "weights" / _weights.MANIFEST).read_text())
     assert manifest["weights"]["tiny"]["scores"]["learnt"]["penalty"] == 0.5
     with pytest.raises(ValueError, match="`preset` must be 'clevr_1fov' .* Received: .*'mnist'"):
-        kd.applications.DirectionDiscovery("mnist", weights="tiny")
+        kd.applications.DirectionDiscovery("tiny", preset="mnist")
 
 
 def test_a_trained_model_takes_weights_from_a_file(run):
     log_dir, model, _ = run
-    loaded = kd.applications.DirectionDiscovery("clevr_1fov", weights=log_dir / "model.keras")
+    loaded = kd.applications.DirectionDiscovery(log_dir / "model.keras", preset="clevr_1fov")
     np.testing.assert_array_equal(_trained.matrix(loaded), _trained.matrix(model))
 
 

@@ -259,11 +259,11 @@ def test_arguments_of_the_application(tmp_path):
     network.trainable = False
     loss = kd.losses.FeatureMatchingLoss(network, "norm_2")
     with pytest.raises(ValueError, match="`networks` must be one of"):
-        kd.applications.DiscriminativeVAE(loss, image_shape=(8, 8, 1), networks="large")
+        kd.applications.DiscriminativeVAE(None, loss, image_shape=(8, 8, 1), networks="large")
     small = {"image_shape": (8, 8, 1), "latent_dim": 2, "networks": "small"}
-    model = kd.applications.DiscriminativeVAE(loss, **small, seed=1)
+    model = kd.applications.DiscriminativeVAE(feature_loss=loss, **small, seed=1)
     model.save_weights(path := tmp_path / "model.weights.h5")
-    loaded = kd.applications.DiscriminativeVAE(loss, path, **small)
+    loaded = kd.applications.DiscriminativeVAE(path, loss, **small)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert isinstance(model, kd.models.DiscriminativeVAE)

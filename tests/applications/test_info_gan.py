@@ -146,7 +146,7 @@ def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
             ops.convert_to_numpy(a), ops.convert_to_numpy(b), rtol=2**-6, atol=1e-6
         )
     with pytest.raises(ValueError, match="`preset` must be 'tiny'"):
-        kd.applications.InfoGAN("mnist", weights="tiny")
+        kd.applications.InfoGAN("tiny", preset="mnist")
 
 
 def test_a_comparison(recipe, tmp_path, capsys):
@@ -189,7 +189,7 @@ def test_the_shipped_weights_have_their_scores(data_dir):
 
 def test_settings():
     with pytest.raises(ValueError, match="`preset` must be one of"):
-        kd.applications.InfoGAN("imagenet")
+        kd.applications.InfoGAN(preset="imagenet")
     with pytest.raises(ValueError, match="`data` must name"):
         train.train(train.RECIPES["faces_azimuth"])
     with pytest.raises(ValueError, match="`model` must be one of"):

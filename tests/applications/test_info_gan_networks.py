@@ -222,7 +222,7 @@ def test_a_batch_runs_through(name, training):
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_training_step_moves_every_weight(name):
     preset = PRESETS[PRESET_OF.get(name, name)]
-    model = InfoGAN(PRESET_OF.get(name, name), seed=0)
+    model = InfoGAN(preset=PRESET_OF.get(name, name), seed=0)
     model.compile(**preset.optimizers())
     before = [ops.convert_to_numpy(v).copy() for v in model.trainable_variables]
     images = np.random.default_rng(0).random((4, *preset.image_shape), "float32")

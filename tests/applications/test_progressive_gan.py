@@ -170,7 +170,7 @@ def test_commands(trained, tmp_path, capsys):
 
 def test_scores_of_a_known_generator():
     """One component moves a pixel, and the others nothing: measured at normalised codes."""
-    model = progressive_gan.ProgressiveGAN("tiny")
+    model = progressive_gan.ProgressiveGAN(preset="tiny")
 
     class Known:
         def __call__(self, z, stage=None, normalize=True, **_):
@@ -225,13 +225,15 @@ def test_shipped_features_read_clevr():
 
 
 def test_ready_made_models():
-    model = progressive_gan.ProgressiveGAN("small", hessian_penalty={"num_directions": 3}, seed=4)
+    model = progressive_gan.ProgressiveGAN(
+        preset="small", hessian_penalty={"num_directions": 3}, seed=4
+    )
     assert model.image_shape == (32, 32, 3) and model.latent_dim == 12 and model.seed == 4
     assert model.ramps["hessian_weight"].holds(0.0, 0)
-    info = progressive_gan.ProgressiveGAN("tiny", latent_dim=5, informative=2)
+    info = progressive_gan.ProgressiveGAN(preset="tiny", latent_dim=5, informative=2)
     assert info.information_weight == {"informative": 1.0}
     assert [code.dim for code in info.space.codes] == [2, 3]
-    whole = progressive_gan.ProgressiveGAN("tiny", informative=3)
+    whole = progressive_gan.ProgressiveGAN(preset="tiny", informative=3)
     assert [code.dim for code in whole.space.codes] == [3]
 
 
@@ -255,7 +257,7 @@ def test_weights_ship(trained, tmp_path, monkeypatch):
                 np.testing.assert_array_equal(a.astype("float16"), b)
         assert ("hessian_weight" in model.ramps) == bool(settings)
         assert read(model.step) == 8 and model.stage == 1
-        fresh = progressive_gan.ProgressiveGAN("tiny", seed=3)
+        fresh = progressive_gan.ProgressiveGAN(preset="tiny", seed=3)
         assert read(model.seed_generator.state[0]) == read(fresh.seed_generator.state[0])
     with pytest.raises(ValueError, match="`latent_dim` must be 3.*latent_dim=4"):
         progressive_gan.ProgressiveGAN(weights="toy", latent_dim=4)
