@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-from keras_disentangle.applications import _runs, _weights
+from keras_disentangle.applications import _own_data, _runs, _weights
 from keras_disentangle.applications.discriminative_vae import _trained, traverse
 from keras_disentangle.applications.discriminative_vae.classifier import train_classifier
 from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
@@ -188,7 +188,7 @@ def train(
         rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * len(batches))
     trained.compile(keras.optimizers.Adam(rate))
     clock = _runs.Clock()
-    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock]
+    callbacks = []
     if feature_loss is not None and recipe.ramp_steps:
         callbacks += [
             kd.callbacks.RampWeight(
@@ -201,6 +201,9 @@ def train(
             log_dir, every=max(1, recipe.epochs // 4), images=splits["test"][0][:16]
         ),
         kd.callbacks.TensorBoardScalars(log_dir),
+        # Behind those that draw: a training is not over before its pictures are there.
+        kd.callbacks.ExactBackup(log_dir / "backup"),
+        clock,
     ]
     history = trained.fit(
         batches, epochs=recipe.epochs, verbose=verbose, callbacks=callbacks
@@ -253,7 +256,7 @@ def build_model(recipe, feature_loss=None, seed=0):
     shape = tuple(recipe.image_shape)
     if feature_loss is not None:
         return DiscriminativeVAE(
-            feature_loss,
+            feature_loss=feature_loss,
             image_shape=shape,
             latent_dim=recipe.latent_dim,
             networks=recipe.networks,
@@ -344,7 +347,7 @@ def main(arguments=None):
         epilog="Example: train.py discriminative_vae --recipe fashion_mnist --data-dir ~/data",
     )
     add = parser.add_argument
-    add("--recipe", choices=sorted(RECIPES), default="fashion_mnist", help="(fashion_mnist)")
+    add("--recipe", choices=sorted(RECIPES), help="settings, and images' shape (fashion_mnist)")
     add("--model", choices=MODELS, default=MODELS[0], help=f"what to train ({MODELS[0]})")
     add("--data-dir", help="where downloaded data sets lie")
     add(
@@ -381,9 +384,19 @@ def main(arguments=None):
 
     known = {field.name for field in fields(Recipe)}
     given = {name: value for name, value in options.items() if name in known - {"classifier"}}
+    recipe = replace(RECIPES[options["recipe"] or "fashion_mnist"], **given)
+    if "data" in given:
+        _own_data.check_shape_is_said(
+            recipe.data,
+            recipe.image_shape,
+            options["data_dir"],
+            "recipe",
+            options["recipe"] is not None,
+            {name: known.image_shape for name, known in RECIPES.items()},
+        )
     log_dir = Path(options["log_dir"])
     _, results = train(
-        replace(RECIPES[options["recipe"]], **given),
+        recipe,
         options["model"],
         log_dir,
         options["data_dir"],

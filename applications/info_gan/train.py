@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.info_gan import _trained, traverse
 from keras_disentangle.applications.info_gan.compare import information_curves
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
@@ -105,12 +105,15 @@ def train(recipe, model="info_gan", log_dir="runs/info_gan", data_dir=None, seed
     )
     epochs = recipe.steps // recipe.steps_per_epoch
     clock = _runs.Clock()
-    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock, *_ramps(trained, recipe)]
+    callbacks = [*_ramps(trained, recipe)]
     if labelled is not None:
         callbacks.append(_Classes(*labelled, recipe.classes_every))
     callbacks += [
         kd.callbacks.LatentTraversal(log_dir, every=max(1, epochs // 8)),
         kd.callbacks.TensorBoardScalars(log_dir),
+        # Behind those that draw: a training is not over before its pictures are there.
+        kd.callbacks.ExactBackup(log_dir / "backup"),
+        clock,
     ]
     history = trained.fit(batches, epochs=epochs, verbose=verbose, callbacks=callbacks).history
     results = {
@@ -143,7 +146,7 @@ def build_model(name, recipe, seed=0):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
-        return InfoGAN(recipe.preset, feedback=name == "info_gan", seed=seed)
+        return InfoGAN(preset=recipe.preset, feedback=name == "info_gan", seed=seed)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -151,6 +154,8 @@ def build_model(name, recipe, seed=0):
 class _Classes(keras.callbacks.Callback):
     """Adds what the categories make of labelled images to the logs: `error`, as a classifier, and
     `real_information` between image and category, which needs no labels."""
+
+    only_looks_on = True  # for `ExactBackup`
 
     def __init__(self, images, labels, every):
         super().__init__()
@@ -199,7 +204,11 @@ def main(arguments=None):
         epilog="Example: train.py info_gan --recipe mnist --data-dir ~/data --log-dir runs/mnist",
     )
     add = parser.add_argument
-    add("--recipe", choices=sorted(RECIPES), default="mnist", help="settings to start from (mnist)")
+    add(
+        "--recipe",
+        choices=sorted(RECIPES),
+        help="settings to start from, and images' shape (mnist)",
+    )
     add("--model", choices=MODELS, default="info_gan", help="what to train (info_gan)")
     add("--data-dir", help="where downloaded data sets lie")
     add("--log-dir", default="runs/info_gan", help="where everything goes (runs/info_gan)")
@@ -219,7 +228,17 @@ def main(arguments=None):
 
     known = {field.name for field in fields(Recipe)}
     given = {name: value for name, value in options.items() if name in known}
-    recipe = replace(RECIPES[options["recipe"]], **given)
+    recipe = replace(RECIPES[options["recipe"] or "mnist"], **given)
+    if "data" in given:
+        shapes = {name: PRESETS[known.preset].image_shape for name, known in RECIPES.items()}
+        _own_data.check_shape_is_said(
+            recipe.data,
+            PRESETS[recipe.preset].image_shape,
+            options["data_dir"],
+            "recipe",
+            options["recipe"] is not None,
+            shapes,
+        )
     log_dir = Path(options["log_dir"])
     _, results = train(
         recipe,

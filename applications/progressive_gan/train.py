@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.progressive_gan import _trained, traverse
 from keras_disentangle.applications.progressive_gan.presets import PRESETS
 from keras_disentangle.applications.progressive_gan.progressive_gan import (
@@ -138,8 +138,10 @@ def train(
     model = build_model(recipe, start, seed)
     model.compile(**preset.optimizers())
     clock = _runs.Clock()
-    callbacks = [kd.callbacks.ExactBackup(log_dir / "backup"), clock, *_schedule(model, recipe)]
-    callbacks += [_Scores(images, recipe), kd.callbacks.TensorBoardScalars(log_dir)]
+    callbacks = [*_schedule(model, recipe), _Scores(images, recipe)]
+    callbacks += [kd.callbacks.TensorBoardScalars(log_dir)]
+    # Behind all that add to the logs or write them, as in the other applications.
+    callbacks += [kd.callbacks.ExactBackup(log_dir / "backup"), clock]
     if not _runs.goes_on(log_dir, settings):
         _runs.check_finished(log_dir)
         _runs.clear(log_dir, "backup")
@@ -248,6 +250,8 @@ def curve(results, name):
 class _Scores(keras.callbacks.Callback):
     """Adds the Fréchet distance to real images to the logs, where the data are CLEVR's."""
 
+    only_looks_on = True  # for `ExactBackup`
+
     def __init__(self, images, recipe, num_images=2000):
         super().__init__()
         self.every, self.num_images = recipe.scores_every, num_images
@@ -278,7 +282,7 @@ def main(arguments=None):
     add(
         "--recipe", choices=sorted(RECIPES["small"]), default="scratch", help="what to do (scratch)"
     )
-    add("--preset", choices=sorted(RECIPES), default="small", help="networks and lengths (small)")
+    add("--preset", choices=sorted(RECIPES), help="networks, images' size and lengths (small)")
     add("--start", help="the trained model to go on from: a .keras file or weights that ship")
     add("--data-dir", help="where downloaded data sets lie")
     add("--log-dir", default="runs/progressive_gan", help="where everything goes")
@@ -299,7 +303,17 @@ def main(arguments=None):
 
     known = {field.name for field in fields(Recipe)} - {"preset"}
     given = {name: value for name, value in options.items() if name in known}
-    recipe = replace(RECIPES[options["preset"]][options["recipe"]], **given)
+    recipe = replace(RECIPES[options["preset"] or "small"][options["recipe"]], **given)
+    if "data" in given and recipe.data not in _trained.CLEVR:
+        shapes = {name: (preset.resolution,) * 2 + (3,) for name, preset in PRESETS.items()}
+        _own_data.check_shape_is_said(
+            recipe.data,
+            shapes[recipe.preset],
+            options["data_dir"],
+            "preset",
+            options["preset"] is not None,
+            shapes,
+        )
     log_dir = Path(options["log_dir"])
     _, results = train(
         recipe,

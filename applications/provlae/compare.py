@@ -33,14 +33,15 @@ def main(arguments=None):
     add("--seeds", nargs="+", type=int, default=[0, 1], help="seeds")
     add("--steps-per-stage", type=int, help="in place of the recipe's")
     add("--data", help="in place of the recipe's: data with factors")
+    add("--image-size", type=int, help="side of the images in pixels; by default that of the data")
     add("--data-dir", help="where downloaded data sets lie")
     add("--out", default="runs/comparison", help="folder of all trainings, scores and figures")
     add("--verbose", type=int, default=2, help="2 prints a line an epoch, 0 nothing")
     options = parser.parse_args(arguments)
     recipe = train.RECIPES[options.recipe]
-    for name in ("steps_per_stage", "data"):
-        if getattr(options, name) is not None:
-            recipe = replace(recipe, **{name: getattr(options, name)})
+    if options.steps_per_stage is not None:
+        recipe = replace(recipe, steps_per_stage=options.steps_per_stage)
+    recipe = train.with_data(recipe, options.data, options.data_dir, options.image_size)
     out = Path(options.out)
     data = _trained.load_data(recipe.data, recipe.image_shape, options.data_dir)
     if not hasattr(data, "factors"):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import keras
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.provlae import _trained
 from keras_disentangle.applications.provlae.networks import flat_networks
 from keras_disentangle.applications.provlae.provlae import NETWORKS, ProVLAE
@@ -186,6 +186,20 @@ def train(recipe, model="provlae", log_dir="runs/provlae", data_dir=None, seed=0
     return trained, results
 
 
+def with_data(recipe, data=None, data_dir=None, image_size=None):
+    """The recipe with other data, whose images have the shape of these data, or another size.
+
+    Raises:
+        ValueError: as `_own_data.shape_of_data`.
+    """
+    if data in (None, recipe.data) and image_size is None:
+        return recipe
+    data = recipe.data if data is None else data
+    shape = _own_data.shape_of_data(data, recipe.image_shape, data_dir, image_size)
+    print(f"{data}: trained on as images of {_own_data.text(shape)}")
+    return replace(recipe, data=data, image_shape=shape)
+
+
 def _fit(
     model, stages, seed, log_dir, backup, callbacks=(), *, recipe, data, steps, verbose, clock
 ):
@@ -276,7 +290,7 @@ def main(arguments=None):
     own = parser.add_argument_group("settings in place of the recipe's")
     for flag, kind, text in (
         ("--data", str, "a data set's name, or a folder, zip or .npz of images"),
-        ("--image-size", int, "side of the images in pixels"),
+        ("--image-size", int, "side of the images in pixels; by default that of the data"),
         ("--beta", float, "weight of the KL terms"),
         ("--beta-start", float, "weight of the KL terms at the start"),
         ("--beta-steps", int, "training steps from --beta-start to --beta"),
@@ -300,8 +314,7 @@ def main(arguments=None):
     recipe = RECIPES[options["recipe"]]
     known = {field.name for field in fields(Recipe)}
     given = {name: value for name, value in options.items() if name in known}
-    if "image_size" in options:
-        given["image_shape"] = (*[options["image_size"]] * 2, recipe.image_shape[-1])
+    recipe = with_data(recipe, options.get("data"), options["data_dir"], options.get("image_size"))
     recipe = replace(recipe, **given)
 
     log_dir = Path(options["log_dir"])
