@@ -12,25 +12,48 @@ def to_numpy(name, x):
     not count among the floats, becomes float32. What is an array already is not copied.
 
     Raises:
-        ValueError: if it is neither, such as `None`, text or a ragged list.
+        ValueError: if it is neither, such as `None`, text, a ragged list or a tensor that has no
+            values yet, as inside of a compiled function.
     """
     if isinstance(x, (list, tuple)):
-        x = [to_numpy(name, part) if hasattr(part, "shape") else part for part in x]
-    if hasattr(x, "detach"):
-        x = x.detach().cpu()
-        if str(x.dtype) == "torch.bfloat16":
-            x = x.float()
-    elif isinstance(x, keras.Variable):
-        x = ops.convert_to_numpy(x)
+        x = [
+            to_numpy(name, part)
+            if hasattr(part, "shape") or isinstance(part, (list, tuple))
+            else part
+            for part in x
+        ]
     try:
+        if hasattr(x, "detach"):
+            x = x.detach().cpu()
+            if str(x.dtype) == "torch.bfloat16":
+                x = x.float()
+        elif isinstance(x, keras.Variable):
+            x = ops.convert_to_numpy(x)
         array = np.asarray(x)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={x!r}") from error
     if array.dtype.name == "bfloat16":
         array = array.astype("float32")
     if array.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={x!r}")
     return array
+
+
+def as_rows(name, x):
+    """`x` as something whose `shape` is known and whose slices `to_numpy` takes.
+
+    What is read when it is sliced, such as a memory map or a data set of h5py, stays as it is.
+
+    Raises:
+        ValueError: if it is empty, a single number or nothing of the kind.
+    """
+    if not (hasattr(x, "shape") and hasattr(x, "__getitem__")):
+        x = to_numpy(name, x)
+    if not tuple(x.shape) or 0 in tuple(x.shape):
+        raise ValueError(
+            f"`{name}` must be a non-empty array. Received: {name}.shape={tuple(x.shape)}"
+        )
+    return x
 
 
 def widen(x):

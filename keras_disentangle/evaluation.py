@@ -5,11 +5,11 @@ import inspect
 
 import keras
 import numpy as np
-from keras import ops
 from scipy.stats import binomtest
 
 from keras_disentangle import metrics as measures
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._votes import check_grid
 
 # What they take: codes and factors, posteriors, or a function that encodes and a full grid.
@@ -129,7 +129,7 @@ def check_settings(
     """
     check_int("num_samples", num_samples)
     check_int("num_votes", num_votes)
-    check_int("seed", seed, minimum=0)
+    check_seed("seed", seed, optional=False)
     if num_resamples != 0:
         check_int("num_resamples", num_resamples, minimum=2)
     missing = [name for name in ("sample_index", "factors") if not hasattr(dataset, name)]
@@ -139,9 +139,13 @@ def check_settings(
             f"Received: {type(dataset).__name__}, without {missing}"
         )
     names = _check_metrics(metrics, dataset)
-    unknown = sorted(set(options or {}) - set(METRICS))
-    if unknown:
-        raise ValueError(f"`options` must have names out of {METRICS}. Received: {unknown}")
+    if not isinstance(options or {}, dict) or not all(
+        name in METRICS and isinstance(own, dict) for name, own in (options or {}).items()
+    ):
+        raise ValueError(
+            f"`options` must be a dict with names out of {METRICS} and dicts of arguments. "
+            f"Received: options={options!r}"
+        )
     return names
 
 
@@ -162,6 +166,7 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
         ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
     """
     encode = _encoder(model)
+    check_int("num_images", num_images)
     check_int("batch_size", batch_size)
     parts = []
     progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
@@ -191,7 +196,7 @@ def _encoder(model):
             f"`model` must have a method `encode`, or be a function. Received: model={model}"
         )
 
-    def to_numpy(images):
+    def encoded(images):
         posterior = encode(images)
         parts = posterior if isinstance(posterior, (tuple, list)) else (posterior,)
         if isinstance(posterior, dict) or not parts:
@@ -199,7 +204,7 @@ def _encoder(model):
                 "`model` must encode images as codes (n, d), or as (mean, log_var), each (n, d). "
                 f"Received: {type(posterior).__name__} of {list(posterior)}"
             )
-        arrays = [ops.convert_to_numpy(part) for part in parts[:2]]
+        arrays = [to_numpy("model.encode(images)", part) for part in parts[:2]]
         shapes = [array.shape for array in arrays]
         if any(len(shape) != 2 or shape[0] != len(images) for shape in shapes):
             raise ValueError(
@@ -208,18 +213,20 @@ def _encoder(model):
             )
         return arrays[0], arrays[1] if len(arrays) == 2 else None
 
-    return to_numpy
+    return encoded
 
 
 def _check_metrics(metrics, dataset):
     has_grid = hasattr(dataset, "factor_sizes")
-    if metrics is None or metrics == "all":
+    if metrics is None or isinstance(metrics, str) and metrics == "all":
         names = METRICS if metrics == "all" else _BY_DEFAULT
         return [name for name in names if has_grid or name not in _OF_GRIDS]
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise ValueError(f'`metrics` must be "all" or names out of {METRICS}. Received: {metrics}')
+    names = metrics if isinstance(metrics, (list, tuple, set)) else [metrics]
+    names = list(names)
+    if not names or not all(isinstance(name, str) and name in METRICS for name in names):
+        raise ValueError(
+            f'`metrics` must be "all" or names out of {METRICS}. Received: {metrics!r}'
+        )
     if set(names) & set(_OF_GRIDS):
         check_grid(dataset)
     return names

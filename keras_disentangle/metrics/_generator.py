@@ -3,9 +3,9 @@
 import numbers
 
 import numpy as np
-from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.metrics._validation import check_matrix
 
@@ -24,7 +24,7 @@ def as_space(space):
 
 def check_directions(directions, codes):
     """`directions` as a finite float64 array (m, d), as wide as `codes` (n, d), no row of it 0."""
-    directions = ops.convert_to_numpy(directions)
+    directions = to_numpy("directions", directions)
     width = codes.shape[1]
     if directions.ndim != 2 or directions.shape[1] != width:
         raise ValueError(
@@ -46,16 +46,18 @@ def evaluate(fn, z, name):
     The measures divide differences by the square of a small step, so that coarser numbers, such as
     images of 256 levels, would leave nothing but their rounding.
     """
-    outputs = ops.convert_to_numpy(fn(np.asarray(z, "float32")))
+    outputs = fn(np.asarray(z, "float32"))
+    coarse = "bfloat16" in str(getattr(outputs, "dtype", ""))
+    outputs = to_numpy(name, outputs)
     if outputs.ndim < 1 or len(outputs) != len(z) or not outputs.size:
         raise ValueError(
             f"`{name}` must be of shape ({len(z)}, ...), one output for each of {len(z)} codes. "
             f"Received: {name}.shape={outputs.shape}"
         )
-    if outputs.dtype not in (np.float32, np.float64):
+    if coarse or outputs.dtype not in (np.float32, np.float64):
         raise ValueError(
             f"`{name}` must be float32 or float64: rounding hides small differences. "
-            f"Received: {name}.dtype={outputs.dtype}"
+            f"Received: {name}.dtype={'bfloat16' if coarse else outputs.dtype}"
         )
     finite = np.isfinite(outputs)
     if not finite.all():

@@ -2,20 +2,25 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_seed
+from keras_disentangle._tensors import to_numpy
+
+# Squares of what is larger, or their sums, would leave the range of float64.
+_LARGEST = 1e100
+# The logarithm of a variance whose own value and inverse are float64 numbers.
+LARGEST_LOG_VAR = 700
 
 
 def check_matrix(name, values):
-    """Return `values` as a finite, non-empty floating array of rank 2."""
-    array = np.asarray(values)
+    """Return `values`, of any backend, as a finite, non-empty floating array of rank 2."""
+    array = to_numpy(name, values)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"`{name}` must be a non-empty array of shape (samples, dimensions). "
             f"Received: {name}.shape={array.shape}"
         )
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"`{name}` must hold real numbers. Received: {name}.dtype={array.dtype}")
-    if array.dtype.kind != "f":
+    # float16 would overflow in sums of squares.
+    if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     finite = np.isfinite(array)
     if not finite.all():
@@ -23,12 +28,23 @@ def check_matrix(name, values):
             f"`{name}` must be finite. Received: {np.count_nonzero(~finite)} values that are NaN "
             f"or infinite, the first of them at index {tuple(np.argwhere(~finite)[0].tolist())}"
         )
+    check_size(name, array, _LARGEST)
     return array
+
+
+def check_size(name, array, largest):
+    """Raises a ValueError if a number in `array` is further than `largest` from 0."""
+    low, high = float(array.min()), float(array.max())
+    if low < -largest or high > largest:
+        raise ValueError(
+            f"`{name}` must hold numbers from {-largest:g} to {largest:g}. "
+            f"Received: numbers from {low:g} to {high:g}"
+        )
 
 
 def check_factors(factors, num_samples, reference):
     """Return `factors` as an integer array of shape `(num_samples, k)`."""
-    array = np.asarray(factors)
+    array = to_numpy("factors", factors)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             "`factors` must be a non-empty array of shape (samples, factors). "
@@ -64,6 +80,7 @@ def check_posteriors(mean, log_var):
             "`log_var` must have the shape of `mean`, "
             f"{mean.shape}. Received: log_var.shape={log_var.shape}"
         )
+    check_size("log_var", log_var, LARGEST_LOG_VAR)
     return mean.astype(np.float64, copy=False), log_var.astype(np.float64, copy=False)
 
 
@@ -82,7 +99,7 @@ def check_learnable(codes, factors, held_out, seed):
 
 def check_held_out(held_out, num_samples, seed):
     """The mask (n,) of the rows that score; by default a third of them, drawn at random."""
-    check_int("seed", seed, minimum=0)
+    seed = check_seed("seed", seed)
     if held_out is None:
         if num_samples < 3:
             raise ValueError(
@@ -90,7 +107,7 @@ def check_held_out(held_out, num_samples, seed):
                 f"Received: {num_samples}"
             )
         return np.random.default_rng(seed).permutation(num_samples) < num_samples // 3
-    held_out = np.asarray(held_out)
+    held_out = to_numpy("held_out", held_out)
     if held_out.dtype != bool or held_out.shape != (num_samples,):
         raise ValueError(
             f"`held_out` must be a boolean array of shape ({num_samples},), one entry for each "

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_matrix
 
 
@@ -14,7 +16,24 @@ def check_grid(dataset):
             f"the others, so it needs images of every combination. Received: "
             f"{type(dataset).__name__}, without {', '.join(missing)}"
         )
-    return np.asarray(dataset.factor_sizes)
+    return np.array([check_int("dataset.factor_sizes", size) for size in dataset.factor_sizes])
+
+
+def draw_fixed(sizes, num_votes, rng):
+    """Of each vote the factor to hold fixed, (num_votes,): one that has several values.
+
+    To hold still what never moves is no vote: dimensions would then win by chance.
+    """
+    varying = np.flatnonzero(sizes > 1)
+    return varying[rng.integers(0, len(varying), size=num_votes)]
+
+
+def draw_factors(sizes, shape, rng):
+    """Random factor values (*shape, k), which a factor of a single value changes in no way."""
+    varying = np.flatnonzero(sizes > 1)
+    values = np.zeros((*shape, len(sizes)), np.int64)
+    values[..., varying] = rng.integers(0, sizes[varying], size=(*shape, len(varying)))
+    return values
 
 
 def encode_factors(encode, dataset, factors, encode_batch):
@@ -23,10 +42,12 @@ def encode_factors(encode, dataset, factors, encode_batch):
     Returns:
         Codes (m, d) of the m distinct images, and the row in it of each of the n, (n,).
     """
-    index, inverse = np.unique(np.asarray(dataset.index(factors)), return_inverse=True)
+    index = to_numpy("dataset.index(factors)", dataset.index(factors))
+    index, inverse = np.unique(index, return_inverse=True)
     codes = []
     for start in range(0, len(index), encode_batch):
-        images = np.asarray(dataset.images(index[start : start + encode_batch]))
+        images = dataset.images(index[start : start + encode_batch])
+        images = to_numpy("dataset.images(index)", images)
         batch = check_matrix("encode(images)", encode(images.astype(np.float32) / 255.0))
         if len(batch) != len(images):
             raise ValueError(

@@ -1,9 +1,9 @@
 """How much each latent component changes what a generator makes."""
 
 import numpy as np
-from keras import ops
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Normal, orthogonalize
 from keras_disentangle.metrics._generator import as_space, check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
@@ -73,9 +73,9 @@ def activeness(
     num_samples = check_int("num_samples", num_samples)
     num_values = check_int("num_values", num_values, minimum=2)
     batch_size = check_int("batch_size", batch_size)
-    if codes is None:
-        codes = space.sample(num_samples, seed)
-    codes = check_matrix("codes", ops.convert_to_numpy(codes))
+    extent = check_number("extent", extent, above=0)
+    seed = check_seed("seed", seed)
+    codes = check_matrix("codes", space.sample(num_samples, seed) if codes is None else codes)
     if codes.shape[1] != space.dim:
         raise ValueError(
             f"`codes` must be of shape (n, {space.dim}), as wide as `space`. "
@@ -99,7 +99,7 @@ def activeness(
         directions = check_directions(directions, codes)
 
         def along(q):
-            return lambda z: ops.convert_to_numpy(orthogonalize(z, q))[:, None] + values * q
+            return lambda z: to_numpy("codes", orthogonalize(z, q))[:, None] + values * q
 
         return np.array([variance(along(q)) for q in directions])
 

@@ -3,8 +3,13 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle.metrics._votes import check_grid, encode_factors
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle.metrics._votes import (
+    check_grid,
+    draw_factors,
+    draw_fixed,
+    encode_factors,
+)
 
 # Points whose differences are computed at once, to bound the memory.
 _POINTS = 1000
@@ -26,7 +31,8 @@ def beta_vae(
     the two images of a pair share the value of one factor, the same factor within a batch, and
     differ in the others at random. A logistic regression (scikit-learn's default) learns from the
     training points which factor it was; the score is the share of the evaluation points that it
-    gets right. Chance is 1 / k for k factors.
+    gets right. Chance is 1 / k for k factors; those that have a single value are never held fixed,
+    so they change no score.
 
     Each distinct image is encoded once, however many pairs it is in. The score is lenient: codes in
     which factors are mixed can still have the highest.
@@ -42,7 +48,7 @@ def beta_vae(
         encode_batch: The number of images given to `encode` at once.
 
     Returns:
-        A float in `[0, 1]`; 1 when there is a single factor.
+        A float in `[0, 1]`; 1 when a single factor varies, 0 when none does.
 
     Raises:
         ValueError: If a number is not a positive integer, `dataset` has no full grid of factors, or
@@ -64,10 +70,12 @@ def beta_vae(
     batch_size = check_int("batch_size", batch_size)
     encode_batch = check_int("encode_batch", encode_batch)
     sizes = check_grid(dataset)
-    rng = np.random.default_rng(seed)
+    if not (sizes > 1).any():
+        return 0.0
+    rng = np.random.default_rng(check_seed("seed", seed))
     num_points = num_train + num_eval
-    fixed = rng.integers(0, len(sizes), size=num_points)
-    pairs = rng.integers(0, sizes, size=(num_points, 2, batch_size, len(sizes)))
+    fixed = draw_fixed(sizes, num_points, rng)
+    pairs = draw_factors(sizes, (num_points, 2, batch_size), rng)
     points = np.arange(num_points)
     pairs[points, 1, :, fixed] = pairs[points, 0, :, fixed]
     codes, inverse = encode_factors(encode, dataset, pairs.reshape(-1, len(sizes)), encode_batch)

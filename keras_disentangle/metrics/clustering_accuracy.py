@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from keras_disentangle._tensors import to_numpy
+
 
 def clustering_accuracy(clusters, labels):
     """Accuracy of clusters as a classifier, each matched with one label at best.
@@ -54,7 +56,7 @@ def clustering_accuracy(clusters, labels):
 
 
 def _check(name, values):
-    array = np.asarray(values)
+    array = to_numpy(name, values)
     if array.ndim != 1 or not array.size:
         raise ValueError(
             f"`{name}` must be a non-empty array of shape (samples,). "

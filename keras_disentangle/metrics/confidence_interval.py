@@ -1,10 +1,12 @@
 """How far a metric's value would stray with other samples: bootstrap."""
 
 import inspect
+import numbers
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_held_out
 
 
@@ -55,12 +57,22 @@ def confidence_interval(
         Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2. Politis,
         Romano & Wolf, Subsampling, 1999, chapter 2.
     """
-    arrays = [np.asarray(array) for array in arrays]
-    lengths = [len(array) for array in arrays]
-    if not arrays or len(set(lengths)) > 1:
-        raise ValueError(f"`arrays` must be of one length. Received: lengths {lengths}")
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level!r}")
+    if not callable(metric):
+        raise ValueError(f"`metric` must be a function of arrays. Received: metric={metric!r}")
+    arrays = [to_numpy(f"arrays[{i}]", array) for i, array in enumerate(arrays)]
+    lengths = [len(array) if array.ndim else None for array in arrays]
+    if not arrays or len(set(lengths)) > 1 or not lengths[0]:
+        raise ValueError(
+            f"`arrays` must be of one length, of at least 1. Received: lengths {lengths}"
+        )
+    level = check_number("level", level, above=0, below=1)
+    seed = check_seed("seed", seed)
+    if bounds is not None:
+        ends = to_numpy("bounds", bounds)
+        if ends.shape != (2,) or not ends[0] <= ends[1]:
+            raise ValueError(
+                f"`bounds` must be None or two numbers, in order. Received: bounds={bounds!r}"
+            )
     num_resamples = check_int("num_resamples", num_resamples, minimum=2)
     size = lengths[0]
     known = inspect.signature(metric).parameters
@@ -80,10 +92,10 @@ def confidence_interval(
         parts = [np.flatnonzero(held_out), np.flatnonzero(~held_out)]
         return np.concatenate([rng.choice(p, -(-len(p) // 2), replace=False) for p in parts])
 
-    rng = np.random.default_rng(check_int("seed", seed, minimum=0))
+    rng = np.random.default_rng(seed)
     whole = score(np.arange(size))
     named = whole if isinstance(whole, dict) else {"": whole}
-    wrong = [name for name, value in named.items() if np.ndim(value) or isinstance(value, bool)]
+    wrong = [name for name, value in named.items() if not _is_number(value)]
     if wrong:
         raise ValueError(
             "`metric` must return a number, or a dict of numbers. Received: "
@@ -98,10 +110,16 @@ def confidence_interval(
     }
 
 
+def _is_number(value):
+    is_real = isinstance(value, numbers.Real) or hasattr(value, "shape")
+    return is_real and not np.ndim(value) and not isinstance(value, (bool, np.bool_))
+
+
 def _interval(score, resamples, level, bounds):
-    finite = [value for value in resamples if np.isfinite(value)]
+    score = float(score)
+    finite = [float(value) for value in resamples if np.isfinite(float(value))]
     if not np.isfinite(score) or not finite:
-        return float(score), float(score)
+        return score, score
     mean = np.mean(finite)
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) - mean
     bias = score - mean

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.ensemble import GradientBoostingClassifier
 
+from keras_disentangle._arguments import check_choice, check_seed
 from keras_disentangle.metrics._boosted_trees import boosted_trees
 from keras_disentangle.metrics._validation import check_learnable
 
@@ -28,8 +29,13 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
             learned from is left out.
         estimator: `"exact"`, scikit-learn's `GradientBoostingClassifier` as it is by default, which
             is that of disentanglement_lib; or `"binned"`, the same algorithm on codes that are put
-            into 256 bins if there are more than 1024 values: an order of magnitude faster, and
-            scores are within 0.02.
+            into 256 bins if there are more than 1024 values: an order of magnitude faster. From 500
+            samples on scores are within 0.02 of the exact ones. With fewer, informativeness has
+            been up to 0.04 (150 samples), 0.08 (60) and 0.06 (24) apart, the others up to 0.06
+            (24); ties between equally good splits, which both break at random, are about half of
+            it. The exact trees do not split between values within 1e-7 of each other,
+            scikit-learn's threshold: codes that vary by that little are constant to them, whatever
+            they hold. Give such codes larger units; the binned trees see the order of values alone.
         held_out: Boolean array of shape `(n,)`: the rows on which predictions are scored. By
             default a random third; disentanglement_lib learns from 10,000 and scores 5,000.
         seed: Seed of the default `held_out`, and of the trees, which break ties by it.
@@ -55,10 +61,8 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
         Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
         Representations, 2018, section 2; the estimator is that of Locatello et al., 2019.
     """
-    if estimator not in _ESTIMATORS:
-        raise ValueError(
-            f"`estimator` must be one of {tuple(_ESTIMATORS)}. Received: estimator={estimator!r}"
-        )
+    check_choice("estimator", estimator, _ESTIMATORS)
+    seed = check_seed("seed", seed)
     codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     importance = np.zeros((codes.shape[1], factors.shape[1]))
     right = np.zeros(factors.shape, bool)

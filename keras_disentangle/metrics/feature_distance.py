@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics.image_features import ImageFeatures
 
 # Of a vector's length, before it divides: the value of LPIPS.
@@ -50,10 +52,17 @@ def feature_distance(network, layers=None, *, channel_weights=None, batch_size=1
         Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, 2018,
         equation 1.
     """
+    batch_size = check_int("batch_size", batch_size)
     features = ImageFeatures(network, layers, batch_size=batch_size, **arguments)
     channels = [output.shape[-1] for output in features.network.outputs]
     if channel_weights is None:
         channel_weights = [np.ones(number) for number in channels]
+    if not isinstance(channel_weights, (list, tuple)):
+        raise ValueError(
+            "`channel_weights` must be None or a list of arrays, one for each layer. "
+            f"Received: channel_weights={channel_weights!r}"
+        )
+    channel_weights = [to_numpy("channel_weights", weights) for weights in channel_weights]
     if [np.shape(weights) for weights in channel_weights] != [(number,) for number in channels]:
         raise ValueError(
             f"`channel_weights` must be arrays of {channels} numbers, one for each channel of "
@@ -72,13 +81,14 @@ def feature_distance(network, layers=None, *, channel_weights=None, batch_size=1
     model = keras.Model(pair, total)
 
     def distance(images_a, images_b):
+        images_a, images_b = as_rows("images_a", images_a), as_rows("images_b", images_b)
         if np.shape(images_a) != np.shape(images_b):
             raise ValueError(
                 "`images_a` and `images_b` must have one shape. "
                 f"Received: {np.shape(images_a)} and {np.shape(images_b)}"
             )
         values = []
-        for start in range(0, len(images_a), batch_size):
+        for start in range(0, images_a.shape[0], batch_size):
             rows = slice(start, start + batch_size)
             values.append(
                 model.predict_on_batch(

@@ -3,10 +3,8 @@
 import itertools
 
 import numpy as np
-from keras import ops
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle.latents._code import check_positive
+from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.metrics._generator import check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
 
@@ -126,10 +124,8 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, directions=No
             f"`{name}` must have two {parts} or more, else nothing is off the diagonal. "
             f"Received: {name}.shape={(z if name == 'z' else directions).shape}"
         )
-    if min_curvature is not None and not min_curvature >= 0:
-        raise ValueError(
-            f"`min_curvature` must be None or at least 0. Received: min_curvature={min_curvature!r}"
-        )
+    if min_curvature is not None:
+        min_curvature = check_number("min_curvature", min_curvature, 0)
     sizes = {True: dim, False: dim * (dim - 1) // 2}
     count = on_diagonal = 0
     ratios, sums = 0.0, {True: 0.0, False: 0.0}
@@ -234,9 +230,16 @@ def peak_hessians(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
 
 
 def _check(z, epsilon, directions, batch_size):
-    z = check_matrix("z", ops.convert_to_numpy(z)).astype(np.float64)
-    epsilon = check_positive("epsilon", epsilon)
+    z = check_matrix("z", z).astype(np.float64)
+    epsilon = check_number("epsilon", epsilon, above=0)
     directions = np.eye(z.shape[1]) if directions is None else check_directions(directions, z)
+    # A step that no number of the codes feels would make every derivative 0.
+    largest = np.abs(z).max().astype(np.float32)
+    if epsilon * np.abs(directions).max() < np.spacing(largest):
+        raise ValueError(
+            "`epsilon` must be larger than the rounding of the codes, which are given to `fn` in "
+            f"float32, {np.spacing(largest):g}. Received: epsilon={epsilon:g}"
+        )
     return z, epsilon, directions, check_int("batch_size", batch_size, minimum=4)
 
 

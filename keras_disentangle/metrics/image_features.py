@@ -5,9 +5,9 @@ import os
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.layers._feature_sources import (
     check_network,
     from_applications,
@@ -91,7 +91,8 @@ class ImageFeatures:
     def __call__(self, images):
         """Features (n, d) of `images` (n, h, w, c), floats in [0, 1] or uint8, float32."""
         features = []
-        for start in range(0, len(images), self.batch_size):
+        images = as_rows("images", images)
+        for start in range(0, images.shape[0], self.batch_size):
             prepared = self.prepare(images[start : start + self.batch_size])
             maps = self.network.predict_on_batch(prepared)
             # Keras takes a single output out of its list.
@@ -105,7 +106,7 @@ class ImageFeatures:
 
         Grey images are repeated where the network takes colours.
         """
-        images = ops.convert_to_numpy(images)
+        images = to_numpy("images", images)
         if images.ndim != 4 or not images.size:
             raise ValueError(
                 "`images` must be a non-empty array of shape (n, h, w, c). "
@@ -128,5 +129,5 @@ class ImageFeatures:
         if self.image_size not in (None, images.shape[1:3]):
             images = resize(images, self.image_size)
         if self.preprocess is not None:
-            images = self.preprocess(ops.convert_to_numpy(images))
-        return ops.convert_to_numpy(images)
+            images = self.preprocess(to_numpy("images", images))
+        return to_numpy("preprocess(images)", images)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import as_rows, to_numpy
+from keras_disentangle.metrics._validation import LARGEST_LOG_VAR, check_matrix, check_size
 
 
 def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_size=500):
@@ -33,7 +34,8 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
             Each image must be treated by itself, with no randomness. Both are given float32. A
             `keras.Model` is compiled as `predict` compiles it; anything else, and a model under a
             `tf.distribute` strategy, is called as it is.
-        x: Array of images `(n, h, w, c)`, in [0, 1] where `model.observation` is "bernoulli".
+        x: Array of images `(n, h, w, c)`, in [0, 1] where `model.observation` is "bernoulli". Of a
+            memory map or a data set of h5py no more than a batch is held at once.
         num_samples: The number of codes drawn for each image, K.
         per_unit: Whether to divide by the number of units of an image, pixels times channels.
         seed: Integer >= 0, the seed of the codes. Those of an image depend only on it, on the
@@ -69,10 +71,11 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
         if not callable(getattr(model, method, None)):
             raise ValueError(f"`model` must have a method `{method}`. Received: model={model}")
     num_samples = check_int("num_samples", num_samples)
-    seed = check_int("seed", seed, minimum=0)
+    seed = check_seed("seed", seed, optional=False)
     batch_size = check_int("batch_size", batch_size)
-    x = _check_images(x, bernoulli=getattr(model, "observation", None) == "bernoulli")
-    n = len(x)
+    x = as_rows("x", x)
+    _check_images(x, getattr(model, "observation", None) == "bernoulli", batch_size)
+    n = x.shape[0]
 
     mean, log_var = _encode(model, x, batch_size)
     # Blocks of one shape, so that nothing is compiled twice: images, and codes of each.
@@ -81,9 +84,7 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     log_likelihood = _pairwise(model)
     log_sums = np.full((2, n), -np.inf)  # of the weights, and of their squares
     for start in range(0, n, num_images):
-        # The last block ends with copies of the last image.
-        rows = np.minimum(np.arange(start, start + num_images), n - 1)
-        images = x[rows].astype("float32")
+        images, rows = _block(x, start, num_images)
         std, half_log_det = np.exp(0.5 * log_var[rows]), 0.5 * log_var[rows].sum(axis=1)
         generators = [np.random.default_rng((seed, row)) for row in rows.tolist()]
         for first in range(0, num_samples, num_codes):
@@ -99,7 +100,7 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
 
     nll = np.log(num_samples) - log_sums[0]
     if per_unit:
-        nll /= np.prod(x.shape[1:])
+        nll /= np.prod(tuple(x.shape)[1:])
     return {
         "nll": float(nll.mean()),
         "standard_error": float(nll.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
@@ -140,7 +141,7 @@ def _pairwise(model):
             values = compiled.predict_on_batch([x, z])
         else:
             values = model.log_likelihood(np.repeat(x, s, axis=0), z.reshape(m * s, d))
-        values = ops.convert_to_numpy(values)
+        values = to_numpy("model.log_likelihood(x, z)", values)
         if values.shape != (m * s,) or not np.isfinite(values).all():
             raise ValueError(
                 f"`model.log_likelihood(x, z)` must be {m * s} finite numbers, one for each image "
@@ -153,19 +154,23 @@ def _pairwise(model):
 
 def _encode(model, x, batch_size):
     """Mean and log variance of the posteriors of images, two float64 arrays (n, d)."""
-    size = _even(len(x), batch_size)
+    n = x.shape[0]
+    size = _even(n, batch_size)
     parts = []
-    for start in range(0, len(x), size):
-        rows = np.minimum(np.arange(start, start + size), len(x) - 1)
-        posterior = model.encode(x[rows].astype("float32"))
+    for start in range(0, n, size):
+        posterior = model.encode(_block(x, start, size)[0])
         pair = isinstance(posterior, (tuple, list)) and len(posterior) == 2
-        if not pair or any(np.shape(part)[:1] != (size,) for part in posterior):
+        if pair:
+            posterior = [
+                to_numpy(f"model.encode(x)[{i}]", part) for i, part in enumerate(posterior)
+            ]
+        if not pair or any(part.shape[:1] != (size,) for part in posterior):
             raise ValueError(
                 "`model.encode(x)` must return a pair, the mean and the log variance of each of "
                 f"{size} images. Received: {posterior}"
             )
         posterior = [
-            check_matrix(f"model.encode(x)[{i}]", ops.convert_to_numpy(part)).astype(np.float64)
+            check_matrix(f"model.encode(x)[{i}]", part).astype(np.float64)
             for i, part in enumerate(posterior)
         ]
         if posterior[0].shape != posterior[1].shape:
@@ -173,7 +178,8 @@ def _encode(model, x, batch_size):
                 "`model.encode(x)` must return two arrays of one shape. "
                 f"Received: {posterior[0].shape} and {posterior[1].shape}"
             )
-        parts.append([part[: len(x) - start] for part in posterior])
+        check_size("model.encode(x)[1]", posterior[1], LARGEST_LOG_VAR)
+        parts.append([part[: n - start] for part in posterior])
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
@@ -183,22 +189,31 @@ def _even(total, limit):
     return -(-total // blocks)
 
 
-def _check_images(x, bernoulli):
-    """`x` as an array; nothing of its size is made beside it."""
-    x = ops.convert_to_numpy(x)
-    if x.ndim < 2 or not x.size:
+def _block(x, start, size):
+    """Rows of `x` from `start` on, a float32 array (size, ...), and their numbers (size,).
+
+    Nothing else of `x` is read. The last block ends with copies of the last row.
+    """
+    block = to_numpy("x", x[start : start + size]).astype("float32")
+    rows = np.minimum(np.arange(start, start + size), x.shape[0] - 1)
+    return block[rows - start], rows
+
+
+def _check_images(x, bernoulli, batch_size):
+    """Reads `x` once, block by block; nothing of its size is made beside it."""
+    if len(x.shape) < 2:
         raise ValueError(
             "`x` must be a non-empty array of images, of shape (n, h, w, c). "
-            f"Received: x.shape={x.shape}"
+            f"Received: x.shape={tuple(x.shape)}"
         )
-    if x.dtype.kind not in "biuf":
-        raise ValueError(f"`x` must hold real numbers. Received: x.dtype={x.dtype}")
-    low, high = x.min(), x.max()
+    low, high = np.inf, -np.inf
+    for start in range(0, x.shape[0], batch_size):
+        block = to_numpy("x", x[start : start + batch_size])
+        low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("`x` must hold finite numbers. Received: NaN or infinity")
     if bernoulli and (low < 0 or high > 1):
         raise ValueError(
             "`x` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
-            f"Received: values in [{low}, {high}]"
+            f"Received: values in [{low:g}, {high:g}]"
         )
-    return x

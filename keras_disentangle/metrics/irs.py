@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_number
 from keras_disentangle.metrics._validation import check_factors, check_matrix, varying_factors
 
 
@@ -46,8 +47,7 @@ def irs(codes, factors, *, quantile=0.99):
     """
     codes = check_matrix("codes", codes).astype(np.float64, copy=False)
     factors = check_factors(factors, len(codes), reference="codes")
-    if not 0 < quantile <= 1:
-        raise ValueError(f"`quantile` must be in (0, 1]. Received: quantile={quantile!r}")
+    quantile = check_number("quantile", quantile, maximum=1, above=0)
     codes = codes[:, codes.max(axis=0) > codes.min(axis=0)]
     factors = varying_factors(factors, slice(None))
     if codes.shape[1] == 0 or factors.shape[1] == 0:

@@ -1,10 +1,9 @@
 """How much a latent code, and each of its rungs, tells about the data."""
 
-import numbers
-
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
 from keras_disentangle.metrics._validation import check_posteriors
 
@@ -51,16 +50,24 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
     """
     mean, log_var = check_posteriors(mean, log_var)
     num_samples = check_int("num_samples", num_samples)
-    rungs = [mean.shape[1]] if rungs is None else list(rungs)
-    positive = all(isinstance(size, numbers.Integral) and size > 0 for size in rungs)
-    if not positive or sum(rungs) != mean.shape[1]:
+    if rungs is None:
+        rungs = [mean.shape[1]]
+    sizes = to_numpy("rungs", rungs)
+    if (
+        sizes.ndim != 1
+        or sizes.dtype.kind not in "iu"
+        or (sizes < 1).any()
+        or (sizes.sum() != mean.shape[1])
+    ):
         raise ValueError(
             f"`rungs` must be positive integers that sum to the {mean.shape[1]} latent dimensions. "
             f"Received: rungs={rungs}"
         )
-    ends = np.cumsum(rungs)
-    groups = [slice(end - size, end) for size, end in zip(rungs, ends, strict=True)]
-    rows, z = draw_latents(mean, log_var, num_samples, np.random.default_rng(seed))
+    ends = np.cumsum(sizes)
+    groups = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    rows, z = draw_latents(
+        mean, log_var, num_samples, np.random.default_rng(check_seed("seed", seed))
+    )
     log_ratio = log_mixture_ratio(z, rows, mean, log_var, groups, joint=True)
     *per_rung, total = -log_ratio.mean(axis=0)
     return {"total": float(total), "rungs": [float(value) for value in per_rung]}

@@ -1,7 +1,6 @@
 """MIG and MIG-sup from the mutual information of discretised codes and factors."""
 
-import numpy as np
-
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
 from keras_disentangle.metrics._information import codes_and_factors
 
@@ -80,10 +79,8 @@ def mig_sup(codes, factors, num_bins=20, active=None):
         equation 12.
     """
     information, entropy = codes_and_factors(codes, factors, num_bins)
-    codes = np.asarray(codes)
-    if active is None:
-        active = active_dimensions(codes)
-    active = np.asarray(active)
+    codes = to_numpy("codes", codes)
+    active = active_dimensions(codes) if active is None else to_numpy("active", active)
     if active.dtype != bool or active.shape != (codes.shape[1],):
         raise ValueError(
             f"`active` must be a boolean array of shape ({codes.shape[1]},), one entry for each "

@@ -1,11 +1,10 @@
 """How far the image moves as the code takes a small step towards another."""
 
 import numpy as np
-from keras import ops
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_choice, check_int, check_number, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Categorical
-from keras_disentangle.latents._code import check_positive
 from keras_disentangle.metrics._generator import as_space, evaluate
 
 
@@ -76,15 +75,17 @@ def perceptual_path_length(
     space = as_space(space)
     num_samples = check_int("num_samples", num_samples)
     batch_size = check_int("batch_size", batch_size)
-    epsilon = check_positive("epsilon", epsilon)
-    _check_choice("sampling", sampling, ("end", "full"))
-    _check_choice("interpolation", interpolation, ("slerp", "lerp"))
-    low, high = percentiles
-    if not 0 <= low <= high <= 100:
+    epsilon = check_number("epsilon", epsilon, above=0)
+    seed = check_seed("seed", seed)
+    check_choice("sampling", sampling, ("end", "full"))
+    check_choice("interpolation", interpolation, ("slerp", "lerp"))
+    ends = to_numpy("percentiles", percentiles)
+    if ends.shape != (2,) or not 0 <= ends[0] <= ends[1] <= 100:
         raise ValueError(
             "`percentiles` must be two numbers in [0, 100], in order. "
             f"Received: percentiles={percentiles}"
         )
+    low, high = ends
     moves = np.repeat(
         [not isinstance(code, Categorical) for code in space.codes],
         [code.dim for code in space.codes],
@@ -95,7 +96,7 @@ def perceptual_path_length(
             f"Received: space={space}, interpolation={interpolation!r}"
         )
     interpolate = _slerp if interpolation == "slerp" else _lerp
-    codes = ops.convert_to_numpy(space.sample(2 * num_samples, seed))
+    codes = to_numpy("codes", space.sample(2 * num_samples, seed))
     starts, ends = codes[:num_samples], codes[num_samples:]
     times = np.zeros((num_samples, 1))
     if sampling == "full":
@@ -108,10 +109,16 @@ def perceptual_path_length(
         for t in (times[rows], times[rows] + epsilon):
             z = starts[rows].astype(np.float64)
             z[:, moves] = interpolate(z[:, moves], ends[rows, moves].astype(np.float64), t)
-            steps.append(z)
+            steps.append(z.astype(np.float32))
+        if np.array_equal(*steps):
+            raise ValueError(
+                "`epsilon` must be larger than the rounding of the codes, which are given to "
+                f"`generator` in float32. Received: epsilon={epsilon:g}"
+            )
         # Both ends of a step in one call, so that they are computed alike.
         images = evaluate(generator, np.concatenate(steps), "generator(z)")
-        values = ops.convert_to_numpy(distance(*np.split(images, 2))).astype(np.float64)
+        values = distance(*np.split(images, 2))
+        values = to_numpy("distance(a, b)", values).astype(np.float64)
         if values.shape != (len(images) // 2,) or not np.isfinite(values).all():
             raise ValueError(
                 f"`distance(a, b)` must be {len(images) // 2} finite numbers, one for each pair. "
@@ -141,10 +148,11 @@ def squared_pixel_distance(images_a, images_b):
     >>> squared_pixel_distance(np.zeros((1, 2, 2, 3)), np.ones((1, 2, 2, 3)))
     array([12.])
     """
-    if np.shape(images_a) != np.shape(images_b):
+    images_a, images_b = to_numpy("images_a", images_a), to_numpy("images_b", images_b)
+    if images_a.shape != images_b.shape or images_a.ndim < 2 or not images_a.size:
         raise ValueError(
-            "`images_a` and `images_b` must have one shape. "
-            f"Received: {np.shape(images_a)} and {np.shape(images_b)}"
+            "`images_a` and `images_b` must be non-empty arrays (n, h, w, c) of one shape. "
+            f"Received: {images_a.shape} and {images_b.shape}"
         )
     difference = np.subtract(images_a, images_b, dtype=np.float64)
     return np.square(difference).reshape(len(difference), -1).sum(axis=1)
@@ -163,8 +171,3 @@ def _slerp(start, end, t):
 
 def _lerp(start, end, t):
     return start + t * (end - start)
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
 from keras_disentangle.metrics._validation import check_factors, check_posteriors
@@ -59,7 +60,7 @@ def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_0
     factors = check_factors(factors, len(mean), reference="mean")
     num_samples = check_int("num_samples", num_samples)
     if factors_used is not None:
-        used = np.asarray(factors_used)
+        used = to_numpy("factors_used", factors_used)
         if (
             used.ndim != 1
             or used.dtype.kind not in "iu"
@@ -72,7 +73,9 @@ def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_0
             )
         factors = factors[:, used]
 
-    rows, z = draw_latents(mean, log_var, num_samples, np.random.default_rng(seed))
+    rows, z = draw_latents(
+        mean, log_var, num_samples, np.random.default_rng(check_seed("seed", seed))
+    )
     dimensions = [slice(j, j + 1) for j in range(mean.shape[1])]
 
     def log_ratio(latents, members):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.svm import LinearSVC
 
+from keras_disentangle._arguments import check_seed
 from keras_disentangle.metrics._gap import mean_gap
 from keras_disentangle.metrics._validation import check_learnable
 
@@ -44,6 +45,7 @@ def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
         Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled
         Observations, 2018, section 3.
     """
+    seed = check_seed("seed", seed)
     codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     score = _squared_correlation if continuous else _accuracy
     scores = [

@@ -110,7 +110,7 @@ def test_codes_start_orthogonal_to_the_direction():
         ({"space": True}, "`space` must be a `LatentSpace`"),
         ({"num_samples": 0}, "`num_samples` must be an integer >= 1"),
         ({"num_values": 1}, "`num_values` must be an integer >= 2"),
-        ({"extent": 0}, "`extent` must be positive"),
+        ({"extent": 0}, "`extent` must be a finite number > 0"),
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
         ({"codes": CODES[:, :3]}, r"`codes` must be of shape \(n, 4\).*Received: .*\(5, 3\)"),
         ({"codes": CODES[0]}, "`codes` must be a non-empty array"),

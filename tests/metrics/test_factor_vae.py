@@ -108,8 +108,8 @@ def test_too_few_codes():
         ({"batch_size": 1}, "`batch_size` must be an integer >= 2. Received: batch_size=1"),
         ({"num_variance": 1}, "`num_variance` must be"),
         ({"encode_batch": -1}, "`encode_batch` must be"),
-        ({"threshold": -1}, "`threshold` must be at least 0. Received: threshold=-1"),
-        ({"threshold": np.nan}, "`threshold` must be at least 0"),
+        ({"threshold": -1}, "`threshold` must be a finite number >= 0. Received: threshold=-1"),
+        ({"threshold": np.nan}, "`threshold` must be a finite number >= 0"),
     ],
 )
 def test_invalid_numbers(arguments, message):

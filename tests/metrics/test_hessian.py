@@ -292,7 +292,12 @@ def test_evaluations_along_directions(measure):
     [
         (smooth_generator, CODES[0], {}, r"`z` must be .* Received: z.shape=\(4,\)"),
         (smooth_generator, CODES * np.nan, {}, "`z` must be finite"),
-        (smooth_generator, CODES, {"epsilon": 0}, "`epsilon` must be positive. Received: .*=0"),
+        (
+            smooth_generator,
+            CODES,
+            {"epsilon": 0},
+            "`epsilon` must be a finite number > 0. Received: .*=0",
+        ),
         (smooth_generator, CODES, {"batch_size": 3}, "`batch_size` must be an integer >= 4"),
         (smooth_generator, CODES, {"directions": CODES[0]}, r"`directions` must be .*\(m, 4\).*"),
         (smooth_generator, CODES, {"directions": np.eye(3)}, r"`directions` must be .*\(3, 3\)"),
@@ -317,7 +322,7 @@ def test_bad_input_is_named(measure, fn, z, arguments, message):
     "z, min_curvature, message",
     [
         (CODES[:, :1], None, r"`z` must have two components .* Received: z.shape=\(5, 1\)"),
-        (CODES, -1, "`min_curvature` must be None or at least 0. Received: min_curvature=-1"),
+        (CODES, -1, "`min_curvature` must be a finite number >= 0. Received: min_curvature=-1"),
         (CODES, np.nan, "`min_curvature` must be"),
     ],
 )

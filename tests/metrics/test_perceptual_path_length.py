@@ -129,7 +129,7 @@ def test_squared_pixel_distance():
         ({"space": 1}, "two for a spherical path"),
         ({"num_samples": 0}, "`num_samples` must be an integer >= 1"),
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
-        ({"epsilon": -1}, "`epsilon` must be positive. Received: epsilon=-1"),
+        ({"epsilon": -1}, "`epsilon` must be a finite number > 0. Received: epsilon=-1"),
         ({"sampling": "start"}, "`sampling` must be one of .* Received: sampling='start'"),
         ({"interpolation": "cubic"}, "`interpolation` must be one of"),
         ({"percentiles": (1, 101)}, "`percentiles` must be two numbers in"),
