@@ -167,7 +167,7 @@ def _encode(model, x, batch_size):
         if not pair or any(part.shape[:1] != (size,) for part in posterior):
             raise ValueError(
                 "`model.encode(x)` must return a pair, the mean and the log variance of each of "
-                f"{size} images. Received: {posterior}"
+                f"{size} images. Received: {[p.shape for p in posterior] if pair else posterior}"
             )
         posterior = [
             check_matrix(f"model.encode(x)[{i}]", part).astype(np.float64)

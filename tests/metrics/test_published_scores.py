@@ -82,7 +82,7 @@ class Grid(FactorDataset):
     """Images of three pixels, each 40 times a factor."""
 
     def __init__(self):
-        super().__init__("abc", SIZES, (1, 3, 1))
+        super().__init__(list("abc"), SIZES, (1, 3, 1))
 
     def images(self, index):
         return (40 * self.factors(index)).astype(np.uint8)[:, None, :, None]
