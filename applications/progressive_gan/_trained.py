@@ -1,17 +1,20 @@
 """What this application's commands share: trained models, their data and their scores."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from keras import ops
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.progressive_gan import features
+from keras_disentangle.applications.progressive_gan.networks import LATENT_DIM
 from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 from scipy.special import betainc
 
 import keras_disentangle as kd
 
 CLEVR = {f"clevr_{variant}": variant for variant in ("1fov", "simple", "complex")}
+CLEVR["clevr_u"] = "simple"  # CLEVR-U is a small latent space's: its images are those of Simple.
 NUM_IMAGES = 10_000  # in each of the paper's CLEVR data sets
 # What `scores` gives, with the paper's names and how many digits are worth while.
 SCORES = {
@@ -46,18 +49,38 @@ def load_images(name_or_path, preset, data_dir=None):
 
     Args:
         name_or_path: a name in `CLEVR`, whose images are drawn: 10,000 at random, the same each
-            time; or what `kd.datasets.load_images` takes.
-        data_dir: where the latter looks for names.
+            time; "edges_and_shoes", from the pictures of edges2shoes in the folder of this name,
+            edge map and photograph side by side; or what `kd.datasets.load_images` takes.
+        data_dir: where names are looked for.
 
     Raises:
         ValueError: as `load_images`.
+        FileNotFoundError: if the named data are not there.
     """
     size = preset.resolution
     if name_or_path in CLEVR:
         data = kd.datasets.Clevr(CLEVR[name_or_path], image_size=size, zoom=preset.zoom)
         rng = np.random.default_rng(0)
         return data.images(rng.choice(len(data), NUM_IMAGES, replace=False))
+    if name_or_path == "edges_and_shoes":
+        folder = next(
+            (path for path in _places(data_dir) if path.is_dir() and any(path.glob("*.*"))), None
+        )
+        if folder is None:
+            raise FileNotFoundError(
+                "`data`: edges_and_shoes needs a folder edges2shoes/train or edges2shoes in "
+                "`data_dir`, of pictures that hold edge map and photograph side by side. "
+                f"Received: data_dir={data_dir}"
+            )
+        edges, shoes = kd.datasets.load_paired_images(folder, (size, size, 3))
+        return kd.datasets.edges_and_images(shoes, edges)[0]
     return kd.datasets.load_images(name_or_path, data_dir=data_dir, image_shape=(size, size, 3))[0]
+
+
+def _places(data_dir):
+    """Where pairs of edge maps and shoes may lie."""
+    inside = Path("." if data_dir is None else data_dir).expanduser() / "edges2shoes"
+    return inside / "train", inside
 
 
 def samples(model, num_samples, seed, batch_size=500):
@@ -67,30 +90,44 @@ def samples(model, num_samples, seed, batch_size=500):
     return np.concatenate([ops.convert_to_numpy(part) for part in parts])
 
 
-def raw_generator(model):
-    """A function from normalised codes to images as the generator gives them, about [-1, 1].
+def measured_before_norm(model):
+    """Whether Hessians and activeness are measured at codes before their normalisation.
 
-    The authors measure Hessians and activeness so: at codes that are normalised, and with a
-    generator that does not normalise them any more.
+    So the release advises for fewer than 12 components: on a sphere of few dimensions no component
+    moves by itself, and -2, 0 and 2 lie off it.
+    """
+    return model.latent_dim < LATENT_DIM
+
+
+def measured_generator(model, before_norm=None):
+    """A function from the codes at which measures are taken to images as the generator gives them,
+    about [-1, 1].
+
+    The authors measure Hessians and activeness at codes that are normalised, with a generator that
+    does not normalise them any more; of few components, as `measured_before_norm` says.
     """
     stage = model.stage
+    before_norm = measured_before_norm(model) if before_norm is None else before_norm
 
     def generate(z):
-        return ops.convert_to_numpy(model.ema_generator(z, stage=stage, normalize=False))
+        return ops.convert_to_numpy(model.ema_generator(z, stage=stage, normalize=before_norm))
 
     return generate
 
 
-def normalised_codes(model, num_codes, seed):
-    """Random codes (n, d) as `raw_generator` takes them: of mean square 1."""
+def measured_codes(model, num_codes, seed, before_norm=None):
+    """Random codes (n, d) as `measured_generator` takes them: of mean square 1, or as drawn."""
     z = ops.convert_to_numpy(model.space.sample(num_codes, seed=seed)).astype("float64")
+    if measured_before_norm(model) if before_norm is None else before_norm:
+        return z
     return z / np.sqrt(np.square(z).mean(axis=1, keepdims=True))
 
 
-def activeness(model, num_codes=300, seed=0):
+def activeness(model, num_codes=300, seed=0, before_norm=None):
     """Activeness of each latent component (d,), measured as by the authors."""
-    codes = normalised_codes(model, num_codes, seed)
-    return kd.metrics.activeness(raw_generator(model), model.space, codes=codes, batch_size=500)
+    codes = measured_codes(model, num_codes, seed, before_norm)
+    generate = measured_generator(model, before_norm)
+    return kd.metrics.activeness(generate, model.space, codes=codes, batch_size=500)
 
 
 def perfect_generator(preset, positions=50):
@@ -120,7 +157,15 @@ def perfect_generator(preset, positions=50):
     return generate
 
 
-def scores(model, images=None, features_path=None, num_samples=10_000, num_paths=10_000, seed=0):
+def scores(
+    model,
+    images=None,
+    features_path=None,
+    num_samples=10_000,
+    num_paths=10_000,
+    seed=0,
+    before_norm=None,
+):
     """The paper's measures of a trained model: a dict with the keys of `SCORES` and "activeness".
 
     Args:
@@ -130,6 +175,8 @@ def scores(model, images=None, features_path=None, num_samples=10_000, num_paths
         num_samples: generated images for the Fréchet distance.
         num_paths: pairs of images for the path lengths.
         seed: of all codes.
+        before_norm: whether Hessians and activeness are those before the codes' normalisation;
+            `None` as `measured_before_norm` says.
     """
     image_features, distance = features.load(features_path)
 
@@ -137,7 +184,9 @@ def scores(model, images=None, features_path=None, num_samples=10_000, num_paths
         return ops.convert_to_numpy(model.decode(z))
 
     diagonality = kd.metrics.hessian_diagonality(
-        raw_generator(model), normalised_codes(model, 100, seed), batch_size=512
+        measured_generator(model, before_norm),
+        measured_codes(model, 100, seed, before_norm),
+        batch_size=512,
     )
     found = path_lengths(decode, model.space.dim, distance, num_paths, seed)
     if images is not None:
@@ -146,7 +195,9 @@ def scores(model, images=None, features_path=None, num_samples=10_000, num_paths
             image_features(images[:count]), image_features(samples(model, count, seed))
         )
     found.update({name: diagonality[name] for name in SCORES if name in diagonality})
-    found["activeness"] = np.sort(activeness(model, seed=seed))[::-1].tolist()
+    found["activeness"] = np.sort(activeness(model, seed=seed, before_norm=before_norm))[
+        ::-1
+    ].tolist()
     return found
 
 

@@ -113,8 +113,8 @@ def draw(results, models, scores, out, seed=0, num_codes=4):
 
 
 def _hessians(model, num_codes, seed):
-    codes = _trained.normalised_codes(model, num_codes, seed)
+    codes = _trained.measured_codes(model, num_codes, seed)
     hessians, pixels = kd.metrics.peak_hessians(
-        _trained.raw_generator(model), codes, batch_size=512
+        _trained.measured_generator(model), codes, batch_size=512
     )
     return hessians, ops.convert_to_numpy(model.decode(codes.astype("float32"))), pixels

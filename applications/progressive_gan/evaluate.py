@@ -1,5 +1,6 @@
 """The paper's measures of a trained progressive GAN."""
 
+import argparse
 from pathlib import Path
 
 from keras_disentangle.applications import _runs
@@ -21,6 +22,12 @@ def main(arguments=None):
     parser.add_argument("--samples", type=int, default=10_000, help="for the Fréchet distance")
     parser.add_argument("--paths", type=int, default=10_000, help="for the path lengths")
     parser.add_argument("--seed", type=int, default=0, help="of the codes")
+    parser.add_argument(
+        "--before-norm",
+        action=argparse.BooleanOptionalAction,
+        help="take Hessians and activeness before the codes are normalised, by default if there "
+        "are fewer than 12 components",
+    )
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
     model = _trained.load(options.weights)
@@ -32,7 +39,13 @@ def main(arguments=None):
         )
     images = _trained.load_images(options.data, preset, options.data_dir)
     scores = _trained.scores(
-        model, images, options.features, options.samples, options.paths, options.seed
+        model,
+        images,
+        options.features,
+        options.samples,
+        options.paths,
+        options.seed,
+        options.before_norm,
     )
     print(_trained.table({Path(options.weights).name: scores}))
     if options.json:

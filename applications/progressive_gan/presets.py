@@ -23,7 +23,8 @@ class Preset:
         base_channels, max_channels: as in `ProgressiveGenerator`.
         objective, gradient_penalty: as in `kd.models.GAN`.
         zoom: of `kd.datasets.Clevr`, so that small images show something.
-        batch_size: images in a batch.
+        batch_size: images in a batch. The paper's preset has the release's for 128×128; for smaller
+            stages the release's grow, up to 2048 at 4×4.
         learning_rate: of both players' Adam.
 
     Example:
@@ -42,7 +43,7 @@ class Preset:
     objective: str = "wasserstein"
     gradient_penalty: str = "wgan_gp"
     zoom: float = 1.0
-    batch_size: int = 32
+    batch_size: int = 96
     learning_rate: float = 1e-3
 
     def networks(self):
@@ -70,6 +71,31 @@ class Preset:
             for player in ("generator", "discriminator")
         }
 
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the authors' scripts set otherwise from one data set to the next.
+
+    Args:
+        images: the name of the images, as in `_trained.load_images`.
+        hessian_scale: the weight of the Hessian penalty, in multiples of that for CLEVR-1FOV.
+        informative: number of components that the InfoGAN baseline reads off the images.
+        latent_dim: width of the latent space; `None` for the preset's.
+    """
+
+    images: str
+    hessian_scale: float
+    informative: int
+    latent_dim: int | None = None
+
+
+EXPERIMENTS = {
+    "clevr_1fov": Experiment("clevr_1fov", 1, 1),
+    "clevr_simple": Experiment("clevr_simple", 4, 4),
+    "clevr_complex": Experiment("clevr_complex", 4, 10),
+    "clevr_u": Experiment("clevr_simple", 1, 3, latent_dim=3),
+    "edges_and_shoes": Experiment("edges_and_shoes", 4, 12),
+}
 
 PRESETS = {
     "paper": Preset(),

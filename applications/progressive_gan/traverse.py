@@ -39,7 +39,7 @@ def draw(model, out, steps=9, seed=0):
         return ops.convert_to_numpy(model.decode(z))
 
     latents = ops.convert_to_numpy(model.space.sample(6, seed=seed))
-    raw, codes = _trained.raw_generator(model), _trained.normalised_codes(model, 6, seed)
+    raw, codes = _trained.measured_generator(model), _trained.measured_codes(model, 6, seed)
     images = decode(latents)
     hessians, pixels = kd.metrics.peak_hessians(raw, codes, batch_size=512)
     penalties = kd.metrics.hessian_penalty_map(raw, codes, batch_size=512).max(axis=-1)

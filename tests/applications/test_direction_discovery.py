@@ -160,7 +160,7 @@ def test_shipped_directions(name):
 def test_bad_arguments_are_named(run, tmp_path):
     build = kd.applications.DirectionDiscovery
     with pytest.raises(ValueError, match="`preset` must be one of .* Received: preset='cars'"):
-        build("cars")
+        build(preset="cars")
     with pytest.raises(ValueError, match="`method` must be one of .* Received: method='pca'"):
         build(method="pca")
     with pytest.raises(ValueError, match="`weights` must be None, .* Received: weights='cars'"):

@@ -31,6 +31,7 @@ RECIPES = train._recipes(
     {"images_per_fade": 8, "images_per_stage": 8},
     images=32,
     more_images=16,
+    whole=48,
     hessian_weight=0.01,
     ramp_images=8,
     data="clevr_simple",
@@ -66,12 +67,16 @@ def test_recipes_follow_the_paper():
         assert set(recipes) == {"scratch", "hessian", "infogan", "finetune", "longer"}
         assert all(recipe.preset == name for recipe in recipes.values())
         assert recipes["finetune"].ramp_images > 0 == recipes["hessian"].ramp_images
-        # All but the baseline see equally many images.
-        whole = recipes["scratch"].images + recipes["longer"].images
-        assert recipes["hessian"].images == recipes["infogan"].images == whole
+        assert recipes["hessian"].images == recipes["infogan"].images
+        assert recipes["finetune"].images == recipes["longer"].images
+    small, whole = train.RECIPES["small"], train.RECIPES["paper"]
+    # All but the baseline see equally many images; in the release all that begin from nothing do.
+    assert small["hessian"].images == small["scratch"].images + small["longer"].images
+    assert all(0 <= recipe.images - 50_000_000 < 96_000 for recipe in whole.values())
     assert train.RECIPES["paper"]["finetune"].hessian_weight == 0.0125
     paper = presets.PRESETS["paper"]
     assert (paper.resolution, paper.latent_dim, paper.objective) == (128, 12, "wasserstein")
+    assert paper.batch_size == 96
 
 
 @pytest.mark.parametrize("name", ["hessian", "infogan"])
@@ -179,12 +184,12 @@ def test_scores_of_a_known_generator():
             return ops.tile(z[:, None, None, 1:2] ** 2, (1, 8, 8, 3))
 
     object.__setattr__(model, "ema_generator", Known())
-    raw = _trained.raw_generator(model)
-    codes = _trained.normalised_codes(model, 5, seed=0)
+    raw = _trained.measured_generator(model, before_norm=False)
+    codes = _trained.measured_codes(model, 5, seed=0, before_norm=False)
     np.testing.assert_allclose(np.square(codes).mean(axis=1), 1)
     hessian = kd.metrics.hessian_matrix(raw, codes)
     np.testing.assert_allclose(hessian[..., 1, 1], 2, atol=1e-3)
-    found = _trained.activeness(model, num_codes=4)
+    found = _trained.activeness(model, num_codes=4, before_norm=False)
     # The squares of -2, 0, 2 have the variance 16/3.
     np.testing.assert_allclose(found, [0, 16 / 3, 0], rtol=1e-5, atol=1e-9)
 
