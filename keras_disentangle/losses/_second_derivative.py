@@ -2,12 +2,10 @@
 
 import keras
 
+from keras_disentangle.losses._normalization import twice_differentiable
+
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
-
-    # `tf.nn.moments` holds the mean inside the variance fixed: its first derivative alone is right.
-    WRONG = (keras.layers.GroupNormalization, keras.layers.LayerNormalization)
-    WRONG_IN_TRAINING = (keras.layers.BatchNormalization,)
 
     def jvp(fn, primals, tangents):
         # J v is the derivative of u -> J^T u, which is linear, towards v: two gradients. Nested
@@ -36,25 +34,8 @@ if keras.backend.backend() == "tensorflow":
 
 elif keras.backend.backend() == "jax":
     from jax import jvp
-
-    WRONG = WRONG_IN_TRAINING = ()
 else:
     from torch.func import jvp
-
-    # The derivative of PyTorch's own operation holds mean and variance fixed.
-    WRONG = (keras.layers.LayerNormalization,)
-    WRONG_IN_TRAINING = ()
-
-
-def check_differentiable(layers, training):
-    """Raises a ValueError for layers whose second derivatives the backend gets wrong."""
-    for layer in layers:
-        if isinstance(layer, WRONG) or (training and isinstance(layer, WRONG_IN_TRAINING)):
-            raise ValueError(
-                '`method` must be "finite_difference" here: the second derivatives of this layer '
-                f"are wrong with {keras.backend.backend()}. Received: method='exact', the layer "
-                f"{layer.name!r}"
-            )
 
 
 def second_derivative(fn, z, direction):
@@ -78,4 +59,5 @@ def second_derivative(fn, z, direction):
     def derivative(z):
         return list(jvp(fn, (z,), (direction,))[1])
 
-    return list(jvp(derivative, (z,), (direction,))[1])
+    with twice_differentiable():
+        return list(jvp(derivative, (z,), (direction,))[1])

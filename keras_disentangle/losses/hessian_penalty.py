@@ -1,12 +1,14 @@
 """How far the Hessian of a network with respect to its input is from diagonal."""
 
 import math
+import warnings
 
 import keras
 from keras import ops, tree
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._tensors import widen
+from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses._second_derivative import second_derivative
 
 
@@ -58,11 +60,12 @@ def hessian_penalty(
     >>> hessian_penalty(lambda z: generator([z, labels], training=True), z)
 
     An output that does not depend on `z` has the penalty 0. Whether the layers behind `fn` suit
-    `method="exact"` and `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows
-    them, refuses those that do not.
+    `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows them, refuses those
+    that do not.
 
-    In bfloat16, rounding is as large as the second differences themselves: let the part of the
-    network that is regularised compute in float32.
+    In half precision, rounding is as large as the second differences themselves. So a layer or
+    model that is `fn` itself computes in float32 here, whatever its policy; what a lambda calls
+    does as it would elsewhere, and a warning says so if it gives half precision.
 
     Args:
         fn: function from a tensor like `z` to a float tensor (batch, ...), or to tensors in any
@@ -74,9 +77,7 @@ def hessian_penalty(
             "mean" or a function from tensor to scalar.
         method: "finite_difference", or "exact" for derivatives by automatic differentiation. The
             latter is for smooth networks: piecewise linear ones, such as those with (leaky) ReLU
-            alone, have the Hessian 0 almost everywhere. Some operations of TensorFlow and PyTorch
-            have wrong higher derivatives: layer and group normalisation, and batch normalisation
-            in training, with TensorFlow; layer normalisation with PyTorch.
+            alone, have the Hessian 0 almost everywhere.
         unbiased: whether the variance divides by k - 1, or else by k: (k - 1) / k of the former.
         one_pass: whether to evaluate all 2k points as one batch of 2k times the size (every
             direction's z + epsilon v, then their opposites). That is right only where examples do
@@ -185,6 +186,8 @@ def rademacher(shape, num_directions, seed):
 
 def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
     """As `penalties`, along given directions, a list of tensors like `z`."""
+    if isinstance(fn, keras.Layer):
+        fn = full_precision(fn, fn._flatten_layers())
     evaluation, structure, k = _Evaluation(fn), None, len(directions)
 
     def evaluate(z):
@@ -275,6 +278,13 @@ def _floats(outputs, z):
             raise ValueError(
                 "`fn` must give tensors (batch, ...) of the same batch as `z`. "
                 f"Received: {name}.shape={tuple(y.shape)}, z.shape={tuple(z.shape)}"
+            )
+        if _dtype(y) in ("bfloat16", "float16"):
+            warnings.warn(
+                f"`fn` computes in {_dtype(y)}, whose rounding is as large as the second "
+                "differences: the Hessian Penalty comes out several times too large. Let the "
+                "network compute in float32, or give it itself, whose layers then do",
+                stacklevel=2,
             )
         found.append(widen(y))
     if not found:

@@ -7,7 +7,7 @@ from keras import ops, tree
 
 from keras_disentangle.layers._feature_sources import nodes_behind
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
-from keras_disentangle.losses._second_derivative import check_differentiable
+from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
 
 # What leaves these is linear in what enters them, at a scale that they cannot change.
@@ -107,7 +107,7 @@ class HessianPenaltyLoss:
         Raises:
             ValueError: if the inputs are not what the model takes, or the one to differentiate is
                 not a float tensor; the directions have another shape; the model is not built; its
-                layers do not suit `method="exact"` or `one_pass`.
+                layers do not suit `one_pass`.
         """
         return sum(self.per_output(inputs, directions, **kwargs).values())
 
@@ -120,9 +120,9 @@ class HessianPenaltyLoss:
         """
         if not self._network.built:
             raise ValueError(f"`model` must be built. Received: model={self.model}")
+        layers = self._network._flatten_layers()
         check_layers(
-            self._network._flatten_layers(),
-            method=self.settings["method"],
+            layers,
             one_pass=self.settings["one_pass"],
             training=kwargs.get("training"),
         )
@@ -143,6 +143,7 @@ class HessianPenaltyLoss:
                 values = tree.pack_sequence_as(inputs, values)
             return self._network(values, **kwargs)
 
+        activations = full_precision(activations, layers)
         found = penalties(activations, z, directions=directions, **self.settings)
         if self._inputs is not None:
             return {name: sum(found[name]) for name in self._names}
@@ -226,17 +227,15 @@ class HessianPenaltyLoss:
         return f"{message}Received: {output!r}, not one of {[x.name for x in self.model.layers]}"
 
 
-def check_layers(layers, *, method, one_pass, training):
+def check_layers(layers, *, one_pass, training):
     """Raises a ValueError where layers would make the penalty wrong.
 
     Args:
         layers: list of all layers of a network, parts of parts too, each after what it is a part
             of (Keras's `_flatten_layers()`).
-        method, one_pass: as for `hessian_penalty`.
+        one_pass: as for `hessian_penalty`.
         training: whether the network is called as in training.
     """
-    if method == "exact":
-        check_differentiable(layers, training)
     if not (one_pass and training):
         return
     # From the parts to the whole, to name the part.
