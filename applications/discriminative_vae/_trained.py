@@ -125,7 +125,8 @@ def scores(model, splits, judge, seed=0, num_images=5000, num_samples=100):
         num_samples: latents of each image, for the likelihood.
 
     Returns:
-        Dict: `nll`, nats a unit for "train", "valid" and "test"; over all test images, `accuracy`
+        Dict: `nll`, nats a unit for "train", "valid" and "test", with `nll_standard_error` and
+        `nll_effective_samples`, of `num_samples`; over all test images, `accuracy`
         of the judge on reconstructions and `accuracy_images` on the images; `frechet_samples` and
         `frechet_reconstructions`, Fréchet distances to the images in the judge's features, and
         `squared_error` of a pixel.
@@ -146,6 +147,9 @@ def scores(model, splits, judge, seed=0, num_images=5000, num_samples=100):
     found = {
         "nll": {name: result["nll"] for name, result in nll.items()},
         "nll_standard_error": {name: result["standard_error"] for name, result in nll.items()},
+        "nll_effective_samples": {
+            name: result["effective_samples"] for name, result in nll.items()
+        },
         "squared_error": float(np.square(images - rebuilt).mean()),
         "frechet_samples": kd.metrics.frechet_distance(real, features(drawn)),
         "frechet_reconstructions": kd.metrics.frechet_distance(real, features(rebuilt)),
@@ -154,6 +158,39 @@ def scores(model, splits, judge, seed=0, num_images=5000, num_samples=100):
         found["accuracy_images"] = accuracy(judge, images, labels)
         found["accuracy"] = accuracy(judge, rebuilt, labels)
     return found
+
+
+def use_statistics_of_reconstructions(model, images, num_batches=100, batch_size=100, seed=0):
+    """Sets the statistics of the decoder's batch normalisations to those of reconstructions.
+
+    `reestimate_batch_normalization` sets them to those of samples, as the authors' release does
+    before it trains the encoder on; what is measured in between depends on that half step. Each
+    becomes the mean over batches of the images, at codes drawn from their posteriors.
+
+    Args:
+        images: uint8 images of the training.
+        num_batches, batch_size: how many images, at random, in all and at once.
+        seed: of the images and the codes.
+    """
+    norms = [
+        layer
+        for network in model.generative_networks
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in norms]
+    rng = np.random.default_rng(seed)
+    try:
+        for done in range(num_batches):
+            for layer in norms:
+                layer.momentum = done / (done + 1)
+            chosen = to_float(images[np.sort(rng.choice(len(images), batch_size, replace=False))])
+            mean, log_var = (ops.convert_to_numpy(part) for part in model.encode(chosen))
+            z = mean + np.exp(0.5 * log_var) * rng.standard_normal(mean.shape)
+            model.generate(model.split(ops.convert_to_tensor(z, "float32")), training=True)
+    finally:
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def accuracy(judge, images, labels):
@@ -189,14 +226,21 @@ def table(results):
     """
     width = max(len("model"), *map(len, results))
     lines = [
-        f"{'model':{width}}  NLL per unit: train    valid     test  accuracy  "
+        f"{'model':{width}}  NLL per unit: train    valid     test  effective samples  accuracy  "
         "Fréchet: samples  reconstructions  squared error"
     ]
     for label, found in results.items():
         nll = "".join(f"{found['nll'][name]:9.4f}" for name in ("train", "valid", "test"))
         share = f"{100 * found['accuracy']:8.2f}%" if "accuracy" in found else f"{'-':>9}"
         lines.append(
-            f"{label:{width}}  {nll:>34} {share}  {found['frechet_samples']:16.3f}  "
-            f"{found['frechet_reconstructions']:15.3f}  {found['squared_error']:13.5f}"
+            f"{label:{width}}  {nll:>34}  {_effective(found):>17} {share}  "
+            f"{found['frechet_samples']:16.3f}  {found['frechet_reconstructions']:15.3f}  "
+            f"{found['squared_error']:13.5f}"
         )
     return "\n".join(lines)
+
+
+def _effective(found):
+    """Effective samples of the test images; scores of earlier versions lack them."""
+    effective = found.get("nll_effective_samples")
+    return "-" if effective is None else f"{effective['test']:.1f}"

@@ -5,6 +5,8 @@ from pathlib import Path
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.discriminative_vae import _trained
 
+STATISTICS = ("stored", "prior", "reconstructions")
+
 
 def main(arguments=None):
     """Command line of `scripts/evaluate.py discriminative_vae`."""
@@ -18,12 +20,24 @@ def main(arguments=None):
     parser.add_argument("--judge", help="the classifier (.keras); by default that which ships")
     parser.add_argument("--images", type=int, default=5000, help="of each split, for likelihoods")
     parser.add_argument("--samples", type=int, default=100, help="latents for each likelihood")
+    parser.add_argument(
+        "--statistics",
+        choices=STATISTICS,
+        default="stored",
+        help="of the decoder's batch normalisations: stored, those of prior samples, or those of "
+        "reconstructions of training images",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the latents")
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
     model = _trained.load(options.weights)
     judge = _trained.load_judge(options.judge, options.data, model.image_shape)
     splits = _trained.load_splits(options.data, options.data_dir, model.image_shape)
+    if options.statistics == "prior":
+        model.reestimate_batch_normalization(seed=options.seed)
+    elif options.statistics == "reconstructions":
+        images, _ = splits["train"]
+        _trained.use_statistics_of_reconstructions(model, images, seed=options.seed)
     scores = _trained.scores(
         model,
         splits,

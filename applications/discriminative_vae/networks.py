@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.layers import UpConv2D
+from keras_disentangle.layers import FeatureNetwork, UpConv2D
 
 INITIAL_STD = 0.033
 
@@ -136,6 +136,20 @@ def judge_network(image_shape=(28, 28, 1), num_outputs=10, widths=(24, 48, 96)):
     x = layers.GlobalAveragePooling2D(name="features")(x)
     logits = layers.Dense(num_outputs, dtype="float32", name="logits")(layers.Dropout(0.2)(x))
     return keras.Model(image, logits, name="judge")
+
+
+def average_pooled(features):
+    """The same `FeatureNetwork` with average in place of maximum pooling, as the release's VGG."""
+
+    def layer(old):
+        if isinstance(old, layers.MaxPooling2D):
+            return layers.AveragePooling2D.from_config(old.get_config())
+        return type(old).from_config(old.get_config())
+
+    network = keras.models.clone_model(features.network, clone_function=layer)
+    network.set_weights(features.network.get_weights())
+    network.trainable = False
+    return FeatureNetwork(network, list(features.layer_names), features.preprocessing)
 
 
 NETWORKS = {"celeba": celeba_networks, "small": small_networks}
