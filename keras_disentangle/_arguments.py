@@ -77,6 +77,13 @@ def check_choice(name, value, choices):
     return value
 
 
+def check_callable(name, value):
+    """`value` if it can be called, or a ValueError."""
+    if not callable(value):
+        raise ValueError(f"`{name}` must be a function. Received: {name}={value!r}")
+    return value
+
+
 def _integer(value):
     """As an int, or `None`: no bool, text, fraction or array of several."""
     if isinstance(value, (bool, np.bool_)):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from keras_disentangle import metrics as measures
-from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._arguments import check_callable, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._votes import check_grid
 
@@ -166,6 +166,7 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
         ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
     """
     encode = _encoder(model)
+    check_callable("images", images)
     check_int("num_images", num_images)
     check_int("batch_size", batch_size)
     parts = []

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_callable, check_int
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.metrics._validation import check_matrix
@@ -46,6 +46,7 @@ def evaluate(fn, z, name):
     The measures divide differences by the square of a small step, so that coarser numbers, such as
     images of 256 levels, would leave nothing but their rounding.
     """
+    check_callable(name.partition("(")[0], fn)
     outputs = fn(np.asarray(z, "float32"))
     coarse = "bfloat16" in str(getattr(outputs, "dtype", ""))
     outputs = to_numpy(name, outputs)

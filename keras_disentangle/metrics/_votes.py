@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_callable, check_int
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_matrix
 
@@ -44,6 +44,7 @@ def encode_factors(encode, dataset, factors, encode_batch):
     """
     index = to_numpy("dataset.index(factors)", dataset.index(factors))
     index, inverse = np.unique(index, return_inverse=True)
+    check_callable("encode", encode)
     codes = []
     for start in range(0, len(index), encode_batch):
         images = dataset.images(index[start : start + encode_batch])

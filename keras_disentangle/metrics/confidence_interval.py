@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._arguments import check_callable, check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_held_out
 
@@ -57,8 +57,7 @@ def confidence_interval(
         Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2. Politis,
         Romano & Wolf, Subsampling, 1999, chapter 2.
     """
-    if not callable(metric):
-        raise ValueError(f"`metric` must be a function of arrays. Received: metric={metric!r}")
+    check_callable("metric", metric)
     arrays = [to_numpy(f"arrays[{i}]", array) for i, array in enumerate(arrays)]
     lengths = [len(array) if array.ndim else None for array in arrays]
     if not arrays or len(set(lengths)) > 1 or not lengths[0]:

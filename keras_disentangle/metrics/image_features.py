@@ -6,7 +6,7 @@ import os
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_callable, check_int
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.layers._feature_sources import (
     check_network,
@@ -68,9 +68,14 @@ class ImageFeatures:
         batch_size=64,
     ):
         self.batch_size = check_int("batch_size", batch_size)
-        self.preprocess = preprocess
+        self.preprocess = None if preprocess is None else check_callable("preprocess", preprocess)
         named = isinstance(network, str)
-        if not (weights is None or (named and weights == "imagenet") or os.path.isfile(weights)):
+        given = isinstance(weights, (str, os.PathLike))
+        if not (
+            weights is None
+            or (named and given and weights == "imagenet")
+            or (given and os.path.isfile(weights))
+        ):
             raise ValueError(
                 "`weights` must be None, the path of a file or, with the name of an architecture, "
                 f"'imagenet'. Received: weights={weights!r}"

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_choice, check_int, check_number, check_seed
+from keras_disentangle._arguments import (
+    check_callable,
+    check_choice,
+    check_int,
+    check_number,
+    check_seed,
+)
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Categorical
 from keras_disentangle.metrics._generator import as_space, evaluate
@@ -73,6 +79,7 @@ def perceptual_path_length(
         Karras et al., A Style-Based Generator Architecture, 2019, section 4.1.
     """
     space = as_space(space)
+    check_callable("distance", distance)
     num_samples = check_int("num_samples", num_samples)
     batch_size = check_int("batch_size", batch_size)
     epsilon = check_number("epsilon", epsilon, above=0)
