@@ -1,7 +1,6 @@
 """The beta-VAE score: can a linear classifier name the factor that was held fixed?"""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.metrics._votes import (
@@ -89,6 +88,9 @@ def beta_vae(
     if len(seen) == 1:
         predicted = np.full(num_eval, seen[0])
     else:
+        # Here, since scikit-learn takes longer to import than all else.
+        from sklearn.linear_model import LogisticRegression
+
         regression = LogisticRegression().fit(features[:num_train], fixed[:num_train])
         predicted = regression.predict(features[num_train:])
     return float(np.mean(predicted == fixed[num_train:]))

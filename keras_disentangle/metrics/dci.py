@@ -1,7 +1,6 @@
 """Disentanglement, completeness and informativeness, from the importances of boosted trees."""
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier
 
 from keras_disentangle._arguments import check_choice, check_seed
 from keras_disentangle.metrics._boosted_trees import boosted_trees
@@ -79,6 +78,9 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
 
 
 def _exact_trees(codes, factor, held_out, seed):
+    # Here, since scikit-learn takes longer to import than all else.
+    from sklearn.ensemble import GradientBoostingClassifier
+
     trees = GradientBoostingClassifier(random_state=seed).fit(codes[~held_out], factor[~held_out])
     return trees.feature_importances_, trees.predict(codes)
 

@@ -1,8 +1,6 @@
 """Explicitness: can factors be read off the codes by a linear classifier?"""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from keras_disentangle.metrics._validation import check_learnable
 
@@ -48,6 +46,10 @@ def explicitness(codes, factors, *, held_out=None, seed=0):
 
 
 def _mean_area(codes, factor, held_out):
+    # Here, since scikit-learn takes longer to import than all else.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     regression = LogisticRegression().fit(codes[~held_out], factor[~held_out])
     probability = regression.predict_proba(codes[held_out])
     present = factor[held_out][:, None] == regression.classes_

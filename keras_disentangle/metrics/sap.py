@@ -1,7 +1,6 @@
 """The separated attribute predictability: how far the best dimension is ahead of the second."""
 
 import numpy as np
-from sklearn.svm import LinearSVC
 
 from keras_disentangle._arguments import check_seed
 from keras_disentangle.metrics._gap import mean_gap
@@ -55,6 +54,9 @@ def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
 
 
 def _accuracy(code, factor, held_out, seed):
+    # Here, since scikit-learn takes longer to import than all else.
+    from sklearn.svm import LinearSVC
+
     machine = LinearSVC(C=0.01, class_weight="balanced", random_state=seed)
     machine.fit(code[~held_out], factor[~held_out])
     return np.mean(machine.predict(code[held_out]) == factor[held_out])

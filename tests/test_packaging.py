@@ -1,0 +1,49 @@
+"""What a source distribution and a package's page hold; needs no backend."""
+
+import fnmatch
+import re
+import runpy
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_source_distribution_holds_commands_tests_and_pictures():
+    lines = (ROOT / "MANIFEST.in").read_text().splitlines()
+    rules = dict(line.split()[1:2] + [line.split()[2:]] for line in lines if line[0] != "#")
+    assert set(rules) == {"applications", "scripts", "tests"}
+    for folder, patterns in rules.items():
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
+
+
+def test_all_packages_are_listed():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = [path.parent for path in (ROOT / "keras_disentangle").rglob("__init__.py")]
+    names = {".".join(path.relative_to(ROOT).parts) for path in found}
+    found = [path.parent for path in (ROOT / "applications").rglob("__init__.py")]
+    names |= {".".join(("keras_disentangle", *path.relative_to(ROOT).parts)) for path in found}
+    assert names == set(listed)
+
+
+def test_the_description_leads_nowhere_into_the_repository(monkeypatch):
+    setuptools = pytest.importorskip("setuptools")
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
+    runpy.run_path(str(ROOT / "setup.py"))
+    readme, text = (ROOT / "README.md").read_text(), given["long_description"]
+    pictures = re.findall(r"!\[[^\]]*\]\([^)]*\)", readme)
+    assert pictures and all((ROOT / re.search(r"\((.*)\)$", x)[1]).is_file() for x in pictures)
+    assert not re.search(r"\]\((?!https?:|#)", text) and "![" not in text
+    # The rest stays, code too.
+    kept = [line for line in readme.splitlines() if "](" not in line and line.strip()]
+    assert [line for line in text.splitlines() if line in set(kept)] == kept
+
+
+def test_scikit_learn_is_imported_where_it_is_used():
+    for path in (ROOT / "keras_disentangle").rglob("*.py"):
+        assert not re.search(r"^(import|from) sklearn", path.read_text(), re.MULTILINE), path
