@@ -18,7 +18,7 @@ _CHUNK = 1 << 26  # bytes that are looked at together
 TOLERANCE = 1e-4  # what resizing and rounding may overshoot
 
 
-def check_images(name, data, image_shape, bounded, batch_size=None):
+def check_images(name, data, image_shape, bounded, batch_size=None, labelled=False):
     """Raises a ValueError unless `data` is images: all of an array, else the first batch.
 
     Args:
@@ -28,17 +28,18 @@ def check_images(name, data, image_shape, bounded, batch_size=None):
         image_shape: (h, w, c).
         bounded: why images must lie in [0, 1], or `None` if they need not.
         batch_size: as given to `fit`.
+        labelled: whether arrays may come as (images, labels), as in `validation_data`.
 
     Returns:
         An `ImageData`.
     """
     if batch_size is not None:
         batch_size = check_int("batch_size", batch_size)
-    parts = 1
-    if isinstance(data, (tuple, list)) and data and hasattr(data[0], "shape"):
-        # (images, labels, weights) of `validation_data`, or a list of one input.
-        parts, data = len(data), data[0] if len(data) == 1 else tuple(data)
-    x = data[0] if isinstance(data, tuple) and parts > 1 else data
+    x, parts = data, 1
+    if isinstance(data, (tuple, list)) and data and (labelled or len(data) == 1):
+        # (images, labels, weights), or a list of one input.
+        x, parts = data[0], len(data)
+        data = x if parts == 1 else tuple(data)
     if hasattr(x, "shape"):
         low, high = _checked(name, x, image_shape, bounded)
         if len(x) > 1 and low == high:

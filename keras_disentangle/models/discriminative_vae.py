@@ -148,6 +148,7 @@ class DiscriminativeVAE(VAE):
 class _ScalesInOrder(keras.callbacks.Callback):
     # The batches' logs come as they did before: without waiting for the device.
     async_safe = True
+    only_looks_on = True  # for `ExactBackup`
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.feature_loss.check_log_std()

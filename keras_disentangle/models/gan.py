@@ -217,7 +217,7 @@ class GAN(PhasedModel):
         found = self.hessian_penalties(batch[-1]["codes"], batch[-1]["directions"])
         for name, value in terms(found).items():
             self.track(name, value)
-        return loss + self.ramps[WEIGHT](self.step) * sum(found.values())
+        return loss + self.ramps[WEIGHT](self.step) * ops.cast(sum(found.values()), loss.dtype)
 
     def hessian_penalties(self, z, directions):
         """The Hessian Penalty of the generator's layers: a dict from their names to scalars.

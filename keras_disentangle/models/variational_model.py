@@ -98,7 +98,7 @@ class VariationalModel(SteppedModel):
         if observation == "gaussian":
             self.log_std = add_log_std(self, shapes[pixel_scale], self.min_log_std, "log_std")
             self.log_std_tracker = PresentValue(name="log_std")
-        self.batch_mean = _BatchMean()
+        self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
         self.term_trackers = {
             "reconstruction": GuardedMean("reconstruction", lambda: self.step),
@@ -189,10 +189,11 @@ class VariationalModel(SteppedModel):
         if self.hessian_penalty is not None:
             value = self._hessian_term(y_pred["code"], training)
             # Of each example's objective it is an equal part.
-            value = value * ops.ones_like(reconstruction)
+            value = value * ops.ones_like(reconstruction, dtype=value.dtype)
             terms[TERM] = (self.ramps[WEIGHT](self.step), value)
         loss = 0.0
         for name, (weight, value) in terms.items():
+            value = ops.cast(value, "float32")
             loss = loss + weight * value
             self.term_trackers[name].update_state(value, sample_weight)
         self.track_ramps()
@@ -250,7 +251,8 @@ class VariationalModel(SteppedModel):
         arguments["x"] = x.data
         if arguments.get("validation_data") is not None:
             given, size = arguments["validation_data"], arguments.get("validation_batch_size")
-            arguments["validation_data"] = self._images("validation_data", given, size).data
+            given = self._images("validation_data", given, size, labelled=True)
+            arguments["validation_data"] = given.data
         warn_of_labels(self, x, arguments.get("y"))
         return super().fit(**arguments)
 
@@ -430,8 +432,8 @@ class VariationalModel(SteppedModel):
         ends = np.cumsum((0, *self.rung_sizes)).tolist()
         return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
-    def _images(self, name, data, batch_size=None):
-        return check_images(name, data, self.image_shape, self.bounded, batch_size)
+    def _images(self, name, data, batch_size=None, labelled=False):
+        return check_images(name, data, self.image_shape, self.bounded, batch_size, labelled)
 
     def _check_logits(self, name, network):
         """Raises a ValueError if a network is to give logits and ends in an activation."""
@@ -486,7 +488,7 @@ class VariationalModel(SteppedModel):
         }
 
 
-class _BatchMean(keras.losses.Loss):
+class BatchMean(keras.losses.Loss):
     """The (weighted) mean of per-example losses, scaled as Keras scales losses over replicas."""
 
     def __init__(self):

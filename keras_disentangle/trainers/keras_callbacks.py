@@ -20,6 +20,8 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
         callbacks: the callbacks of the training.
     """
 
+    only_looks_on = True  # for `ExactBackup`: it leaves nothing to remember
+
     def __init__(self, callbacks):
         super().__init__()
         self._others = callbacks

@@ -41,8 +41,9 @@ class FiniteMean(keras.metrics.Mean):
         self.not_finite.assign(ops.where((known == 0) & is_bad, step + 1, known))
 
     def reset_state(self):
-        super().reset_state()
-        self.not_finite.assign(0)
+        # That of `keras.metrics.Mean` leaves variables of subclasses as they are.
+        for variable in self.variables:
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def first_bad(self):
         """The first step that was not finite on any replica, plus 1; 0 if there is none."""
@@ -150,6 +151,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     # The batches' logs come as they did before: without waiting for the device.
     async_safe = True
+    only_looks_on = True  # for `ExactBackup`
 
     def on_train_begin(self, logs=None):
         metrics = self.model.metrics
