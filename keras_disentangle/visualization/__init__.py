@@ -11,8 +11,10 @@ from keras_disentangle.visualization.hessian_grid import hessian_grid
 from keras_disentangle.visualization.image_grid import image_grid
 from keras_disentangle.visualization.information_flow import information_flow
 from keras_disentangle.visualization.information_matrix import information_matrix
+from keras_disentangle.visualization.latent_grid import latent_grid
 from keras_disentangle.visualization.latent_traversal import latent_traversal
 from keras_disentangle.visualization.penalty_heatmap import penalty_heatmap
+from keras_disentangle.visualization.picture import Picture
 from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
 from keras_disentangle.visualization.rung_samples import rung_samples
 from keras_disentangle.visualization.save_gif import save_gif
@@ -23,6 +25,7 @@ from keras_disentangle.visualization.traversal_frames import traversal_frames
 
 __all__ = [
     "EventWriter",
+    "Picture",
     "activeness_bars",
     "code_traversal",
     "components_by_activeness",
@@ -33,6 +36,7 @@ __all__ = [
     "image_grid",
     "information_flow",
     "information_matrix",
+    "latent_grid",
     "latent_traversal",
     "penalty_heatmap",
     "reconstruction_grid",

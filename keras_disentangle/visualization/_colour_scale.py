@@ -3,6 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from keras_disentangle._arguments import check_number
+from keras_disentangle.visualization.picture import Picture
+
 # From nearly white for 0 to dark blue: that of the paper's figures.
 _COLORMAP = "YlGnBu"
 
@@ -12,9 +15,7 @@ def check_limit(limit, values):
     if limit is None:
         # A scale from 0 to 0 would have no colours.
         return float(values.max()) or 1.0
-    if not 0 < limit < np.inf:
-        raise ValueError(f"`limit` must be None or a positive number. Received: limit={limit!r}")
-    return float(limit)
+    return check_number("limit", limit, above=0)
 
 
 def colorize(values, limit):
@@ -43,4 +44,4 @@ def with_scale_bar(picture, limit):
         draw.text((2 * gap + width, y), label, fill="black", font=font, anchor="lm")
     canvas = np.asarray(canvas)
     below = np.full((len(canvas) - height, *picture.shape[1:]), 255, "uint8")
-    return np.concatenate([np.concatenate([picture, below]), canvas], axis=1)
+    return np.concatenate([np.concatenate([picture, below]), canvas], axis=1).view(Picture)

@@ -2,7 +2,14 @@
 
 import numpy as np
 
+from keras_disentangle._arguments import check_number
+from keras_disentangle.visualization.picture import Picture
 from keras_disentangle.visualization.save_png import save_png
+
+# What sets series apart for those who see no colours, or print without them.
+LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 
 
 def new_figure(size, layout="constrained"):
@@ -15,8 +22,13 @@ def new_figure(size, layout="constrained"):
     """
     from matplotlib.figure import Figure
 
-    if len(size) != 2 or not min(size) > 0:
-        raise ValueError(f"`size` must be two positive numbers. Received: size={size}")
+    given = size
+    try:
+        size = tuple(check_number("size", side, above=0) for side in size)
+    except (TypeError, ValueError):
+        size = ()
+    if len(size) != 2:
+        raise ValueError(f"`size` must be two positive numbers. Received: size={given!r}")
     return Figure(figsize=size, dpi=120, layout=layout)
 
 
@@ -28,12 +40,12 @@ def plain_axes(axes, x_label, y_label):
 
 
 def drawn(figure, path=None):
-    """The figure as a uint8 array (H, W, 3), written to `path` as PNG unless that is None."""
+    """The figure as a `Picture` (H, W, 3), written to `path` as PNG unless that is None."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy().view(Picture)
     if path is not None:
         save_png(path, picture)
     return picture

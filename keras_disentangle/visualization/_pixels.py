@@ -1,35 +1,59 @@
 """What every picture here has in common: uint8 pixels with 1, 3 or 4 channels."""
 
+import warnings
+
 import numpy as np
 
+from keras_disentangle._tensors import to_numpy
+
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+# Beyond these, images are taken to be on another scale than [0, 1]: of 0 to 255, not normalised.
+_BOUNDS = (-1, 2)
 
 
 def as_uint8(images, name="images"):
-    """Converts images (n, h, w, c) in [0, 1], or uint8, to uint8; refuses anything else."""
-    images = np.asarray(images)
+    """Converts images (n, h, w, c), floats on the scale [0, 1] or uint8, to uint8.
+
+    Numbers beyond 0 and 1, as the mean of a Gaussian decoder may be, are clipped: a warning tells.
+
+    Raises:
+        ValueError: if it is anything else; if a number is not finite, below -1 or above 2.
+    """
+    images = to_numpy(name, images)
     if images.ndim != 4 or images.shape[-1] not in CHANNELS or not images.size:
+        is_first = images.ndim == 4 and images.shape[1] in CHANNELS
         raise ValueError(
             f"`{name}` must be images of shape (n, h, w, c) with n > 0 and c in {CHANNELS}. "
-            f"Received: shape {images.shape}"
+            f"Received: shape {images.shape}" + " (channels must come last)" * is_first
         )
     if images.dtype == np.uint8:
         return images
     images = images.astype("float32")
-    # Rounding may carry a sigmoid's or a resize's result a little past the ends. Written so that
-    # NaN fails the comparison too.
-    if not (images.min() >= -1e-3 and images.max() <= 1 + 1e-3):
+    low, high = images.min(), images.max()
+    # Written so that NaN fails the comparison too.
+    if not (low >= _BOUNDS[0] and high <= _BOUNDS[1]):
         raise ValueError(
             f"`{name}` must be uint8 or hold numbers in [0, 1]. "
-            f"Received: numbers from {images.min()} to {images.max()}"
+            f"Received: numbers from {low} to {high}"
+        )
+    # Rounding may carry a sigmoid's or a resize's result a little past the ends.
+    if low < -1e-3 or high > 1 + 1e-3:
+        warnings.warn(
+            f"`{name}` holds numbers from {low:.3g} to {high:.3g}: shown clipped to [0, 1]",
+            stacklevel=3,
         )
     return np.rint(255 * images.clip(0, 1)).astype("uint8")
 
 
 def check_picture(image, name="image"):
     """Returns `image` as an array; refuses anything but uint8 of shape (h, w, c)."""
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[-1] not in CHANNELS or image.dtype != np.uint8:
+    image = to_numpy(name, image)
+    if (
+        image.ndim != 3
+        or image.shape[-1] not in CHANNELS
+        or image.dtype != np.uint8
+        or not image.size
+    ):
         raise ValueError(
             f"`{name}` must be uint8 of shape (h, w, c) with c in {CHANNELS}. "
             f"Received: {image.dtype} of shape {image.shape}"

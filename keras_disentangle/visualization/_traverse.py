@@ -1,24 +1,26 @@
-import numpy as np
-from keras import ops
+import math
 
+import numpy as np
+
+from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents.orthogonalize import orthogonalize
 from keras_disentangle.visualization._pixels import as_uint8
 
 
-def traverse(decode, latent, values, span, steps):
+def traverse(decode, latent, values):
     """Decodes every dimension of `latent` at every value, all in one call.
 
     Returns:
         uint8 array (d, number of values, h, w, c).
     """
-    values = _checked_values(values, span, steps)
     size = latent.size
     latents = np.tile(latent, (size, values.size, 1))
     latents[np.arange(size), :, np.arange(size)] = values
-    return _decode(decode, latents, "decode(latent)")
+    return decoded(decode, latents, "decode(latent)")
 
 
-def traverse_directions(decode, latents, directions, values, span, steps, orthogonal):
+def traverse_directions(decode, latents, directions, values, orthogonal):
     """Decodes every latent vector moved along every direction, by every value, all in one call.
 
     `latents` and `directions` are as `direction_traversal` has them.
@@ -27,19 +29,18 @@ def traverse_directions(decode, latents, directions, values, span, steps, orthog
         uint8 array (directions, latents, number of values, h, w, c), decoded in this order.
     """
     latents, directions = _checked_vectors(latents, directions)
-    values = _checked_values(values, span, steps)
     starts = [latents] * len(directions)
     if orthogonal:
-        starts = [ops.convert_to_numpy(orthogonalize(latents, q)) for q in directions]
+        starts = [to_numpy("latents", orthogonalize(latents, q)) for q in directions]
     # Each axis of its own: directions, latents, values, dimensions.
     moves = values[:, None] * directions[:, None, None]
-    return _decode(decode, np.stack(starts)[:, :, None] + moves, "decode(latents)")
+    return decoded(decode, np.stack(starts)[:, :, None] + moves, "decode(latents)")
 
 
 def _checked_vectors(latents, directions):
     """Both as float32 arrays of vectors of the same width: (n, d) and (m, d)."""
-    latents = ops.convert_to_numpy(latents).astype("float32")
-    directions = ops.convert_to_numpy(directions).astype("float32")
+    latents = to_numpy("latents", latents).astype("float32")
+    directions = to_numpy("directions", directions).astype("float32")
     if latents.ndim not in (1, 2) or not latents.size:
         raise ValueError(
             f"`latents` must be of shape (d,) or (n, d), n > 0. Received: shape {latents.shape}"
@@ -60,22 +61,27 @@ def _checked_vectors(latents, directions):
     return latents.reshape(-1, width), directions
 
 
-def _checked_values(values, span, steps):
-    """The values (n,) that a traversal visits; by default `steps` of them from -span to span."""
+def checked_values(values, span, steps):
+    """The values (n,) that a traversal visits, float32; by default `steps` from -span to span."""
     if values is None:
-        if not (span > 0 and steps >= 2):
-            raise ValueError(
-                "`span` must be positive and `steps` at least 2. "
-                f"Received: span={span}, steps={steps}"
-            )
+        span, steps = check_number("span", span, above=0), check_int("steps", steps, minimum=2)
         values = np.linspace(-span, span, steps)
-    values = np.asarray(values, "float32")
+    values = to_numpy("values", values).astype("float32")
     if values.ndim != 1 or not values.size:
         raise ValueError(f"`values` must be of shape (n,), n > 0. Received: shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"`values` must hold finite numbers. Received: values={values}")
     return values
 
 
-def _decode(decode, latents, name):
+def decoded(decode, latents, name):
     """Decodes latents (..., d), all in one call, to uint8 images (..., h, w, c)."""
+    if not callable(decode):
+        raise ValueError(f"`decode` must be a function of latents (n, d). Received: {decode!r}")
     images = as_uint8(decode(latents.reshape(-1, latents.shape[-1])), name)
+    number = math.prod(latents.shape[:-1])
+    if len(images) != number:
+        raise ValueError(
+            f"`{name}` must be {number} images, one for each latent vector. Received: {len(images)}"
+        )
     return images.reshape(*latents.shape[:-1], *images.shape[1:])

@@ -1,6 +1,7 @@
 import numpy as np
 
-from keras_disentangle.visualization._figure import drawn, new_figure, plain_axes
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.visualization._figure import HATCHES, drawn, new_figure, plain_axes
 
 
 def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
@@ -15,7 +16,7 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
         path: None, or where to write the picture as PNG.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If there is no generator, a score is not one or more finite numbers, or `size`
@@ -32,17 +33,21 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
         raise ValueError(
             f"`scores` must be a dict of one or more labels to arrays. Received: scores={scores}"
         )
+    arrays = {}
     for label, values in scores.items():
-        if np.ndim(values) != 1 or not np.size(values) or not np.isfinite(values).all():
+        array = arrays[label] = to_numpy(f"scores[{label!r}]", values)
+        if array.ndim != 1 or not array.size or not np.isfinite(array).all():
             raise ValueError(
                 f"`scores[{label!r}]` must be an array (d,) of finite numbers. Received: {values}"
             )
     figure = new_figure(size)
     axes = figure.add_subplot()
-    width = 0.8 / len(scores)
-    for index, (label, values) in enumerate(scores.items()):
-        ranks = np.arange(1, len(values) + 1) + (index - (len(scores) - 1) / 2) * width
-        axes.bar(ranks, np.sort(values)[::-1], width=width, label=label)
-    axes.set_xticks(range(1, max(len(values) for values in scores.values()) + 1))
+    width = 0.8 / len(arrays)
+    for index, (label, values) in enumerate(arrays.items()):
+        ranks = np.arange(1, len(values) + 1) + (index - (len(arrays) - 1) / 2) * width
+        # Hatches set the generators apart without colours.
+        bars = {"hatch": HATCHES[index % len(HATCHES)], "edgecolor": "white", "linewidth": 0}
+        axes.bar(ranks, np.sort(values)[::-1], width=width, label=label, **bars)
+    axes.set_xticks(range(1, max(len(values) for values in arrays.values()) + 1))
     plain_axes(axes, "component, the most active first", "activeness")
     return drawn(figure, path)

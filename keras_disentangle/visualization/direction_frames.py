@@ -1,6 +1,6 @@
 import math
 
-from keras_disentangle.visualization._traverse import traverse_directions
+from keras_disentangle.visualization._traverse import checked_values, traverse_directions
 from keras_disentangle.visualization.image_grid import image_grid
 
 
@@ -22,8 +22,8 @@ def direction_frames(
     each vector and a column for each direction.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, in the
-            order of `direction_traversal`.
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, in the order of `direction_traversal`.
         latents: Array (d,) or (n, d), the vectors from which to set out.
         directions: Array (d,) or (m, d), the directions as rows.
         values: Values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
@@ -34,7 +34,8 @@ def direction_frames(
         padding: White pixels around each image.
 
     Returns:
-        List of uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the last.
+        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
+        last.
 
     Raises:
         ValueError: If an argument, or what `decode` returns, has another shape or range, or a
@@ -47,7 +48,8 @@ def direction_frames(
     Reference:
         Peebles et al., The Hessian Penalty, 2020, section 4.4.
     """
-    images = traverse_directions(decode, latents, directions, values, span, steps, orthogonal)
+    values = checked_values(values, span, steps)
+    images = traverse_directions(decode, latents, directions, values, orthogonal)
     number, rows = images.shape[:2]
     columns = math.ceil(math.sqrt(number)) if rows == 1 else number
     # Of each value, the cells by row.

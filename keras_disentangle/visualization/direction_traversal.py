@@ -1,7 +1,6 @@
-import numpy as np
-
-from keras_disentangle.visualization._labelled_grid import labelled_grid
-from keras_disentangle.visualization._traverse import traverse_directions
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid, texts_of
+from keras_disentangle.visualization._traverse import checked_values, traverse_directions
 
 
 def direction_traversal(
@@ -14,6 +13,7 @@ def direction_traversal(
     steps=9,
     orthogonal=False,
     labels=None,
+    value_labels=False,
     padding=1,
 ):
     """Draws what directions of a latent space do: a column for each value eta, decode(z + eta q).
@@ -23,9 +23,10 @@ def direction_traversal(
     as in Figure 7; with several of both, for each direction a group of rows, one for each vector.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, with
-            all values of the first vector along the first direction, those of the second vector,
-            and so on, then along the second direction.
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with all values of the first vector along
+            the first direction, those of the second vector, and so on, then along the second
+            direction.
         latents: Array (d,) or (n, d), the vectors from which to set out.
         directions: Array (d,) or (m, d), the directions as rows.
         values: Values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
@@ -36,10 +37,11 @@ def direction_traversal(
             that all of them start alike in what the direction moves, as in Figure 7.
         labels: A text for each direction, which stands before its first row; by default "w1",
             "w2" and so on, or none if there is one direction (d,).
+        value_labels: Whether the values stand above the columns.
         padding: White pixels around each image.
 
     Returns:
-        uint8 array (H, W, c).
+        `Picture`, a uint8 array (H, W, c).
 
     Raises:
         ValueError: If an argument, or what `decode` returns, has another shape or range, or a
@@ -53,16 +55,15 @@ def direction_traversal(
     Reference:
         Peebles et al., The Hessian Penalty, 2020, section 4.4.
     """
-    images = traverse_directions(decode, latents, directions, values, span, steps, orthogonal)
+    values = checked_values(values, span, steps)
+    images = traverse_directions(decode, latents, directions, values, orthogonal)
     number, rows = images.shape[:2]
     if labels is None:
-        is_one = np.ndim(directions) == 1
-        labels = [] if is_one else [f"w{index}" for index in range(1, number + 1)]
-    elif len(labels) != number:
-        raise ValueError(
-            f"`labels` must be {number} texts, one for each direction. Received: labels={labels}"
-        )
+        is_one = to_numpy("directions", directions).ndim == 1
+        labels = [""] if is_one else [f"w{index}" for index in range(1, number + 1)]
+    labels = check_labels("labels", labels, number, "direction")
     texts = [text for label in labels for text in [label, *[""] * (rows - 1)]]
     groups = [number] if rows == 1 else [rows] * number
     images = images.reshape(-1, *images.shape[2:])
-    return labelled_grid(images, groups, texts or None, padding)
+    above = texts_of(values) if value_labels else None
+    return labelled_grid(images, groups, texts if any(texts) else None, padding, above)

@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import os
 import socket
@@ -47,6 +48,14 @@ class EventWriter:
         self._file = None
         self._lock = threading.Lock()
 
+    # A copy, as of a callback that is copied for another run, begins a file of its own.
+
+    def __getstate__(self):
+        return {"log_dir": self.log_dir}
+
+    def __setstate__(self, state):
+        self.__init__(state["log_dir"])
+
     def scalar(self, name, value, step):
         """Writes the number `value` under `name`."""
         self._write(step, self._Summary.Value(tag=name, simple_value=float(value)))
@@ -66,13 +75,15 @@ class EventWriter:
         """Hands everything written so far to the file, where TensorBoard can read it."""
         with self._lock:
             if self._file is not None:
-                self._file.flush()
+                with self._abandoned_on_error():
+                    self._file.flush()
 
     def close(self):
         """Flushes and closes the file."""
         with self._lock:
             if self._file is not None:
-                self._file.close()
+                with self._abandoned_on_error():
+                    self._file.close()
                 self._file = None
 
     def _write(self, step, value):
@@ -81,7 +92,19 @@ class EventWriter:
         with self._lock:
             if self._file is None:
                 self._file = self._open()
-            self._file.write(event.SerializeToString())
+            with self._abandoned_on_error():
+                self._file.write(event.SerializeToString())
+
+    @contextlib.contextmanager
+    def _abandoned_on_error(self):
+        """After an error the file may end in half an event: the next one begins another file."""
+        try:
+            yield
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            raise
 
     def _open(self):
         os.makedirs(self.log_dir, exist_ok=True)

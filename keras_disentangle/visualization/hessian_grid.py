@@ -1,7 +1,8 @@
 import numpy as np
 
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
-from keras_disentangle.visualization._labelled_grid import labelled_grid
+from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.enlarge import enlarge
 
@@ -39,7 +40,7 @@ def hessian_grid(
         padding: White pixels around each image.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If an argument has another shape or range.
@@ -52,10 +53,12 @@ def hessian_grid(
     Reference:
         Peebles et al., The Hessian Penalty, 2020, Figures 8 to 12.
     """
-    hessians = np.abs(np.asarray(hessians, "float64"))
+    hessians = np.abs(to_numpy("hessians", hessians).astype("float64"))
+    images = None if images is None else to_numpy("images", images)
+    pixels = None if pixels is None else to_numpy("pixels", pixels)
     if hessians.ndim == 3:
         hessians = hessians[None]
-        images, pixels = (None if x is None else np.asarray(x)[None] for x in (images, pixels))
+        images, pixels = (None if x is None else x[None] for x in (images, pixels))
     if hessians.ndim != 4 or not hessians.size or hessians.shape[2] != hessians.shape[3]:
         raise ValueError(
             "`hessians` must be of shape (n, d, d) or (rows, n, d, d). "
@@ -64,20 +67,19 @@ def hessian_grid(
     if not np.isfinite(hessians).all():
         raise ValueError("`hessians` must be finite. Received: NaN or infinite values")
     rows, number, dim = hessians.shape[:3]
-    if labels is not None and len(labels) != rows:
-        raise ValueError(
-            f"`labels` must be None or {rows} texts, one for each row. Received: labels={labels}"
-        )
+    labels = check_labels("labels", labels, rows, "row")
     if pixels is not None and images is None:
         raise ValueError("`pixels` are drawn in images. Received: images=None")
     limit = check_limit(limit, hessians)
     tiles = enlarge(colorize(hessians.reshape(-1, dim, dim), limit), height)
     if images is not None:
         images = _as_colours(images, rows, number)
-        factor = enlarge(images[:1], height).shape[1] // images.shape[1]
+        shape = images.shape[1:3]
+        factor = enlarge(images[:1], height).shape[1] // shape[0]
         images = enlarge(images, height).copy()
         if pixels is not None:
-            for image, pixel in zip(images, _check_pixels(pixels, rows, number), strict=True):
+            pixels = _check_pixels(pixels, rows, number, shape)
+            for image, pixel in zip(images, pixels, strict=True):
                 _frame(image, factor * pixel, factor)
         tiles = _side_by_side(images, tiles, padding)
     tiles = tiles.reshape(rows, number, *tiles.shape[1:])
@@ -87,7 +89,6 @@ def hessian_grid(
 
 def _as_colours(images, rows, number):
     """Images (rows, number, h, w, c) as uint8 (rows * number, h, w, 3)."""
-    images = np.asarray(images)
     if images.ndim != 5 or images.shape[:2] != (rows, number) or images.shape[-1] == 4:
         raise ValueError(
             "`images` must hold one image (h, w, 3) or (h, w, 1) for each of `hessians`, "
@@ -97,15 +98,21 @@ def _as_colours(images, rows, number):
     return np.broadcast_to(images, (*images.shape[:3], 3))
 
 
-def _check_pixels(pixels, rows, number):
-    """Rows and columns (rows * number, 2)."""
-    pixels = np.asarray(pixels)
-    if pixels.ndim != 3 or pixels.shape[:2] != (rows, number) or pixels.shape[2] < 2:
+def _check_pixels(pixels, rows, number, shape):
+    """Rows and columns (rows * number, 2), in images of a shape (h, w)."""
+    fits = pixels.ndim == 3 and pixels.shape[:2] == (rows, number) and pixels.shape[2] >= 2
+    if not fits or pixels.dtype.kind not in "iu":
         raise ValueError(
-            "`pixels` must hold a row and a column for each of `hessians`, "
-            f"{rows} rows of {number}. Received: shape {pixels.shape}"
+            "`pixels` must hold a row and a column, integers, for each of `hessians`, "
+            f"{rows} rows of {number}. Received: {pixels.dtype} of shape {pixels.shape}"
         )
-    return pixels[..., :2].reshape(-1, 2)
+    pixels = pixels[..., :2].reshape(-1, 2)
+    if (pixels < 0).any() or (pixels >= shape).any():
+        raise ValueError(
+            f"`pixels` must lie in images of {shape[0]} × {shape[1]} pixels. "
+            f"Received: pixels={pixels.tolist()}"
+        )
+    return pixels
 
 
 def _frame(image, corner, size):

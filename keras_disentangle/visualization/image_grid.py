@@ -1,21 +1,28 @@
 import numpy as np
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 
 
-def image_grid(images, columns, padding=1):
+def image_grid(images, columns, padding=1, *, row_labels=None, column_labels=None):
     """Lays images out in rows, left to right, on white.
 
     Args:
-        images: Array (n, h, w, c) of floats in [0, 1] or of uint8; c one of 1, 3, 4.
+        images: Array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
+            a warning, or of uint8; c one of 1, 3, 4.
         columns: Number of images in a row; the last row is filled up with white.
         padding: White pixels around each image.
+        row_labels: None, or a text for each row, which stands left of it.
+        column_labels: None, or a text for each column, which stands above it.
 
     Returns:
-        uint8 array (rows * (h + padding) + padding, columns * (w + padding) + padding, c).
+        `Picture`, a uint8 array (H, W, c): without labels, of (rows * (h + padding) + padding,
+        columns * (w + padding) + padding, c).
 
     Raises:
-        ValueError: If `images` has another shape or range, or `columns` or `padding` is too small.
+        ValueError: If `images` has another shape or range, `columns` or `padding` is too small, or
+            there are more or fewer labels than rows or columns.
 
     Example:
 
@@ -23,16 +30,11 @@ def image_grid(images, columns, padding=1):
     (19, 28, 1)
     """
     images = as_uint8(images)
-    if columns < 1:
-        raise ValueError(f"`columns` must be at least 1. Received: columns={columns}")
-    if padding < 0:
-        raise ValueError(f"`padding` must not be negative. Received: padding={padding}")
-    number, height, width, channels = images.shape
-    height, width = height + padding, width + padding
-    rows = -(-number // columns)
-    grid = np.full((rows * height + padding, columns * width + padding, channels), 255, "uint8")
-    for index, image in enumerate(images):
-        top = index // columns * height + padding
-        left = index % columns * width + padding
-        grid[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return grid
+    columns = check_int("columns", columns)
+    rows = -(-len(images) // columns)
+    row_labels = check_labels("row_labels", row_labels, rows, "row")
+    column_labels = check_labels("column_labels", column_labels, columns, "column")
+    canvas = np.full((rows * columns, *images.shape[1:]), 255, "uint8")
+    canvas[: len(images)] = images
+    canvas = canvas.reshape(rows, columns, *images.shape[1:])
+    return labelled_grid(canvas, [rows], row_labels, padding, column_labels)

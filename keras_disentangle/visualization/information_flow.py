@@ -1,5 +1,7 @@
 import numpy as np
 
+from keras_disentangle._arguments import check_number
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._figure import drawn, new_figure
 from keras_disentangle.visualization.image_grid import image_grid
 
@@ -19,7 +21,7 @@ def information_flow(stages, images=None, path=None):
         path: None, or where to write the picture as PNG.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If there is no stage, the stages differ in their number of rungs, a number is
@@ -35,8 +37,7 @@ def information_flow(stages, images=None, path=None):
     Reference:
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
-    rungs = [np.asarray(stage["rungs"], "float64") for stage in stages]
-    totals = [float(stage["total"]) for stage in stages]
+    stages, rungs, totals = _checked(stages)
     if not rungs or rungs[0].ndim != 1 or len({values.shape for values in rungs}) != 1:
         raise ValueError(
             "`stages` must be one or more stages with equally many rungs. "
@@ -45,7 +46,9 @@ def information_flow(stages, images=None, path=None):
     if not (np.isfinite(rungs).all() and np.isfinite(totals).all()):
         raise ValueError(f"`stages` must hold finite numbers. Received: stages={stages}")
     number = rungs[0].size
-    if images is not None and [len(rows) for rows in images] != [number] * len(rungs):
+    if images is not None:
+        images = [to_numpy("images", rows) for rows in images] if np.iterable(images) else []
+    if images is not None and [rows.shape[:1] for rows in images] != [(number,)] * len(rungs):
         raise ValueError(
             f"`images` must hold, for each of {len(rungs)} stages, {number} rows of images. "
             f"Received: {[np.shape(rows) for rows in images]}"
@@ -54,8 +57,8 @@ def information_flow(stages, images=None, path=None):
     left, bottom, top, bar_width, height = 0.45, 0.5, 0.35, 1.6, 0.55 * number
     grids = []
     for rows in images if images is not None else ():
-        rows = np.asarray(rows)
-        grids.append(image_grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]))
+        # Anything else than rows of images is named there.
+        grids.append(image_grid(rows.reshape(-1, *rows.shape[2:]), max(1, rows.shape[1])))
     widths = [height * grid.shape[1] / grid.shape[0] for grid in grids] or [0] * len(rungs)
     figure_width = sum(widths) + len(rungs) * (left + bar_width + 0.1) + 0.1
     figure_height = bottom + height + top
@@ -82,7 +85,7 @@ def information_flow(stages, images=None, path=None):
         bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")
         bars.set_yticks(range(number), names)
         bars.set_title(
-            f"stage {stages[stage].get('stage', stage)}: $I(x; z)$ = {totals[stage]:.2f}",
+            f"stage {stages[stage].get('stage', stage)}: $I(x; z)$ = {totals[stage]:z.2f}",
             fontsize="medium",
         )
         bars.spines[["top", "right"]].set_visible(False)
@@ -93,3 +96,13 @@ def information_flow(stages, images=None, path=None):
             samples.set_axis_off()
             x += widths[stage]
     return drawn(figure, path)
+
+
+def _checked(stages):
+    """`stages` as a list of dicts, with the rungs' information as arrays and the totals."""
+    stages = list(stages) if isinstance(stages, (list, tuple)) else []
+    keys = {"total", "rungs"}
+    if any(not isinstance(stage, dict) or not keys <= set(stage) for stage in stages):
+        raise ValueError(f"`stages` must be dicts with {sorted(keys)}. Received: stages={stages}")
+    rungs = [to_numpy("stages", stage["rungs"]).astype("float64") for stage in stages]
+    return stages, rungs, [check_number("stages", stage["total"]) for stage in stages]

@@ -1,6 +1,8 @@
 import numpy as np
 
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._figure import drawn, new_figure
+from keras_disentangle.visualization._rungs import rung_sizes
 
 
 def information_matrix(information, factor_names, *, rungs=None, size=None, path=None):
@@ -19,7 +21,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         path: None, or where to write the picture as PNG.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If `information` is no finite array (d, k) of numbers that are not negative, the
@@ -34,7 +36,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
         Figures 8 and 9, tell of what the two scores see.
     """
-    information = np.asarray(information, "float64")
+    information = to_numpy("information", information).astype("float64")
     if (
         information.ndim != 2
         or 0 in information.shape
@@ -45,10 +47,10 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
             f"Received: shape={information.shape}, values={information.tolist()}"
         )
     dims, width = information.shape
-    names = [str(name) for name in factor_names]
+    names = [str(name) for name in factor_names] if np.iterable(factor_names) else [factor_names]
     if len(names) != width:
         raise ValueError(f"`factor_names` must be {width} names. Received: {names}")
-    if rungs is not None and (sum(rungs) != dims or min(rungs) < 1):
+    if rungs is not None and sum(sizes := rung_sizes(rungs)) != dims:
         raise ValueError(f"`rungs` must be positive and sum to {dims}. Received: rungs={rungs}")
     if size is None:
         size = (2.2 + 0.5 * dims, 0.9 + 0.4 * width)
@@ -58,10 +60,10 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     shown = axes.imshow(information.T, cmap="YlGnBu", vmin=0, vmax=limit, aspect="auto")
     for (j, k), value in np.ndenumerate(information):
         color = "white" if value > 0.6 * limit else "black"
-        axes.text(j, k, f"{value:.2f}", ha="center", va="center", color=color, fontsize=8)
+        axes.text(j, k, f"{value:z.2f}", ha="center", va="center", color=color, fontsize=8)
     axes.set_xticks(range(dims), [f"$z_{{{j + 1}}}$" for j in range(dims)])
     axes.set_yticks(range(width), names)
-    for edge in np.cumsum(rungs)[:-1] if rungs is not None else ():
+    for edge in np.cumsum(sizes)[:-1] if rungs is not None else ():
         axes.axvline(edge - 0.5, color="black", linewidth=1.5)
     figure.colorbar(shown, ax=axes, label="$I(z_j; v_k)$")
     return drawn(figure, path)

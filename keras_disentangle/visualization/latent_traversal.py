@@ -1,9 +1,19 @@
-from keras_disentangle.visualization._labelled_grid import labelled_grid
-from keras_disentangle.visualization._rungs import split_rungs
-from keras_disentangle.visualization._traverse import traverse
+from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
+from keras_disentangle.visualization._rungs import dimension_names, split_rungs
+from keras_disentangle.visualization._traverse import checked_values, traverse
 
 
-def latent_traversal(decode, latent, values=None, *, span=2.5, steps=9, rungs=None, padding=1):
+def latent_traversal(
+    decode,
+    latent,
+    values=None,
+    *,
+    span=2.5,
+    steps=9,
+    rungs=None,
+    value_labels=False,
+    padding=1,
+):
     """Draws what each latent dimension does: a row for each dimension, a column for each value.
 
     Each dimension in turn takes the values while the others stay as in `latent`, as in Figures 4
@@ -11,18 +21,19 @@ def latent_traversal(decode, latent, values=None, *, span=2.5, steps=9, rungs=No
     dimension of the third, most abstract rung; with fewer than two rungs "z1", the first dimension.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, with
-            n = d * number of values.
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = d * number of values.
         latent: Array (d,), the point from which to set out.
         values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in
             the latent's own units (standard deviations of the prior).
         span: Half the width of the default range.
         steps: Number of default values.
         rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        value_labels: Whether the values stand above the columns.
         padding: White pixels around each image.
 
     Returns:
-        uint8 array (H, W, c).
+        `Picture`, a uint8 array (H, W, c).
 
     Raises:
         ValueError: If an argument, or what `decode` returns, has another shape or range.
@@ -36,11 +47,7 @@ def latent_traversal(decode, latent, values=None, *, span=2.5, steps=9, rungs=No
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
     latent, sizes, names = split_rungs(latent, rungs)
-    images = traverse(decode, latent, values, span, steps)
-    separator = "·" if len(sizes) > 1 else ""
-    labels = [
-        f"{name}{separator}{dimension}"
-        for name, size in zip(names, sizes, strict=True)
-        for dimension in range(1, size + 1)
-    ]
-    return labelled_grid(images, sizes, labels, padding)
+    values = checked_values(values, span, steps)
+    images = traverse(decode, latent, values)
+    above = texts_of(values) if value_labels else None
+    return labelled_grid(images, sizes, dimension_names(sizes, names), padding, above)

@@ -1,5 +1,7 @@
 import numpy as np
 
+from keras_disentangle._arguments import check_number
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.image_grid import image_grid
@@ -23,7 +25,7 @@ def penalty_heatmap(
         padding: White pixels around each heatmap.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If an argument has another shape or range.
@@ -36,7 +38,7 @@ def penalty_heatmap(
     Reference:
         Peebles et al., The Hessian Penalty, 2020, Figure 13.
     """
-    penalty = np.asarray(penalty, "float64")
+    penalty = to_numpy("penalty", penalty).astype("float64")
     if penalty.ndim == 2:
         penalty = penalty[None]
     if penalty.ndim != 3 or not penalty.size:
@@ -48,8 +50,7 @@ def penalty_heatmap(
             "`penalty` must hold finite numbers >= 0. "
             f"Received: numbers from {penalty.min()} to {penalty.max()}"
         )
-    if not 0 <= opacity <= 1:
-        raise ValueError(f"`opacity` must be in [0, 1]. Received: opacity={opacity}")
+    opacity = check_number("opacity", opacity, 0, 1)
     limit = check_limit(limit, penalty)
     colours = colorize(penalty, limit)
     if images is not None:

@@ -1,5 +1,6 @@
 import numpy as np
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 
@@ -8,20 +9,21 @@ def reconstruction_grid(images, reconstructions, columns=8, padding=1):
     """Draws images with their reconstructions below them, `columns` pairs side by side.
 
     Args:
-        images: Array (n, h, w, c) of floats in [0, 1] or of uint8.
+        images: Array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
+            a warning, or of uint8.
         reconstructions: Likewise, of the same shape.
         columns: Number of pairs in a row.
         padding: White pixels around each image.
 
     Returns:
-        uint8 array (H, W, c).
+        `Picture`, a uint8 array (H, W, c).
 
     Raises:
         ValueError: If the shapes differ, or an argument has another shape or range.
 
     Example:
 
-    >>> picture = reconstruction_grid(images, np.asarray(model.reconstruct(images)))
+    >>> picture = reconstruction_grid(images, model.reconstruct(images))
     """
     originals = as_uint8(images, "images")
     reconstructions = as_uint8(reconstructions, "reconstructions")
@@ -30,9 +32,7 @@ def reconstruction_grid(images, reconstructions, columns=8, padding=1):
             "`images` and `reconstructions` must have one shape. "
             f"Received: {originals.shape} and {reconstructions.shape}"
         )
-    if columns < 1:
-        raise ValueError(f"`columns` must be at least 1. Received: columns={columns}")
-    columns = min(columns, len(originals))
+    columns = min(check_int("columns", columns), len(originals))
     blocks = -(-len(originals) // columns)
     pairs = np.full((blocks, 2, columns, *originals.shape[1:]), 255, "uint8")
     for index, pair in enumerate(zip(originals, reconstructions, strict=True)):

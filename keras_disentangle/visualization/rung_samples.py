@@ -1,6 +1,7 @@
+from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.visualization._labelled_grid import labelled_grid
-from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization._rungs import sample_rungs, split_rungs
+from keras_disentangle.visualization._traverse import decoded
 
 
 def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
@@ -10,8 +11,8 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
     al. (2020); this is not a traversal. Rows are labelled "z3", "z2", "z1".
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, with
-            n = number of rungs * `num`.
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = number of rungs * `num`.
         latent: Array (d,), whose values the other rungs keep.
         rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
             By default all dimensions are one rung, "z".
@@ -20,7 +21,7 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
         padding: White pixels around each image.
 
     Returns:
-        uint8 array (H, W, c).
+        `Picture`, a uint8 array (H, W, c).
 
     Raises:
         ValueError: If an argument, or what `decode` returns, has another shape or range.
@@ -34,9 +35,6 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
     latent, sizes, names = split_rungs(latent, rungs)
-    if num < 1:
-        raise ValueError(f"`num` must be at least 1. Received: num={num}")
-    latents = sample_rungs(latent, sizes, num, seed)
-    images = as_uint8(decode(latents.reshape(-1, latent.size)), "decode(latent)")
-    images = images.reshape(len(sizes), num, *images.shape[1:])
+    num, seed = check_int("num", num), check_seed("seed", seed)
+    images = decoded(decode, sample_rungs(latent, sizes, num, seed), "decode(latent)")
     return labelled_grid(images, [1] * len(sizes), names, padding)

@@ -1,6 +1,10 @@
 import io
 
+import numpy as np
+
+from keras_disentangle._arguments import check_int
 from keras_disentangle.visualization._files import to_pillow, write_whole
+from keras_disentangle.visualization._pixels import check_picture
 
 
 def save_gif(path, frames, duration=80):
@@ -12,19 +16,20 @@ def save_gif(path, frames, duration=80):
         duration: Time that each frame stays, in milliseconds (a GIF rounds it to tens).
 
     Raises:
-        ValueError: If there are no frames, their shapes differ, or one is not such an array.
+        ValueError: If there are no frames, their shapes differ, one is not such an array, or
+            `duration` is no positive integer.
 
     Example:
 
     >>> save_gif("pictures/traversal.gif", traversal_frames(decode, np.zeros(10)))
     """
-    frames = list(frames)
-    shapes = {frame.shape for frame in frames}
+    frames = [check_picture(frame, "frames") for frame in frames] if np.iterable(frames) else []
+    duration, shapes = check_int("duration", duration), {frame.shape for frame in frames}
     if len(shapes) != 1:
         raise ValueError(
             f"`frames` must be one or more images of one shape. Received: shapes {sorted(shapes)}"
         )
-    first, *others = (to_pillow(frame, "frames") for frame in frames)
+    first, *others = (to_pillow(frame) for frame in frames)
     buffer = io.BytesIO()
     first.save(buffer, format="GIF", save_all=True, append_images=others, duration=duration, loop=0)
     write_whole(path, buffer.getvalue())

@@ -1,6 +1,7 @@
 import numpy as np
 
-from keras_disentangle.visualization._figure import drawn, new_figure, plain_axes
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.visualization._figure import MARKERS, drawn, new_figure, plain_axes
 
 
 def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
@@ -8,13 +9,14 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
 
     Args:
         points: Dict of a model's label to a dict of a setting's label, such as beta's value, to
-            (x, y). Points of one model have one colour and are joined in their order.
+            (x, y). Points of one model have one colour and one marker and are joined in their
+            order.
         x_label, y_label: What the axes show, with units.
         size: Width and height in inches; there are 120 pixels to an inch.
         path: None, or where to write the picture as PNG.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If there is no point, a point is not two finite numbers, or `size` is not
@@ -34,18 +36,21 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     """
     arrays = {}
     for label, settings in points.items() if isinstance(points, dict) else ():
-        arrays[label] = np.array(list(settings.values()), "float64")
-        if arrays[label].shape != (len(settings), 2) or not np.isfinite(arrays[label]).all():
+        name = f"points[{label!r}]"
+        numbers = list(settings.values()) if isinstance(settings, dict) else None
+        array = arrays[label] = to_numpy(name, numbers).astype("float64")
+        if not array.size or array.shape != (len(settings), 2) or not np.isfinite(array).all():
             raise ValueError(
-                f"`points[{label!r}]` must hold (x, y), two finite numbers each. "
-                f"Received: {settings}"
+                f"`{name}` must hold (x, y), two finite numbers each. Received: {settings}"
             )
     if not arrays:
         raise ValueError(f"`points` must be a dict of one or more models. Received: {points}")
     figure = new_figure(size)
     axes = figure.add_subplot()
-    for label, array in arrays.items():
-        (line,) = axes.plot(*array.T, marker="o", linewidth=0.7, label=label)
+    for index, (label, array) in enumerate(arrays.items()):
+        # Markers set the models apart without colours.
+        marker = MARKERS[index % len(MARKERS)]
+        (line,) = axes.plot(*array.T, marker=marker, linewidth=0.7, label=label)
         for setting, point in zip(points[label], array, strict=True):
             axes.annotate(
                 str(setting),

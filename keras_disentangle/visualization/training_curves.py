@@ -1,27 +1,45 @@
 import numpy as np
 
-from keras_disentangle.visualization._figure import drawn, new_figure, plain_axes
+from keras_disentangle._arguments import check_choice
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.visualization._figure import (
+    LINE_STYLES,
+    MARKERS,
+    drawn,
+    new_figure,
+    plain_axes,
+)
 
 
 def training_curves(
-    curves, *, reference=None, x_label="training step", y_label="", size=(4.8, 3.2), path=None
+    curves,
+    *,
+    reference=None,
+    x_label="training step",
+    y_label="",
+    y_scale="linear",
+    size=(4.8, 3.2),
+    path=None,
 ):
     """Draws quantities against training steps, as Figure 1 of InfoGAN does its information bound.
+
+    Each curve has a colour and a line style of its own.
 
     Args:
         curves: Dict of label to (steps, values), two arrays (n,). Labels may hold mathematics
             between dollar signs.
-        reference: None, or a dict of label to number: horizontal dashed lines to compare with.
+        reference: None, or a dict of label to number: horizontal dotted lines to compare with.
         x_label, y_label: What the axes show, with units.
+        y_scale: "linear", or "log" for quantities that span orders of magnitude, all above 0.
         size: Width and height in inches; there are 120 pixels to an inch.
         path: None, or where to write the picture as PNG.
 
     Returns:
-        uint8 array (H, W, 3).
+        `Picture`, a uint8 array (H, W, 3).
 
     Raises:
         ValueError: If there is no curve, a curve is not two arrays of one length, a number is not
-            finite, or `size` is not positive.
+            finite or, with "log", not above 0, or `size` is not positive.
 
     Example:
 
@@ -41,25 +59,37 @@ def training_curves(
         )
     curves = {label: _check(label, curve) for label, curve in curves.items()}
     reference = {} if reference is None else reference
-    if not (isinstance(reference, dict) and np.isfinite(list(reference.values())).all()):
+    is_dict = isinstance(reference, dict)
+    lines = to_numpy("reference", list(reference.values())) if is_dict else np.zeros(0)
+    if not is_dict or lines.ndim != 1 or not np.isfinite(lines).all():
         raise ValueError(
             "`reference` must be None or a dict of labels to finite numbers. "
             f"Received: reference={reference}"
         )
+    y_scale = check_choice("y_scale", y_scale, ("linear", "log"))
+    lowest = min([*(values.min() for _, values in curves.values()), *lines.tolist()])
+    if y_scale == "log" and not lowest > 0:
+        raise ValueError(
+            f'`y_scale` must be "linear" where numbers are not above 0. Received: y_scale="log", '
+            f"numbers from {lowest}"
+        )
     figure = new_figure(size)
     axes = figure.add_subplot()
-    for label, (steps, values) in curves.items():
+    axes.set_yscale(y_scale)
+    for index, (label, (steps, values)) in enumerate(curves.items()):
+        style = LINE_STYLES[index % len(LINE_STYLES)]
         # A curve of one point has no line.
-        axes.plot(steps, values, label=label, marker="o" if len(steps) == 1 else None)
+        marker = MARKERS[index % len(MARKERS)] if len(steps) == 1 else None
+        axes.plot(steps, values, label=label, linestyle=style, marker=marker)
     for label, value in reference.items():
-        axes.axhline(value, color="black", linestyle="--", linewidth=1, label=label)
+        axes.axhline(value, color="black", linestyle=":", linewidth=1, label=label)
     plain_axes(axes, x_label, y_label)
     return drawn(figure, path)
 
 
 def _check(label, curve):
     try:
-        steps, values = (np.asarray(numbers, "float64") for numbers in curve)
+        steps, values = (to_numpy("curves", numbers).astype("float64") for numbers in curve)
     except (TypeError, ValueError):
         steps = values = np.zeros(0)
     if steps.ndim != 1 or not steps.size or steps.shape != values.shape:

@@ -2,7 +2,7 @@ import numpy as np
 
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._rungs import split_rungs
-from keras_disentangle.visualization._traverse import traverse
+from keras_disentangle.visualization._traverse import checked_values, traverse
 
 
 def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, padding=1):
@@ -12,8 +12,8 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     the frame's value and the others are as in `latent`.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1]; called once, with
-            n = d * number of values.
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = d * number of values.
         latent: Array (d,), the point from which to set out.
         values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`.
         span: Half the width of the default range.
@@ -22,7 +22,8 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
         padding: White pixels around each image.
 
     Returns:
-        List of uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the last.
+        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
+        last.
 
     Raises:
         ValueError: If an argument, or what `decode` returns, has another shape or range.
@@ -32,7 +33,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     >>> save_gif("traversal.gif", traversal_frames(decode, np.zeros(4), rungs=(2, 2)))
     """
     latent, sizes, names = split_rungs(latent, rungs)
-    images = traverse(decode, latent, values, span, steps)
+    images = traverse(decode, latent, checked_values(values, span, steps))
     # Rungs may differ in size: the shorter rows end in white.
     canvas = np.full((len(sizes), max(sizes), *images.shape[2:]), 255, "uint8")
     frames = []

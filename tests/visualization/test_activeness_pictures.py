@@ -46,7 +46,7 @@ def test_values_and_ties():
         ({"activeness": SCORES[:2]}, r"`activeness` must be 3 finite numbers.*=\[0.1 0.3\]"),
         ({"activeness": SCORES * np.nan}, "`activeness` must be 3 finite numbers"),
         ({"num": 0}, "`num` must be an integer >= 1"),
-        ({"steps": 1}, "`steps` at least 2"),
+        ({"steps": 1}, "`steps` must be an integer >= 2"),
         ({"decode": lambda z: 2 + decode(z)}, r"`decode\(latent\)` must be uint8 or"),
     ],
 )
@@ -64,7 +64,8 @@ def heights(picture, color):
     is_color[: len(is_color) // 2, picture.shape[1] * 2 // 3 :] = False
     columns = is_color.sum(axis=0)
     edges = np.flatnonzero(np.diff(columns > 0)) + 1
-    return [columns[(a + b) // 2] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    rows = [np.flatnonzero(is_color[:, a:b].any(axis=1)) for a, b in edges.reshape(-1, 2)]
+    return [1 + found[-1] - found[0] for found in rows]
 
 
 def test_bars_are_sorted_for_each_generator(tmp_path):
@@ -76,6 +77,15 @@ def test_bars_are_sorted_for_each_generator(tmp_path):
     unit = first[0] / 4
     np.testing.assert_allclose(first, np.array([4, 2, 1]) * unit, atol=2)
     np.testing.assert_allclose(second, np.array([3, 0.5]) * unit, atol=2)
+
+
+def test_bars_differ_without_their_colours():
+    picture = activeness_bars({"a": [1.0], "b": [1.0]}).astype(int)
+    white = (picture.min(axis=-1) > 250)[picture.shape[0] // 3 : -60]
+    for color, is_hatched in ((BLUE, False), (ORANGE, True)):
+        is_color = (np.abs(picture - color) < 8).all(-1)[picture.shape[0] // 3 : -60]
+        columns = np.flatnonzero(is_color.mean(axis=0) > 0.3)[5:-5]
+        assert white[:, columns].any() == is_hatched
 
 
 def test_pyplot_is_left_alone():

@@ -60,7 +60,7 @@ def test_defaults_and_padding():
         ({"name": "uniform", "rows": 0}, "`rows` must be an integer >= 1. Received: rows=0"),
         ({"name": "uniform", "steps": 1}, "`steps` must be an integer >= 2. Received: steps=1"),
         ({"name": "uniform", "extent": 0}, "`extent` must be positive. Received: extent=0"),
-        ({"name": "uniform", "padding": -1}, "`padding` must not be negative"),
+        ({"name": "uniform", "padding": -1}, "`padding` must be an integer >= 0"),
         (
             {"name": "uniform", "decode": lambda z: 2 + Decoder()(z)},
             r"`decode\(latents\)` must be uint8 or hold numbers in \[0, 1\]",

@@ -148,10 +148,10 @@ def test_default_frames():
         ({"directions": 1.0}, r"`directions` must be of shape .*\(\)"),
         ({"directions": DIRECTIONS * np.nan}, r"`directions` must be finite.*rows \[0, 1, 2\]"),
         ({"directions": DIRECTIONS * [[1], [0], [1]]}, r"and none of them 0. .*rows \[1\]"),
-        ({"span": 0}, "`span` must be positive"),
-        ({"steps": 1}, "`steps` at least 2"),
+        ({"span": 0}, "`span` must be a finite number > 0"),
+        ({"steps": 1}, "`steps` must be an integer >= 2"),
         ({"values": []}, r"`values` must be of shape \(n,\)"),
-        ({"padding": -1}, "`padding` must not be negative"),
+        ({"padding": -1}, "`padding` must be an integer >= 0"),
         ({"decode": lambda z: 2 + Decoder()(z)}, r"`decode\(latents\)` must be uint8 or hold"),
     ],
 )

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_disentangle.visualization import latent_traversal, rung_samples, traversal_frames
+from keras_disentangle.visualization import (
+    latent_grid,
+    latent_traversal,
+    rung_samples,
+    traversal_frames,
+)
 
 SIZE = 20  # the gap between groups is then 4 pixels
 RUNGS = (2, 1)
@@ -109,4 +114,59 @@ def test_bad_numbers_and_decoders_are_named():
     with pytest.raises(ValueError, match="num=0"):
         rung_samples(Decoder(), np.zeros(3), num=0)
     with pytest.raises(ValueError, match=r"`decode\(latent\)` must be"):
-        latent_traversal(lambda latents: Decoder()(latents) * 2, np.ones(3))
+        latent_traversal(lambda latents: Decoder()(latents) * 3, np.ones(3))
+    with pytest.raises(ValueError, match=r"`decode\(latent\)` must be 27 images.*Received: 1$"):
+        latent_traversal(lambda latents: Decoder()(latents)[:1], np.ones(3))
+    with pytest.raises(ValueError, match="`decode` must be a function"):
+        latent_traversal(None, np.ones(3))
+    first = np.zeros((27, 1, 20, 20), "float32")
+    with pytest.raises(ValueError, match=r"shape \(27, 1, 20, 20\) \(channels must come last\)"):
+        latent_traversal(lambda latents: first, np.ones(3))
+
+
+@pytest.mark.parametrize("draw", [latent_traversal, rung_samples])
+def test_a_decoder_may_leave_the_range_a_little(draw):
+    """As the mean of a Gaussian one: it is shown clipped, and a warning tells."""
+
+    def decode(latents):
+        return Decoder()(latents) * 1.25 - 0.5
+
+    with pytest.warns(UserWarning, match=r"`decode\(latent\)` holds numbers from -0.5 to 0"):
+        picture = draw(decode, np.zeros(3), padding=0)
+    expected = draw(lambda z: decode(z).clip(0, 1), np.zeros(3), padding=0)
+    np.testing.assert_array_equal(picture, expected)
+
+
+def test_two_dimensions_on_a_grid():
+    decode, latent, values = Decoder(), np.array([0.5, -0.5, 1.0]), [-2, 0, 1, 2]
+    picture = latent_grid(decode, latent, (2, 0), values, rungs=RUNGS, padding=0)
+    assert decode.calls == 1
+    head, margin = np.subtract(picture.shape[:2], 4 * SIZE)
+    for row, value in enumerate(values):
+        expected = np.tile(latent, (4, 1))
+        expected[:, 2], expected[:, 0] = value, values
+        np.testing.assert_allclose(codes(picture[head:], row, 0, 4), expected, atol=0.02)
+    # Their values stand above and beside the images, their names in the corner.
+    assert picture[:head, :margin].min() < 100
+    for i in range(4):
+        part = slice(i * SIZE, (i + 1) * SIZE)
+        assert picture[:head, margin:][:, part].min() < 100
+        assert picture[head:, :margin][part].min() < 100
+
+
+@pytest.mark.parametrize(
+    "dims", [(0, 0), (0, 3), (-1, 1), (0,), (0, 1, 2), 5, None, (0.5, 1), "ab"]
+)
+def test_bad_dimensions_of_a_grid_are_named(dims):
+    with pytest.raises(ValueError, match="`dims` must be two different dimensions.* 0 to 2"):
+        latent_grid(Decoder(), np.zeros(3), dims)
+
+
+def test_values_stand_above_the_columns():
+    bare = latent_traversal(Decoder(), np.zeros(3), steps=3)
+    picture = latent_traversal(Decoder(), np.zeros(3), steps=3, value_labels=True)
+    head = len(picture) - len(bare)
+    np.testing.assert_array_equal(picture[head:], bare)
+    for column in range(3):
+        end = picture.shape[1] - (2 - column) * (SIZE + 1)
+        assert picture[:head, end - SIZE - 1 : end].min() < 100

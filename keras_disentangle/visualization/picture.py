@@ -1,0 +1,39 @@
+import numpy as np
+
+from keras_disentangle.visualization._files import encode_png
+from keras_disentangle.visualization._pixels import CHANNELS
+
+
+class Picture(np.ndarray):
+    """A picture as a NumPy array that a notebook shows as what it is.
+
+    It is an array in all else: what is computed from it is a plain array, as `numpy.asarray` of it
+    is. All pictures of this library are of this type; another becomes one by `array.view(Picture)`.
+
+    Example:
+
+    >>> grid = image_grid(np.zeros((6, 8, 8, 1)), columns=3)
+    >>> grid
+    <Picture of 19 × 28 pixels, 1 channel>
+    >>> int(grid.max())
+    255
+    """
+
+    @property
+    def _is_shown(self):
+        # A part of a picture, such as one channel of it, may be none.
+        is_image = self.ndim == 3 and self.shape[-1] in CHANNELS and self.size
+        return bool(is_image) and self.dtype == np.uint8
+
+    def _repr_png_(self):
+        return encode_png(self) if self._is_shown else None
+
+    def __repr__(self):
+        if not self._is_shown:
+            return repr(np.asarray(self))
+        height, width, channels = self.shape
+        plural = "s" if channels > 1 else ""
+        return f"<Picture of {height} × {width} pixels, {channels} channel{plural}>"
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return np.asarray(array)[()] if return_scalar else np.asarray(array)
