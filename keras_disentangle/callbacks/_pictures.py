@@ -2,11 +2,11 @@
 
 import os
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.callbacks._watching import WatchingCallback
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.enlarge import enlarge
@@ -15,7 +15,7 @@ from keras_disentangle.visualization.save_gif import save_gif
 from keras_disentangle.visualization.save_png import save_png
 
 
-class PictureCallback(keras.callbacks.Callback):
+class PictureCallback(WatchingCallback):
     """Draws after every `every` epochs, after the last, and moving pictures when training ends.
 
     A subclass says what: `_pictures()` and `_frames()`.
@@ -31,10 +31,7 @@ class PictureCallback(keras.callbacks.Callback):
     def __init__(self, log_dir, every):
         super().__init__()
         self.every = check_int("every", every)
-        # The writer looks only at its own folder.
-        if os.path.isfile(log_dir):
-            raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = check_log_dir(log_dir)
         self._folder = os.path.join(self.log_dir, "pictures")
         self._writer = EventWriter(self._folder)
         self._epoch = self._drawn = None
@@ -49,6 +46,7 @@ class PictureCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._epoch = self._drawn = None
+        super().on_train_begin(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self._epoch = epoch + 1
@@ -60,31 +58,44 @@ class PictureCallback(keras.callbacks.Callback):
             return
         if self._drawn != self._epoch:
             self._draw()
-        for name, frames in self._frames().items():
-            save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
-        self._writer.close()
+        moving = self._frames()
+        with self._writing():
+            for name, frames in moving.items():
+                save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
+            self._writer.close()
+        self._epoch = None
 
-    def _check_model(self, needed, argument, given):
-        """Raises unless the model has what is needed with, or without, an argument."""
-        missing = [name for name in needed if not hasattr(self.model, name)]
-        if missing:
-            raise ValueError(
-                f"`{type(self).__name__}` {'with' if given else 'without'} `{argument}` needs a "
-                f"model with {needed}. Received: {self.model!r}, which lacks {missing}"
-            )
+    def get_backup_state(self):
+        return {"epoch": self._epoch, "drawn": self._drawn}
+
+    def set_backup_state(self, state):
+        self._epoch, self._drawn = state["epoch"], state["drawn"]
 
     def _draw(self):
         step = read(getattr(self.model, "step", self._epoch))
-        for name, picture in self._pictures().items():
-            save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
-            self._writer.image(name, picture, step)
-        self._writer.flush()
+        pictures = self._pictures()
+        with self._writing():
+            for name, picture in pictures.items():
+                save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
+                self._writer.image(name, picture, step)
+            self._writer.flush()
         self._drawn = self._epoch
+
+
+def check_log_dir(log_dir):
+    """`log_dir` as text; a ValueError if it is a file, or no path."""
+    try:
+        path = os.fspath(log_dir)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or os.path.isfile(path):
+        raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir!r}")
+    return path
 
 
 def displayable(images):
     """What a model decoded as uint8 images, large enough for people to see them."""
-    images = ops.convert_to_numpy(images).astype("float32")
+    images = to_numpy("model.decode(z)", images).astype("float32")
     # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither is a reason to
     # end a training for a picture.
     return enlarge(as_uint8(np.nan_to_num(images).clip(0, 1), "model.decode(z)"))

@@ -3,9 +3,9 @@ import functools
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
-from keras_disentangle.latents._code import check_positive
 from keras_disentangle.visualization.direction_frames import direction_frames
 from keras_disentangle.visualization.direction_traversal import direction_traversal
 
@@ -42,8 +42,8 @@ class DirectionTraversal(PictureCallback):
 
     Raises:
         ValueError: If a number is out of range, `latents` are not such an array, or `log_dir` is a
-            file; when training begins, if the model lacks what is needed, or `latents` are not as
-            wide as its directions.
+            file; when training begins, if the model lacks what is needed, decodes no images with
+            channels last, or `latents` are not as wide as its directions.
 
     Example:
 
@@ -70,14 +70,14 @@ class DirectionTraversal(PictureCallback):
         super().__init__(log_dir, every)
         self.latents = None if latents is None else _checked(latents)
         self.num_latents = check_int("num_latents", num_latents)
-        self.span = check_positive("span", span)
+        self.span = check_number("span", span, above=0)
         self.steps = check_int("steps", steps, minimum=2)
         if max_directions is not None:
             max_directions = check_int("max_directions", max_directions)
         self.max_directions = max_directions
         self.orthogonal = orthogonal
         self.batch_size = check_int("batch_size", batch_size)
-        self.seed = seed
+        self.seed = check_seed("seed", seed, optional=False)
         self._start = self._classes = None
 
     def on_train_begin(self, logs=None):
@@ -85,9 +85,9 @@ class DirectionTraversal(PictureCallback):
         needed = ["decode", "directions"]
         if latents is None:
             needed.append("space")
-        self._check_model(needed, "latents", latents is not None)
+        self._check_model(needed, f" {'without' if latents is None else 'with'} `latents`")
         if latents is None:
-            latents = ops.convert_to_numpy(model.space.sample(self.num_latents, seed=self.seed))
+            latents = to_numpy("space", model.space.sample(self.num_latents, seed=self.seed))
         width = model.directions.matrix().shape[1]
         if latents.shape[1] != width:
             raise ValueError(
@@ -96,6 +96,10 @@ class DirectionTraversal(PictureCallback):
             )
         self._start, self._classes = latents, self._draw_classes(len(latents))
         super().on_train_begin(logs)
+
+    def _try(self):
+        labels = {} if self._classes is None else {"labels": self._classes[:1]}
+        displayable(self.model.decode(ops.convert_to_tensor(self._start[:1]), **labels))
 
     def _draw_classes(self, n):
         """A class for each of n vectors, (n,) int32, or None if the model has none."""
@@ -115,7 +119,7 @@ class DirectionTraversal(PictureCallback):
         return {"directions": self._along(direction_frames)}
 
     def _along(self, draw, **arguments):
-        matrix = ops.convert_to_numpy(self.model.directions.matrix())[: self.max_directions]
+        matrix = to_numpy("directions", self.model.directions.matrix())[: self.max_directions]
         decode = functools.partial(self._decode, num_directions=len(matrix))
         return draw(
             decode, self._start, matrix, span=self.span, orthogonal=self.orthogonal, **arguments
@@ -136,7 +140,7 @@ class DirectionTraversal(PictureCallback):
 
 
 def _checked(latents):
-    latents = np.atleast_2d(ops.convert_to_numpy(latents)).astype("float32")
+    latents = np.atleast_2d(to_numpy("latents", latents)).astype("float32")
     if latents.ndim != 2 or not latents.size or not np.isfinite(latents).all():
         raise ValueError(
             "`latents` must be None or finite numbers of shape (d,) or (n, d), n > 0. "

@@ -1,16 +1,25 @@
 """Watches the disentanglement of a model while it trains."""
 
+import inspect
 import time
 import warnings
 
-import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle.evaluation import check_settings, encode_images, evaluate
+from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle.callbacks._watching import WatchingCallback
+from keras_disentangle.evaluation import METRICS, check_settings, encode_images, evaluate
+
+_FEW = 100  # images on which the metrics are tried when training begins
+_LOWER_IS_BETTER = (
+    "total_correlation",
+    "wasserstein_correlation",
+    "wasserstein_correlation_norm",
+    "mutual_information",
+)
 
 
-class FactorMetrics(keras.callbacks.Callback):
+class FactorMetrics(WatchingCallback):
     """Adds the scores of `evaluate` to the logs every few epochs.
 
     Callbacks that come after it in the list, such as `TensorBoardScalars`, find each score in the
@@ -20,7 +29,11 @@ class FactorMetrics(keras.callbacks.Callback):
     Training is held up by a share of its time at most. The first evaluation is always made, and
     tells what one takes; from then on, one that is due is put off, epoch by epoch, until all of
     them together are within `max_share` of the time since training began. What is put off shows in
-    the logs alone: weights are what they are without the callback.
+    the logs alone: weights are what they are without the callback. When training begins, the
+    metrics are tried on a few images.
+
+    With a model of this library, `keras.callbacks.EarlyStopping(monitor="mig")` and the like know
+    without `mode=` whether more is better.
 
     Args:
         dataset: a `FactorDataset`, or `LabelledImages`.
@@ -30,8 +43,8 @@ class FactorMetrics(keras.callbacks.Callback):
         **options: passed on to `evaluate` (`metrics`, `num_samples`, `num_votes`, `seed`, ...).
 
     Raises:
-        ValueError: if `every` is not an integer >= 1, or `max_share` is out of range; when training
-            begins, as `evaluate`.
+        ValueError: if `every` is not an integer >= 1, `max_share` is out of range, or `evaluate`
+            does not know an option; when training begins, as `evaluate`, or if it fails.
 
     Example:
 
@@ -41,20 +54,46 @@ class FactorMetrics(keras.callbacks.Callback):
 
     def __init__(self, dataset, every=1, *, max_share=0.05, **options):
         super().__init__()
-        if max_share is not None and not 0 < max_share <= 1:
+        try:
+            inspect.signature(evaluate).bind(None, dataset, **options)
+        except TypeError as error:
             raise ValueError(
-                f"`max_share` must be in (0, 1], or None. Received: max_share={max_share!r}"
-            )
+                f"`options` must be arguments of `evaluate`. Received: options={options} ({error})"
+            ) from error
+        if max_share is not None:
+            max_share = check_number("max_share", max_share, maximum=1, above=0)
+        self.max_share = max_share
         self.dataset = dataset
         self.every = check_int("every", every)
-        self.max_share = max_share
         self.options = options
 
+    @staticmethod
+    def direction(name):
+        """ "up" or "down": the better end of a score of `evaluate`; None for other names."""
+        if name in _LOWER_IS_BETTER:
+            return "down"
+        return "up" if any(name.startswith(metric) for metric in METRICS) else None
+
     def on_train_begin(self, logs=None):
-        check_settings(self.dataset, **self.options)
+        super().on_train_begin(logs)
         self._began = time.perf_counter()
         self._spent = self._last = 0.0
         self._is_due = False
+
+    def _try(self):
+        check_settings(self.dataset, **self.options)
+        arguments = inspect.signature(evaluate).bind(self.model, self.dataset, **self.options)
+        arguments.apply_defaults()
+        settings = arguments.arguments
+        seed = np.random.default_rng(settings["seed"])
+        self.dataset.sample_index(settings["num_samples"], seed)
+        few = {"num_samples": _FEW, "num_votes": 2, "num_resamples": 2}
+        few = {name: min(number, settings[name]) for name, number in few.items()}
+        try:
+            evaluate(**{**settings, **few, "verbose": 0})
+        except Exception:
+            # A metric may need more images than these: what fails with all of them cannot work.
+            evaluate(**settings)
 
     def on_epoch_end(self, epoch, logs=None):
         self._is_due |= (epoch + 1) % self.every == 0
@@ -77,6 +116,15 @@ class FactorMetrics(keras.callbacks.Callback):
         for rung, value in enumerate(rungs):
             logs[f"information_{len(rungs) - rung}"] = value
         logs.update({name: value for name, value in scores.items() if isinstance(value, float)})
+
+    def get_backup_state(self):
+        # The share of the time is that of all processes together.
+        elapsed = time.perf_counter() - self._began
+        return {"elapsed": elapsed, "spent": self._spent, "last": self._last, "due": self._is_due}
+
+    def set_backup_state(self, state):
+        self._began = time.perf_counter() - state["elapsed"]
+        self._spent, self._last, self._is_due = state["spent"], state["last"], state["due"]
 
     def _has_diverged(self):
         """Whether the model gives codes that are not finite."""

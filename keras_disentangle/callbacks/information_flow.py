@@ -5,19 +5,22 @@ import json
 import os
 import warnings
 
-import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.callbacks._pictures import check_log_dir
+from keras_disentangle.callbacks._watching import WatchingCallback
 from keras_disentangle.evaluation import encode_images
 from keras_disentangle.metrics import latent_information
 from keras_disentangle.schedules import read
-from keras_disentangle.visualization import EventWriter, information_flow, save_png
+from keras_disentangle.visualization import EventWriter, image_grid, information_flow, save_png
 from keras_disentangle.visualization._files import write_whole
 from keras_disentangle.visualization._rungs import sample_rungs
 
 
-class InformationFlow(keras.callbacks.Callback):
+class InformationFlow(WatchingCallback):
     """Measures I(x; z_l) at the end of each stage and draws Figure 5 of pro-VLAE.
 
     A stage ends where the next rung's ramp begins (seen at the end of the epoch that reaches it)
@@ -37,7 +40,9 @@ class InformationFlow(keras.callbacks.Callback):
             first), of the stages that have ended; of one that was trained on, as it is now.
 
     Raises:
-        ValueError: if `images` is empty or not uint8 images.
+        ValueError: if `images` is empty or not uint8 images, `log_dir` is a file, or a number is
+            out of range; when training begins, if the model lacks rungs or ramps, gives no
+            posteriors, or does not take `images`.
 
     Example:
 
@@ -48,21 +53,34 @@ class InformationFlow(keras.callbacks.Callback):
 
     def __init__(self, log_dir, images, num_samples=10_000, seed=0):
         super().__init__()
-        images = np.asarray(images)
+        images = to_numpy("images", images)
         if images.ndim != 4 or not len(images) or images.dtype != np.uint8:
             raise ValueError(
                 "`images` must be uint8 images (n, h, w, c), n > 0. "
                 f"Received: images.shape={images.shape}, images.dtype={images.dtype}"
             )
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = check_log_dir(log_dir)
         self.images = images
-        self.num_samples = num_samples
-        self.seed = seed
+        self.num_samples = check_int("num_samples", num_samples)
+        self.seed = check_seed("seed", seed, optional=False)
         self.stages = []
         self._samples = []
 
     def on_train_begin(self, logs=None):
+        self._check_model(["encode", "decode", "rung_sizes", "ramps", "step"])
+        super().on_train_begin(logs)
         self._step = None
+
+    def _try(self):
+        mean, log_var = encode_images(self.model, lambda i: self.images[i], 1)
+        sizes = tuple(self.model.rung_sizes)
+        if log_var is None or mean.shape[1] != sum(sizes):
+            raise ValueError(
+                f"`InformationFlow` needs a model that encodes images as (mean, log_var), each of "
+                f"{sum(sizes)} dimensions, the sum of its `rung_sizes`. Received: {self.model!r}, "
+                f"which gives a mean of {mean.shape[1]}, {'no' if log_var is None else 'a'} log_var"
+            )
+        image_grid(self._rung_samples(np.nan_to_num(mean[0]))[0], 1)
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not when training begins: a callback that restores a run may come after this one.
@@ -84,10 +102,11 @@ class InformationFlow(keras.callbacks.Callback):
         if not self.stages:
             return
         picture = information_flow(self.stages, images=self._samples)
-        save_png(self._path("information_flow.png"), picture)
-        writer = EventWriter(self._path())
-        writer.image("information_flow", picture, step)
-        writer.close()
+        with self._writing():
+            save_png(self._path("information_flow.png"), picture)
+            writer = EventWriter(self._path())
+            writer.image("information_flow", picture, step)
+            writer.close()
 
     def _path(self, *name):
         return os.path.join(self.log_dir, "pictures", *name)
@@ -127,9 +146,7 @@ class InformationFlow(keras.callbacks.Callback):
         if self.stages and self.stages[-1]["stage"] == stage:  # The training went on within it.
             del self.stages[-1], self._samples[-1]
         self.stages.append({"step": step, "stage": stage, **information})
-        latents = sample_rungs(mean[0].astype("float32"), self.model.rung_sizes, 5, self.seed)
-        images = ops.convert_to_numpy(self.model.decode(latents.reshape(-1, latents.shape[-1])))
-        self._samples.append(images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:]))
+        self._samples.append(self._rung_samples(mean[0]))
         file = io.BytesIO()
         np.savez_compressed(
             file,
@@ -137,4 +154,12 @@ class InformationFlow(keras.callbacks.Callback):
             samples=np.stack(self._samples),
             rung_sizes=self.model.rung_sizes,
         )
-        write_whole(self._path("information_flow.npz"), file.getvalue())
+        with self._writing():
+            write_whole(self._path("information_flow.npz"), file.getvalue())
+
+    def _rung_samples(self, mean):
+        """Images (rungs, 5, h, w, c): in row l rung l is sampled, the others stay as in `mean`."""
+        latents = sample_rungs(mean.astype("float32"), self.model.rung_sizes, 5, self.seed)
+        flat = ops.convert_to_tensor(latents.reshape(-1, latents.shape[-1]))
+        images = np.nan_to_num(to_numpy("model.decode(z)", self.model.decode(flat)))
+        return images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:])

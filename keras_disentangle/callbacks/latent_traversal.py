@@ -1,9 +1,12 @@
 import numpy as np
 from keras import ops
 
+from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
+from keras_disentangle.visualization._rungs import split_rungs
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.latent_traversal import latent_traversal
 from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
@@ -15,7 +18,7 @@ _MAX_RECONSTRUCTIONS = 16
 
 def _as_float(images):
     """Checks images and returns the first few as float32 in [0, 1]."""
-    images = np.atleast_1d(np.asarray(images))[:_MAX_RECONSTRUCTIONS]
+    images = np.atleast_1d(to_numpy("images", images))[:_MAX_RECONSTRUCTIONS]
     as_uint8(images)
     return images.astype("float32") / (255 if images.dtype == np.uint8 else 1)
 
@@ -59,7 +62,8 @@ class LatentTraversal(PictureCallback):
     Raises:
         ValueError: If `every`, `steps` or `num_samples` is too small, `span` is not positive,
             `images` are not images, or `log_dir` is a file; when training begins, if the model
-            lacks what is needed, or has a `LatentSpace` and there are `images`.
+            lacks what is needed, does not take `images`, decodes no images with channels last, or
+            has a `LatentSpace` and there are `images`.
 
     Example:
 
@@ -68,17 +72,11 @@ class LatentTraversal(PictureCallback):
 
     def __init__(self, log_dir, every=1, images=None, *, span=2.5, steps=9, num_samples=10, seed=0):
         super().__init__(log_dir, every)
-        if not span > 0:
-            raise ValueError(f"`span` must be positive. Received: span={span}")
-        if steps < 2:
-            raise ValueError(f"`steps` must be at least 2. Received: steps={steps}")
-        if num_samples < 1:
-            raise ValueError(f"`num_samples` must be at least 1. Received: {num_samples}")
         self.images = None if images is None else _as_float(images)
-        self.span = span
-        self.steps = steps
-        self.num_samples = num_samples
-        self.seed = seed
+        self.span = check_number("span", span, above=0)
+        self.steps = check_int("steps", steps, minimum=2)
+        self.num_samples = check_int("num_samples", num_samples)
+        self.seed = check_seed("seed", seed, optional=False)
 
     def on_train_begin(self, logs=None):
         if self._space is not None and self.images is not None:
@@ -89,8 +87,18 @@ class LatentTraversal(PictureCallback):
         needed = ["decode"]
         if self._space is None:
             needed.append("latent_dim" if self.images is None else "encode")
-        self._check_model(needed, "images", self.images is not None)
+        self._check_model(needed, f" {'without' if self.images is None else 'with'} `images`")
         super().on_train_begin(logs)
+
+    def _try(self):
+        if self._space is not None:
+            self._decode(self._start()[None])
+            return
+        mean = self._mean()
+        split_rungs(mean[0], self._rungs)
+        images = self._decode(mean[:1])
+        if self.images is not None:
+            reconstruction_grid(enlarge(self.images[:1]), images)
 
     @property
     def _space(self):
@@ -103,8 +111,10 @@ class LatentTraversal(PictureCallback):
     def _mean(self):
         if self.images is None:
             return np.zeros((1, self.model.latent_dim), "float32")
-        mean, _ = self.model.encode(ops.convert_to_tensor(self.images))
-        return ops.convert_to_numpy(mean).astype("float32")
+        codes = self.model.encode(ops.convert_to_tensor(self.images))
+        mean = to_numpy("model.encode(x)", codes[0] if isinstance(codes, (tuple, list)) else codes)
+        # A diverging encoder is no reason to end a training either.
+        return np.nan_to_num(mean.astype("float32"))
 
     def _decode(self, latents):
         return displayable(self.model.decode(ops.convert_to_tensor(latents)))
@@ -135,11 +145,15 @@ class LatentTraversal(PictureCallback):
             )
         return pictures
 
+    def _start(self):
+        """The latent vector from which the codes of a latent space set out."""
+        return to_numpy("model.space", self._space.sample(1, seed=self.seed))[0]
+
     def _codes(self):
         """The traversals of the codes of a latent space."""
         space = self._space
         codes = space.informative or space.codes
-        start = ops.convert_to_numpy(space.sample(1, seed=self.seed))[0]
+        start = self._start()
         latents, labels = [], []
         for code in codes:
             for dim in range(code.num_traversals):

@@ -1,20 +1,25 @@
 import os
 
-import keras
 import numpy as np
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle.callbacks._pictures import check_log_dir
+from keras_disentangle.callbacks._watching import WatchingCallback
 from keras_disentangle.schedules import read
+from keras_disentangle.trainers.terms import FiniteMean, PresentValue
 from keras_disentangle.visualization.event_writer import EventWriter
 
 
-class TensorBoardScalars(keras.callbacks.Callback):
+class TensorBoardScalars(WatchingCallback):
     """Writes the metrics of training for TensorBoard, on every backend, without TensorFlow.
 
     As with `keras.callbacks.TensorBoard`, the metrics of an epoch appear as `epoch_loss` and so on
-    in the runs `train` and `validation`, those of a batch as `batch_loss` in the run `train`. The
-    horizontal axis is `model.step` where the model counts its training steps, so that a resumed
-    run continues its curves; otherwise it is the number of finished epochs (and for batches the
-    optimizer's iterations). A callback that adds metrics to the logs must stand before this one.
+    in the runs `train` and `validation`, those of a batch as `batch_loss` in the run `train`, in
+    groups: `loss/epoch_loss` and all terms of the objective, `information/`, `ramps/` (the weights
+    of terms), `optimizer/epoch_learning_rate`, and `metrics/` for the rest. The horizontal
+    axis is `model.step` where the model counts its training steps, so that a resumed run continues
+    its curves; otherwise it is the number of finished epochs (and for batches the optimizer's
+    iterations). A callback that adds metrics to the logs must stand before this one.
 
     Args:
         log_dir: Folder of the logs, with sub-folders `train` and `validation`.
@@ -23,6 +28,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
             None, the default, reads nothing between epochs. Reading a number waits for the device;
             on JAX and TensorFlow that happens in another thread, unless a further callback asks
             for the logs of each batch.
+
+    An error in writing, as on a full disk, becomes a warning: training goes on.
 
     Raises:
         ValueError: If `log_dir` is a file or `every` is less than 1.
@@ -38,17 +45,19 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     def __init__(self, log_dir, every=None):
         super().__init__()
-        if every is not None and every < 1:
-            raise ValueError(f"`every` must be None or at least 1. Received: every={every}")
-        self.log_dir = os.fspath(log_dir)
-        self.every = every
-        # The writers look only at their own folders.
-        if os.path.isfile(self.log_dir):
-            raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
+        self.every = None if every is None else check_int("every", every)
+        self.log_dir = check_log_dir(log_dir)
         self._train = EventWriter(os.path.join(self.log_dir, "train"))
         self._validation = EventWriter(os.path.join(self.log_dir, "validation"))
         self._first_step = 0
         self._steps_per_call = 1
+        self._terms, self._ramps = set(), set()
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        metrics = getattr(self.model, "metrics", ())
+        self._terms = {m.name for m in metrics if isinstance(m, FiniteMean)}
+        self._ramps = {m.name for m in metrics if isinstance(m, PresentValue)}
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.every is None:
@@ -76,12 +85,24 @@ class TensorBoardScalars(keras.callbacks.Callback):
         self._write(self._validation, "epoch_", validation, step)
 
     def on_train_end(self, logs=None):
-        self._train.close()
-        self._validation.close()
+        with self._writing():
+            self._train.close()
+            self._validation.close()
 
     def _write(self, writer, prefix, logs, step):
-        for name, value in (logs or {}).items():
-            if np.ndim(value) == 0:
-                writer.scalar(prefix + name, value, step)
-        # A run that is killed loses nothing it has written.
-        writer.flush()
+        with self._writing():
+            for name, value in (logs or {}).items():
+                if np.ndim(value) == 0:
+                    writer.scalar(f"{self._group(name)}/{prefix}{name}", value, step)
+            # A run that is killed loses nothing it has written.
+            writer.flush()
+
+    def _group(self, name):
+        """The card of TensorBoard on which a metric stands."""
+        if name.startswith("information"):
+            return "information"
+        if name in self._ramps:
+            return "ramps"
+        if name in self._terms or name.endswith("loss"):
+            return "loss"
+        return "optimizer" if name == "learning_rate" else "metrics"

@@ -83,8 +83,9 @@ def test_pictures_of_each_epoch(tmp_path, orthogonal):
     found = sorted(name for name in os.listdir(pictures) if "events" not in name)
     files = [f"epoch_000{epoch}_directions.png" for epoch in (2, 4, 5)]
     assert found == ["directions.gif", *files]
-    # Each picture of 2 directions and 5 values, then 25 of them, in batches.
-    assert model.sizes == 3 * [4, 4, 2] + 12 * [4] + [2]
+    # One image when training begins, each picture of 2 directions and 5 values, then 25 of them, in
+    # batches.
+    assert model.sizes == [1] + 3 * [4, 4, 2] + 12 * [4] + [2]
 
     decode = decode_as([0], 2)
     settings = {"span": 3, "orthogonal": orthogonal}
@@ -205,7 +206,7 @@ def test_nothing_is_written_if_nothing_is_trained(tmp_path):
     "arguments, message",
     [
         ({"every": 0}, "`every` must be an integer >= 1. Received: every=0"),
-        ({"span": 0}, "`span` must be positive. Received: span=0"),
+        ({"span": 0}, "`span` must be a finite number > 0. Received: span=0"),
         ({"steps": 1}, "`steps` must be an integer >= 2. Received: steps=1"),
         ({"num_latents": 0}, "`num_latents` must be an integer >= 1"),
         ({"max_directions": 0}, "`max_directions` must be an integer >= 1"),

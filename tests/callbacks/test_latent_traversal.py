@@ -270,8 +270,8 @@ from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
 folder = sys.argv[1]
 train([LatentTraversal(folder, images=IMAGES), TensorBoardScalars(folder, every=1)], epochs=2)
 scalars = EventAccumulator(folder + "/train").Reload()
-assert [event.step for event in scalars.Scalars("epoch_loss")] == [3, 6]
-assert len(scalars.Scalars("batch_loss")) == 6
+assert [event.step for event in scalars.Scalars("loss/epoch_loss")] == [3, 6]
+assert len(scalars.Scalars("loss/batch_loss")) == 6
 images = EventAccumulator(folder + "/pictures").Reload()
 assert images.Images("traversal")[-1].encoded_image_string.startswith(b"\\x89PNG")
 """

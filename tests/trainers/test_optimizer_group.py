@@ -350,7 +350,5 @@ def test_averages_that_no_slot_keeps():
     model, _ = two_slots()
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     swap.set_model(model)
-    with pytest.raises(
-        ValueError, match=r"`use_ema=True` in one slot .* `ema_decay`.*\['a', 'b'\]"
-    ):
+    with pytest.raises(ValueError, match="`use_ema=True` in one slot .* `ema_decay`"):
         swap.on_epoch_end(0)

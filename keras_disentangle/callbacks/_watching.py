@@ -1,0 +1,86 @@
+"""What callbacks that only watch a training have in common: none of them costs a run its results.
+
+One that cannot work says so when training begins, not at its first due epoch; one that cannot write
+any more, as on a full disk, says so once and lets training go on.
+"""
+
+import contextlib
+import random
+import warnings
+
+import keras
+import numpy as np
+
+from keras_disentangle._tensors import to_numpy
+
+
+class WatchingCallback(keras.callbacks.Callback):
+    """Base of callbacks that look at a model and write files, or add to the logs.
+
+    A subclass does in `_try` the smallest part of its work that shows whether it can do all of it,
+    and writes files within `with self._writing():`.
+    """
+
+    only_looks_on = True  # for `ExactBackup`: training goes the same way without it
+    _write_failed = False
+
+    def _try(self):
+        """Raises an error if the callback cannot work; writes nothing."""
+
+    def get_backup_state(self):
+        """What is to be remembered by a training that resumes: here, nothing."""
+        return None
+
+    def on_train_begin(self, logs=None):
+        self._write_failed = False
+        with unmoved(self.model):
+            try:
+                self._try()
+            except ValueError:
+                raise
+            except Exception as error:
+                # A backend's own errors, and those of a model that has another signature.
+                raise ValueError(
+                    f"`{type(self).__name__}` cannot work with this model and data. "
+                    f"Received: {self.model!r}, with which it fails: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+
+    def _check_model(self, needed, circumstance=""):
+        """Raises unless the model has what is needed (with, or without, an argument)."""
+        missing = [name for name in needed if not hasattr(self.model, name)]
+        if missing:
+            raise ValueError(
+                f"`{type(self).__name__}`{circumstance} needs a model with {needed}. "
+                f"Received: {self.model!r}, which lacks {missing}"
+            )
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Turns an error in writing into a warning, the first time: training is worth more."""
+        try:
+            yield
+        except OSError as error:
+            if not self._write_failed:
+                self._write_failed = True
+                warnings.warn(
+                    f"`{type(self).__name__}` could not write, and training goes on without it: "
+                    f"{type(error).__name__}: {error}",
+                    stacklevel=3,
+                )
+
+
+@contextlib.contextmanager
+def unmoved(model):
+    """Leaves a model's statistics and seeds, and the random numbers of Python and NumPy, as is."""
+    states = [v for v in getattr(model, "variables", ()) if not v.trainable]
+    before = [to_numpy("variable", state).copy() for state in states]
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
+        for state, value in zip(states, before, strict=True):
+            if not np.array_equal(to_numpy("variable", state), value, equal_nan=True):
+                state.assign(value)
