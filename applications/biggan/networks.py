@@ -15,6 +15,7 @@ precision too.
 import keras
 from keras import layers
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import (
     ConditionalBatchNormalization,
     SelfAttention2D,
@@ -209,6 +210,7 @@ class _Layers:
     """Makes the layers that both generators consist of."""
 
     def __init__(self, spectral_epsilon, epsilon, num_statistics, kernel_initializer, dtype):
+        check_channels_last("BigGAN")
         self.spectral_epsilon = spectral_epsilon
         self.epsilon = epsilon
         self.num_statistics = num_statistics

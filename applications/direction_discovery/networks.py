@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from keras_disentangle._image_format import check_channels_last
+
 
 def reconstructor(image_shape, num_directions, width=32):
     """Two images, side by side in their channels, to [logits of the direction, step].
@@ -18,6 +20,7 @@ def reconstructor(image_shape, num_directions, width=32):
     Returns:
         A functional model from (batch, h, w, 2c) to [(batch, N), (batch, 1)], in float32.
     """
+    check_channels_last("the reconstructor")
     height, breadth, channels = image_shape
     images = x = keras.Input((height, breadth, 2 * channels), name="images")
     for i in range(3):

@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
 
 INITIAL_STD = 0.033
@@ -192,6 +193,7 @@ def _kernel():
 
 def _check_sizes(image_shape, levels=None):
     """Height, width and channels, of images that are to be halved `levels` times."""
+    check_channels_last("the discriminative VAE")
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
         raise ValueError(
             f"`image_shape` must be (height, width, channels). Received: image_shape={image_shape}"

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import UpConv2D
 
 KERNEL = 4
@@ -131,6 +132,7 @@ NETWORKS = {
 
 
 def _networks(latent_dim, generator, image_shape, trunk):
+    check_channels_last("InfoGAN")
     latent = keras.Input((check_int("latent_dim", latent_dim),))
     image = keras.Input(image_shape)
     features = _chain(image, trunk)

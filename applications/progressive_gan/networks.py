@@ -18,6 +18,7 @@ import keras
 from keras import layers, ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import (
     EqualizedConv2D,
     EqualizedDense,
@@ -323,6 +324,7 @@ def q_network(discriminator, num_params):
 
 
 def _num_stages(resolution):
+    check_channels_last("the progressive GAN")
     resolution = check_int("resolution", resolution)
     if resolution < SMALLEST or resolution & (resolution - 1):
         raise ValueError(

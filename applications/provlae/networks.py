@@ -8,6 +8,7 @@ which never leaves inference mode there and so only rescales, is left out.
 import keras
 from keras import layers
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import UpConv2D
 
 KERNEL = 4
@@ -191,6 +192,7 @@ def _halved(image_shape, times):
 
 
 def _check_sizes(image_shape, rung_sizes, smallest):
+    check_channels_last("pro-VLAE")
     if len(image_shape) != 3 or min(image_shape) < 1 or min(image_shape[:2]) < smallest:
         raise ValueError(
             f"`image_shape` must be (height, width, channels) with sides >= {smallest}. "
