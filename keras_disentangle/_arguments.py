@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 _LARGEST = 2**31 - 1  # What shapes and counters of every backend hold.
+_LARGEST_FLOAT = float(np.finfo("float32").max)
 
 
 def check_int(name, value, minimum=1, maximum=_LARGEST):
@@ -65,8 +66,13 @@ def check_number(name, value, minimum=-math.inf, maximum=math.inf, *, above=None
 
 
 def check_weight(name, value):
-    """`value` as a finite float of at least 0, or a ValueError."""
-    return check_number(name, value, 0)
+    """`value` as a float of at least 0 that is finite in float32 too, or a ValueError."""
+    number = check_number(name, value, 0)
+    if number > _LARGEST_FLOAT:
+        raise ValueError(
+            f"`{name}` must be a finite number >= 0, also in float32. Received: {name}={value!r}"
+        )
+    return number
 
 
 def check_choice(name, value, choices):

@@ -1,0 +1,159 @@
+"""Losses."""
+
+import functools
+
+import keras
+import numpy as np
+from hypothesis import strategies as st
+from keras import ops
+from properties._cases import Case, arrays, maybe, optional_seeds
+
+from keras_disentangle import latents, losses
+
+BATCH = (4, 3)
+pairs = arrays(BATCH)
+images = arrays((2, 4, 4, 1), low=0, high=1)
+logits = arrays((4, 1))
+objectives = st.sampled_from(losses.OBJECTIVES)
+gradients = arrays((4, 2, 2, 1))
+SPACE = latents.LatentSpace([latents.Normal(2, informative=True), latents.Categorical(3)])
+
+
+def per_example(argument):
+    return lambda arguments: np.shape(arguments[argument])[:1]
+
+
+@functools.cache
+def networks():
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(4, "tanh", name="hidden")(inputs)
+    generator = keras.Model(inputs, keras.layers.Dense(2, name="last")(hidden))
+    image = keras.Input((4, 4, 1))
+    maps = keras.layers.Conv2D(2, 3, name="maps")(image)
+    classifier = keras.Model(
+        image, keras.layers.Dense(2, name="logits")(keras.layers.Flatten()(maps))
+    )
+    classifier.trainable = False
+    return generator, classifier
+
+
+def penalty_of(model, inputs, **settings):
+    penalty = losses.HessianPenaltyLoss(model, **settings)
+    return penalty(ops.convert_to_tensor(inputs) if isinstance(inputs, np.ndarray) else inputs)
+
+
+def features_of(x, reconstruction, **settings):
+    return losses.FeatureMatchingLoss(**settings)(x, reconstruction)
+
+
+PACKAGES = ("losses",)
+
+TABLE = {
+    # A tuple of names, and nothing to call.
+    "OBJECTIVES": Case(lambda: len(losses.OBJECTIVES)),
+    "gaussian_kl": Case(
+        losses.gaussian_kl, {"mean": pairs, "log_var": pairs}, per_example("mean"), nan=True
+    ),
+    "bernoulli_nll": Case(
+        losses.bernoulli_nll, {"x": images, "logits": images}, per_example("x"), nan=True
+    ),
+    "gaussian_nll": Case(
+        losses.gaussian_nll,
+        {
+            "x": images,
+            "mean": images,
+            "log_std": st.one_of(st.sampled_from((0.0, -1, np.float32(0.5))), images),
+        },
+        per_example("x"),
+        nan=True,
+    ),
+    "generator_loss": Case(
+        losses.generator_loss, {"objective": objectives, "fake_logits": logits}, nan=True
+    ),
+    "discriminator_loss": Case(
+        losses.discriminator_loss,
+        {"objective": objectives, "real_logits": logits, "fake_logits": logits},
+        nan=True,
+    ),
+    "r1_penalty": Case(losses.r1_penalty, {"gradients": gradients}, nan=True),
+    "wgan_gp_penalty": Case(losses.wgan_gp_penalty, {"gradients": gradients}, nan=True),
+    "convert_hessian_weight": Case(
+        losses.convert_hessian_weight,
+        {
+            "weight": st.sampled_from((0, 0.1, 1)),
+            "epsilon": maybe(st.sampled_from((0.1, 1))),
+            "new_epsilon": maybe(st.sampled_from((None, 0.5))),
+            "num_directions": maybe(st.integers(2, 4)),
+            "new_num_directions": maybe(st.sampled_from((None, 2, 5))),
+            "unbiased": maybe(st.booleans()),
+            "new_unbiased": maybe(st.sampled_from((None, True))),
+            "power": maybe(st.sampled_from((4, 2.0))),
+        },
+        lambda a: (),
+    ),
+    "hessian_penalty": Case(
+        losses.hessian_penalty,
+        {
+            "fn": st.sampled_from((lambda z: z**2, lambda z: z[:, :1] * z[:, 1:2])),
+            "z": arrays((4, 3), layouts=("tensor", "array")),
+            "num_directions": maybe(st.integers(2, 3)),
+            "epsilon": maybe(st.sampled_from((0.1, 0.5))),
+            "reduction": maybe(st.sampled_from(("max", "mean"))),
+            "method": maybe(st.just("finite_difference")),
+            "unbiased": maybe(st.booleans()),
+            "one_pass": maybe(st.booleans()),
+            "seed": maybe(optional_seeds),
+        },
+        lambda a: (),
+        nan=True,
+    ),
+    "HessianPenaltyLoss": Case(
+        penalty_of,
+        {
+            "model": st.builds(lambda: networks()[0]),
+            "inputs": arrays((4, 3)),
+            "outputs": maybe(st.sampled_from((None, ["hidden"], ["hidden", "last"]))),
+            "argument": maybe(st.just(0)),
+            "num_directions": maybe(st.just(2)),
+            "epsilon": maybe(st.just(0.1)),
+            "reduction": maybe(st.sampled_from(("max", "mean"))),
+            "seed": maybe(optional_seeds),
+        },
+        lambda a: (),
+        share=0.4,
+        nan=True,
+    ),
+    "information_lower_bound": Case(
+        losses.information_lower_bound,
+        {
+            "space": st.just(SPACE),
+            "q_params": arrays((4, SPACE.num_params)),
+            "codes": arrays((4, SPACE.dim), low=0.1, high=0.9),
+        },
+        nan=True,
+    ),
+    "information_per_code": Case(
+        losses.information_per_code,
+        {
+            "space": st.just(SPACE),
+            "q_params": arrays((4, SPACE.num_params)),
+            "codes": arrays((4, SPACE.dim), low=0.1, high=0.9),
+        },
+        nan=True,
+    ),
+    "FeatureMatchingLoss": Case(
+        features_of,
+        {
+            "x": images,
+            "reconstruction": images,
+            "feature_model": st.builds(lambda: networks()[1]),
+            "layers": st.sampled_from((["maps"], ["maps", "logits"])),
+            "learn_scale": maybe(st.booleans()),
+            "layer_weights": maybe(st.none()),
+            "min_log_std": maybe(st.sampled_from((-4.0, None))),
+            "scale": maybe(st.sampled_from(("full", "channel", "fixed"))),
+        },
+        share=0.2,
+        nan=True,
+    ),
+}

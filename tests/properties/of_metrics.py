@@ -1,0 +1,343 @@
+"""Metrics, and the two functions that measure a model."""
+
+import functools
+
+import keras
+import numpy as np
+from hypothesis import strategies as st
+from properties._cases import DTYPES, LAYOUTS, Case, arrays, maybe, optional_seeds, seeds
+
+import keras_disentangle as kd
+from keras_disentangle import metrics
+
+N = 24
+codes = arrays((N, 3), (N, 1))
+matrices = arrays((N, 3))
+factors = arrays((N, 2), (N, 1), low=0, high=2, integer=True)
+log_vars = arrays((N, 3), low=-5, high=1)
+images = arrays((3, 4, 4, 3), low=0, high=1)
+points = arrays((2, 2), (1, 2))
+held_out = st.just(np.arange(N) % 3 == 0)
+bins = st.integers(1, N)
+small = st.integers(1, 6)
+of_codes = {"codes": codes, "factors": factors}
+GRID = kd.datasets.ArrayFactorDataset(
+    (40 * np.indices((2, 1, 3)).reshape(3, 6).T).astype(np.uint8)[:, None, None],
+    (2, 1, 3),
+    ("a", "b", "c"),
+)
+KINDS = {**LAYOUTS, **DTYPES}
+
+
+def scalar(arguments):
+    return ()
+
+
+def encoder(kind):
+    """From images to codes, given as one kind of array or tensor."""
+    return lambda x: KINDS[kind](np.reshape(x, (len(x), -1)).astype("float32"))
+
+
+encoders = st.sampled_from(list(KINDS)).map(encoder)
+
+
+class Model:
+    """What `evaluate` and `importance_nll` take."""
+
+    def __init__(self, kind):
+        self.codes = encoder(kind)
+
+    def encode(self, x):
+        z = np.reshape(x, (len(x), -1))[:, :3].astype("float32")
+        return self.codes(z), self.codes(0 * z - 1)
+
+    def log_likelihood(self, x, z):
+        return -0.5 * np.square(np.asarray(z)).sum(axis=1)
+
+
+models = st.sampled_from(list(KINDS)).map(Model)
+
+
+def generator(kind):
+    """From codes (n, 2) to (n, 2, 1, 1)."""
+    return lambda z: LAYOUTS[kind](
+        np.stack([z[:, 0] * z[:, -1], z[:, 0] ** 2], axis=1).astype("float32")[:, :, None, None]
+    )
+
+
+generators = st.sampled_from(list(LAYOUTS)).map(generator)
+spaces = st.sampled_from(
+    (
+        2,
+        kd.latents.LatentSpace([kd.latents.Normal(2)]),
+        kd.latents.LatentSpace([kd.latents.Uniform(2)]),
+    )
+)
+hessian = {
+    "fn": generators,
+    "z": points,
+    "epsilon": maybe(st.sampled_from((0.1, 1, np.float32(0.5)))),
+    "directions": maybe(st.one_of(st.none(), arrays((2, 2), (3, 2), low=0.1))),
+    "batch_size": maybe(st.integers(4, 9)),
+}
+
+
+def axes(arguments):
+    given = arguments.get("directions")
+    return 2 if given is None else np.shape(given)[0]
+
+
+@functools.cache
+def network():
+    inputs = keras.Input((4, 4, 3))
+    return keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs))
+
+
+def features(images, **settings):
+    made = metrics.ImageFeatures(**settings)
+    return made(images)
+
+
+def distance(images_a, images_b, **settings):
+    return metrics.feature_distance(**settings)(images_a, images_b)
+
+
+networks = st.builds(network)
+votes = {
+    "encode": encoders,
+    "dataset": st.just(GRID),
+    "num_train": st.integers(1, 12),
+    "num_eval": st.integers(1, 8),
+    "batch_size": st.integers(2, 4),
+    "seed": maybe(optional_seeds),
+    "encode_batch": maybe(small),
+}
+
+PACKAGES = ("metrics", "keras_disentangle")
+
+TABLE = {
+    "ImageFeatures": Case(
+        features,
+        {
+            "images": images,
+            "network": networks,
+            "layers": maybe(st.one_of(st.none(), st.just([]).map(lambda _: network().layers[-1:]))),
+            "weights": maybe(st.none()),
+            "image_size": maybe(st.sampled_from((None, 4, (4, 4)))),
+            "preprocess": maybe(st.sampled_from((None, np.copy))),
+            "batch_size": maybe(small),
+        },
+        lambda a: (3, 2),
+        share=0.3,
+    ),
+    "activeness": Case(
+        metrics.activeness,
+        {
+            "generator": generators,
+            "space": spaces,
+            "codes": maybe(st.one_of(st.none(), points)),
+            "num_samples": small,
+            "num_values": maybe(st.integers(2, 4)),
+            "extent": maybe(st.sampled_from((0.5, 1, np.float32(2)))),
+            "directions": maybe(st.one_of(st.none(), arrays((2, 2), (3, 2), low=0.1))),
+            "seed": maybe(optional_seeds),
+            "batch_size": maybe(small),
+        },
+        lambda a: (axes(a),),
+    ),
+    "beta_vae": Case(metrics.beta_vae, votes, scalar),
+    "clustering_accuracy": Case(
+        metrics.clustering_accuracy,
+        {
+            "clusters": arrays((9,), low=-3, high=3, integer=True),
+            "labels": arrays((9,), low=-3, high=3, integer=True),
+        },
+    ),
+    "confidence_interval": Case(
+        lambda first, second, **settings: metrics.confidence_interval(
+            settings.pop("metric"), first, second, **settings
+        ),
+        {
+            "metric": st.sampled_from((metrics.irs, metrics.modularity, metrics.sap)),
+            "first": codes,
+            "second": factors,
+            "level": maybe(st.sampled_from((0.5, 0.95, np.float32(0.9)))),
+            "num_resamples": st.integers(2, 4),
+            "bounds": maybe(st.sampled_from((None, (0, 1), [0.0, 0.5]))),
+            "seed": maybe(optional_seeds),
+        },
+        lambda a: ((), ()),
+        share=0.5,
+    ),
+    "dci": Case(
+        metrics.dci,
+        {
+            **of_codes,
+            "estimator": maybe(st.just("binned")),
+            "held_out": maybe(st.one_of(st.none(), held_out)),
+            "seed": maybe(optional_seeds),
+        },
+        share=0.3,
+    ),
+    "explicitness": Case(
+        metrics.explicitness,
+        {**of_codes, "held_out": maybe(held_out), "seed": maybe(optional_seeds)},
+        scalar,
+        share=0.5,
+    ),
+    "factor_vae": Case(
+        metrics.factor_vae,
+        {
+            **votes,
+            "num_variance": st.integers(2, 20),
+            "threshold": maybe(st.sampled_from((0, 0.05, 10))),
+        },
+        scalar,
+    ),
+    "feature_distance": Case(
+        distance,
+        {
+            "images_a": images,
+            "images_b": images,
+            "network": networks,
+            "layers": maybe(st.none()),
+            "channel_weights": maybe(st.sampled_from((None, [np.ones(2)], [[1, 2]]))),
+            "batch_size": maybe(small),
+        },
+        lambda a: (3,),
+        share=0.2,
+    ),
+    "frechet_distance": Case(
+        metrics.frechet_distance, {"features_a": matrices, "features_b": matrices}, scalar
+    ),
+    # Nothing off the diagonal makes a ratio infinite, by definition.
+    "hessian_diagonality": Case(
+        metrics.hessian_diagonality,
+        {**hessian, "min_curvature": maybe(st.sampled_from((None, 0, 1e-4)))},
+        nan=True,
+    ),
+    "hessian_matrix": Case(
+        metrics.hessian_matrix, hessian, lambda a: (np.shape(a["z"])[0], 2, 1, 1, axes(a), axes(a))
+    ),
+    "hessian_penalty_map": Case(
+        metrics.hessian_penalty_map, hessian, lambda a: (np.shape(a["z"])[0], 2, 1, 1)
+    ),
+    "importance_nll": Case(
+        lambda **settings: {**metrics.importance_nll(**settings), "standard_error": 0},
+        {
+            "model": models,
+            "x": images,
+            "num_samples": small,
+            "per_unit": maybe(st.booleans()),
+            "seed": maybe(seeds),
+            "batch_size": maybe(small),
+        },
+    ),
+    "irs": Case(metrics.irs, {**of_codes, "quantile": maybe(st.sampled_from((0.5, 1)))}, scalar),
+    "latent_information": Case(
+        metrics.latent_information,
+        {
+            "mean": matrices,
+            "log_var": log_vars,
+            "rungs": maybe(st.sampled_from((None, [3], [1, 2], (2, 1), np.array([1, 1, 1])))),
+            "num_samples": st.integers(1, 30),
+            "seed": maybe(optional_seeds),
+        },
+    ),
+    "mig": Case(metrics.mig, {**of_codes, "num_bins": maybe(bins)}, scalar),
+    "mig_sup": Case(
+        metrics.mig_sup,
+        {
+            "codes": matrices,
+            "factors": factors,
+            "num_bins": maybe(bins),
+            "active": maybe(st.sampled_from((None, [True, False, True], np.zeros(3, bool)))),
+        },
+        scalar,
+    ),
+    "modularity": Case(metrics.modularity, {**of_codes, "num_bins": maybe(bins)}, scalar),
+    "mutual_information": Case(
+        metrics.mutual_information,
+        {**of_codes, "num_bins": maybe(bins)},
+        lambda a: (np.shape(a["codes"])[1], np.shape(a["factors"])[1]),
+    ),
+    "peak_hessians": Case(
+        metrics.peak_hessians,
+        hessian,
+        lambda a: ((np.shape(a["z"])[0], axes(a), axes(a)), (np.shape(a["z"])[0], 3)),
+    ),
+    "perceptual_path_length": Case(
+        metrics.perceptual_path_length,
+        {
+            "generator": generators,
+            "space": spaces,
+            "distance": st.just(metrics.squared_pixel_distance),
+            "num_samples": small,
+            "epsilon": maybe(st.sampled_from((1e-4, 1e-2))),
+            "sampling": maybe(st.sampled_from(("end", "full"))),
+            "interpolation": maybe(st.sampled_from(("slerp", "lerp"))),
+            "percentiles": maybe(st.sampled_from(((1, 99), [0, 100], np.array([50, 50])))),
+            "seed": maybe(optional_seeds),
+            "batch_size": maybe(small),
+        },
+        scalar,
+    ),
+    "posterior_mig": Case(
+        metrics.posterior_mig,
+        {
+            "mean": matrices,
+            "log_var": log_vars,
+            "factors": factors,
+            "factors_used": maybe(st.sampled_from((None, [0], (0,), np.array([0])))),
+            "num_samples": st.integers(1, 30),
+            "seed": maybe(optional_seeds),
+        },
+    ),
+    "sap": Case(
+        metrics.sap,
+        {
+            **of_codes,
+            "continuous": maybe(st.booleans()),
+            "held_out": maybe(held_out),
+            "seed": maybe(optional_seeds),
+        },
+        scalar,
+    ),
+    "squared_pixel_distance": Case(
+        metrics.squared_pixel_distance, {"images_a": images, "images_b": images}, lambda a: (3,)
+    ),
+    # Of dependent codes the total correlation is infinite.
+    "unsupervised_scores": Case(
+        metrics.unsupervised_scores, {"codes": codes, "num_bins": maybe(bins)}, nan=True
+    ),
+    "evaluate": Case(
+        kd.evaluate,
+        {
+            "model": models,
+            "dataset": st.just(GRID),
+            "metrics": maybe(
+                st.sampled_from(("modularity", ["irs", "information"], ("factor_vae",)))
+            ),
+            "num_samples": maybe(st.integers(6, 8)),
+            "num_votes": st.integers(1, 9),
+            "num_resamples": maybe(st.sampled_from((0, 2))),
+            "options": st.just({"modularity": {"num_bins": 2}, "mig": {"num_bins": 2}}).map(
+                lambda options: {**options, "mig_sup": {"num_bins": 2}}
+            ),
+            "seed": maybe(seeds),
+            "batch_size": maybe(small),
+            "verbose": maybe(st.just(0)),
+        },
+        share=0.5,
+    ),
+    "encode_images": Case(
+        kd.encode_images,
+        {
+            "model": models,
+            "images": st.just(GRID.images),
+            "num_images": st.integers(1, 6),
+            "batch_size": maybe(small),
+        },
+        lambda a: ((a["num_images"], 3), (a["num_images"], 3)),
+    ),
+}
