@@ -78,6 +78,14 @@ def check_shape_is_said(name, image_shape, data_dir, argument, said, choices):
     say(name, shape, image_shape)
 
 
+def announce(name, image_shape, data_dir=None):
+    """Prints what becomes of named or stored images that a trained model takes in another shape."""
+    if name in _NAMED or Path(str(name)).expanduser().exists():
+        shape = image_shape_of(name, data_dir)
+        if shape != tuple(image_shape):
+            say(name, shape, image_shape)
+
+
 def say(name, shape, image_shape):
     """Prints what becomes of data of one's own."""
     done = [f"taken as {text(image_shape)}"]

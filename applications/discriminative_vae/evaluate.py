@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.discriminative_vae import _trained
 
 STATISTICS = ("stored", "prior", "reconstructions")
@@ -31,6 +31,7 @@ def main(arguments=None):
     parser.add_argument("--json", help="also write the scores to this file")
     options = parser.parse_args(arguments)
     model = _trained.load(options.weights)
+    _own_data.announce(options.data, model.image_shape, options.data_dir)
     judge = _trained.load_judge(options.judge, options.data, model.image_shape)
     splits = _trained.load_splits(options.data, options.data_dir, model.image_shape)
     if options.statistics == "prior":

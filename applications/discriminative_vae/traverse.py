@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from keras import ops
+from keras_disentangle.applications import _own_data
 from keras_disentangle.applications.discriminative_vae import _trained
 from keras_disentangle.applications.discriminative_vae.classifier import to_float
 
@@ -28,6 +29,7 @@ def main(arguments=None):
         raise ValueError(f"`against` must be models of other folders. Received: {names}")
     models = {name: _trained.load(path) for name, path in zip(names, paths, strict=True)}
     image_shape = next(iter(models.values())).image_shape
+    _own_data.announce(options.data, image_shape, options.data_dir)
     images, _ = _trained.load_splits(options.data, options.data_dir, image_shape)["test"]
     out = Path(options.out)
     written = draw(models, images, out, columns=options.columns, seed=options.seed)

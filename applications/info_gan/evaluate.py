@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.info_gan import _trained
 
 import keras_disentangle as kd
@@ -27,6 +27,7 @@ def main(arguments=None):
     information, entropy = _information(model, options)
     scores = {"information": information, "entropy": entropy}
     if options.data is not None:
+        _own_data.announce(options.data, model.image_shape, options.data_dir)
         images, labels = kd.datasets.load_images(
             options.data,
             split=options.split,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications import _own_data, _runs
 from keras_disentangle.applications.progressive_gan import _trained
 from keras_disentangle.applications.progressive_gan.presets import PRESETS
 
@@ -37,6 +37,7 @@ def main(arguments=None):
             f"`preset` must be that of the model, whose images have {model.image_shape[0]} pixels "
             f"a side. Received: preset={options.preset!r}"
         )
+    _own_data.announce(options.data, model.image_shape, options.data_dir)
     images = _trained.load_images(options.data, preset, options.data_dir)
     scores = _trained.scores(
         model,

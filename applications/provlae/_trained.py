@@ -1,6 +1,6 @@
 """What `evaluate.py` and `traverse.py` share: a trained model and its data, from options."""
 
-from keras_disentangle.applications import _evaluation, _runs, _weights
+from keras_disentangle.applications import _evaluation, _own_data, _runs, _weights
 from keras_disentangle.applications.provlae.provlae import FOLDER, ProVLAE
 
 import keras_disentangle as kd
@@ -33,6 +33,7 @@ def load(options):
     if options.data is None:
         is_file = _weights.is_path(options.weights)
         options.data = "dsprites" if is_file else _weights.shipped_data(FOLDER, options.weights)
+    _own_data.announce(options.data, model.image_shape, options.data_dir)
     return model, load_data(options.data, model.image_shape, options.data_dir)
 
 

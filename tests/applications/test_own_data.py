@@ -115,3 +115,16 @@ def test_data_of_the_default_shape_need_no_word(tmp_path, capsys):
     assert recipe_of(info_gan.main, "--data", colour, "--recipe", "mnist").data == colour
     assert "images of 28×28×3, taken as 28×28×1, turned grey" in capsys.readouterr().out
     assert recipe_of(progressive_gan.main, "--data", "clevr_simple").data == "clevr_simple"
+
+
+def test_a_trained_model_says_what_becomes_of_other_images(tmp_path, capsys):
+    data = photos(tmp_path / "photos")
+    _own_data.announce(data, (80, 96, 3))
+    _own_data.announce("dsprites", (32, 32, 1))
+    _own_data.announce("mnist", (28, 28, 1))
+    assert not capsys.readouterr().out
+    _own_data.announce(data, (32, 32, 1))
+    assert "taken as 32×32×1, cropped around the centre" in (printed := capsys.readouterr().out)
+    assert "turned grey" in printed
+    _own_data.announce("mnist", (28, 28, 3))
+    assert "28×28×1, taken as 28×28×3, grey repeated as colour" in capsys.readouterr().out
