@@ -166,7 +166,7 @@ def test_bad_arguments_are_named(run, tmp_path):
     with pytest.raises(ValueError, match="`weights` must be None, .* Received: weights='cars'"):
         build(weights="cars")
     with pytest.raises(ValueError, match="`generator_weights` must be a file .*BigGAN"):
-        build("biggan_churches")
+        build(preset="biggan_churches")
     with pytest.raises(ValueError, match="`generator_weights` must be None .*Received: .*'other'"):
         build(weights="clevr_1fov", generator_weights="other")
     for settings, message in (

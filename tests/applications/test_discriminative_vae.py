@@ -334,7 +334,7 @@ def test_the_script_says_what_is_wrong(tmp_path):
     done = subprocess.run(
         [*command, "--log-dir", tmp_path / "run"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1 and "error: `name_or_path`" in done.stderr
+    assert done.returncode == 1 and "error: `data`: there is no file nowhere.npz" in done.stderr
 
 
 @pytest.mark.parametrize(
