@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_int, check_seed, check_weight
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
@@ -91,7 +91,7 @@ class VariationalModel(SteppedModel):
         self.observation = observation
         self.pixel_scale = pixel_scale
         self.min_log_std = checked_floor(min_log_std)
-        self.seed = seed
+        self.seed = check_seed("seed", seed)
 
         self.sampling = GaussianSampling(seed=seed, name="sampling")
         self.add_ramp("beta", beta)
@@ -353,7 +353,7 @@ class VariationalModel(SteppedModel):
         Raises:
             ValueError: if `n` is not a positive integer.
         """
-        check_int("n", n)
+        n, seed = check_int("n", n), check_seed("seed", seed)
         return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
 
     @inference
@@ -416,7 +416,7 @@ class VariationalModel(SteppedModel):
         if not norms:
             return
         momenta = [layer.momentum for layer in norms]
-        generator = keras.random.SeedGenerator(seed)
+        generator = keras.random.SeedGenerator(check_seed("seed", seed))
         try:
             for done in range(num_batches):
                 for layer in norms:

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_seed
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
 from keras_disentangle.trainers.phase import Move
@@ -35,8 +36,8 @@ class PhasedModel(SteppedModel):
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = check_seed("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.trackers = {}
 
     # Hooks
