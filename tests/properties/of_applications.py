@@ -1,9 +1,10 @@
 """Applications: without weights, and in the smallest settings they have."""
 
+import tiny_models
 from hypothesis import strategies as st
 from properties._cases import Case, maybe, optional_seeds
 
-from keras_disentangle import applications
+from keras_disentangle import applications, losses
 
 PACKAGES = ("applications",)
 names = maybe(st.just("model"))
@@ -14,35 +15,24 @@ def constructed(make):
     return lambda **settings: make(**settings).count_params()
 
 
+def features():
+    classifier = tiny_models.frozen_classifier((16, 16, 1))
+    return losses.FeatureMatchingLoss(classifier, ["norm"])
+
+
 # Hardly one of the calls builds the whole of it, for that takes a second.
 TABLE = {
     "BigGAN": Case(
         constructed(applications.BigGAN),
-        {
-            "weights": st.none(),
-            "image_size": st.just(128),
-            "channels": st.just(4),
-            "num_classes": st.just(3),
-            "embedding_dim": st.just(4),
-            "kernel_initializer": st.just("zeros"),
-            "seed": maybe(optional_seeds),
-            "name": names,
-        },
-        share=0.02,
+        {"image_size": st.just(128), "channels": st.just(4)},
+        share=0.1,
+        heavy=True,
     ),
     "BigGANDeep": Case(
         constructed(applications.BigGANDeep),
-        {
-            "weights": st.none(),
-            "image_size": st.just(128),
-            "channels": st.just(4),
-            "latent_dim": st.just(4),
-            "num_classes": st.just(3),
-            "kernel_initializer": st.just("zeros"),
-            "seed": maybe(optional_seeds),
-            "name": names,
-        },
-        share=0.02,
+        {"image_size": st.just(128), "channels": st.just(4)},
+        share=0.1,
+        heavy=True,
     ),
     "DirectionDiscovery": Case(
         constructed(applications.DirectionDiscovery),
@@ -58,7 +48,8 @@ TABLE = {
     "DiscriminativeVAE": Case(
         constructed(applications.DiscriminativeVAE),
         {
-            "weights": maybe(st.none()),
+            "weights": st.none(),
+            "feature_loss": st.builds(features),
             "image_shape": st.just((16, 16, 1)),
             "latent_dim": st.just(2),
             "beta": maybe(st.sampled_from((0.5, 1))),

@@ -6,11 +6,13 @@ import keras
 import numpy as np
 from hypothesis import strategies as st
 from keras import ops
-from properties._cases import Case, arrays, maybe, optional_seeds
+from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
 
 from keras_disentangle import latents, losses
 
 BATCH = (4, 3)
+# Keras refuses lists of numbers as inputs.
+INPUTS = tuple(name for name in LAYOUTS if name != "list")
 pairs = arrays(BATCH)
 images = arrays((2, 4, 4, 1), low=0, high=1)
 logits = arrays((4, 1))
@@ -111,7 +113,7 @@ TABLE = {
         penalty_of,
         {
             "model": st.builds(lambda: networks()[0]),
-            "inputs": arrays((4, 3)),
+            "inputs": arrays((4, 3), layouts=INPUTS),
             "outputs": maybe(st.sampled_from((None, ["hidden"], ["hidden", "last"]))),
             "argument": maybe(st.just(0)),
             "num_directions": maybe(st.just(2)),
@@ -144,8 +146,8 @@ TABLE = {
     "FeatureMatchingLoss": Case(
         features_of,
         {
-            "x": images,
-            "reconstruction": images,
+            "x": arrays((2, 4, 4, 1), low=0, high=1, layouts=INPUTS),
+            "reconstruction": arrays((2, 4, 4, 1), low=0, high=1, layouts=INPUTS),
             "feature_model": st.builds(lambda: networks()[1]),
             "layers": st.sampled_from((["maps"], ["maps", "logits"])),
             "learn_scale": maybe(st.booleans()),

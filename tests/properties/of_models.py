@@ -2,7 +2,6 @@
 
 import functools
 
-import keras
 import numpy as np
 import tiny_models
 from hypothesis import strategies as st
@@ -106,9 +105,7 @@ training = {
     "x": batches,
     "batch_size": st.sampled_from((2, 4)),
     "epochs": st.just(1),
-    "optimizer": st.sampled_from(("sgd", 0.01)).map(
-        lambda given: given if isinstance(given, str) else keras.optimizers.SGD(given)
-    ),
+    "optimizer": st.sampled_from(("sgd", "adam")),
     "steps_per_epoch": maybe(st.just(1)),
     "shuffle": maybe(st.booleans()),
 }
