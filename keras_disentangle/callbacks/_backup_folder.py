@@ -6,6 +6,7 @@ A file is a line of JSON (which lists the arrays), the arrays' bytes, and the SH
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -13,6 +14,8 @@ import warnings
 
 import ml_dtypes  # noqa: F401  teaches NumPy the names bfloat16 and float8_...
 import numpy as np
+
+from keras_disentangle.callbacks._backup_lock import FolderLock
 
 _NAME = re.compile(r"backup-(\d{6,})")
 _TEMPORARY = re.compile(r"backup-\d{6,}\.\d+\.tmp")
@@ -29,6 +32,7 @@ class BackupFolder:
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self._whole = []
+        self._lock = None
 
     @property
     def newest(self):
@@ -36,15 +40,30 @@ class BackupFolder:
         return self._whole[-1] if self._whole else None
 
     def open(self):
-        """Makes the folder and removes what a killed run left half-written in it."""
+        """Makes the folder, takes it for this process and removes what a killed run left
+        half-written in it.
+
+        Raises:
+            ValueError: if it cannot be written to, or another process has it.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError("no permission")
+            self._lock = FolderLock(self.path)
         except OSError as error:
-            raise self._unusable(error) from error
-        if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
-            raise self._unusable("no permission")
+            raise ValueError(
+                "`path` must be a folder that can be written to. Received: "
+                f"path={str(self.path)!r} ({error})"
+            ) from error
         self._remove(name for name in os.listdir(self.path) if _TEMPORARY.fullmatch(name))
         self._whole = []
+
+    def close(self):
+        """Leaves the folder to other processes."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def read(self):
         """(header, arrays) of the newest file that is whole, or `None` in a folder without any.
@@ -52,30 +71,34 @@ class BackupFolder:
         Raises:
             ValueError: if there are files but not one is whole.
         """
-        damaged = []
+        bad = []
         for file in reversed(self._files()):
-            content = file.read_bytes()
-            backup = _unpack(content)
+            try:
+                backup = _unpack(file.read_bytes())
+            except OSError as error:
+                bad.append(f"{file.name} cannot be read ({error.strerror})")
+                continue
             if backup is None:
-                damaged.append(file.name)
+                bad.append(f"{file.name} is damaged")
                 continue
             self._whole = [file]
-            if damaged:
+            if bad:
                 warnings.warn(
-                    f"In {self.path}, {_list(damaged)} is damaged: the run goes on from the backup "
-                    f"before, {file.name}",
+                    f"In {self.path}, {_list(bad)}: the run goes on from the backup before, "
+                    f"{file.name}",
                     stacklevel=2,
                 )
             return backup
-        if damaged:
+        if bad:
             raise ValueError(
                 f"`path` must hold a backup that is whole, or none. Received: {self.path}, where "
-                f"{_list(damaged)} is damaged; to begin the run anew, remove what is there"
+                f"{_list(bad)}; to begin the run anew, remove what is there"
             )
         return None
 
     def write(self, header, arrays):
         """Adds a backup and, once it is on the disk, removes all but it and the one before."""
+        self.path.mkdir(parents=True, exist_ok=True)
         files = self._files()
         number = int(_NAME.fullmatch(files[-1].name)[1]) + 1 if files else 1
         file = self.path / f"backup-{number:06d}"
@@ -106,14 +129,8 @@ class BackupFolder:
 
     def _remove(self, names):
         for name in names:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # What is left over harms nothing.
                 os.remove(self.path / name)
-
-    def _unusable(self, reason):
-        return ValueError(
-            f"`path` must be a folder that can be written to. Received: path={str(self.path)!r} "
-            f"({reason})"
-        )
 
 
 def _pack(stream, header, arrays):
@@ -131,15 +148,21 @@ def _unpack(content):
     body = memoryview(content)[:-_DIGEST]
     if hashlib.sha256(body).digest() != content[-_DIGEST:]:
         return None
-    start = content.index(b"\n") + 1
-    line = json.loads(content[:start])
     arrays = []
-    for listed in line["arrays"]:
-        dtype, shape = np.dtype(listed["dtype"]), tuple(listed["shape"])
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays.append(np.frombuffer(body, dtype, count, start).reshape(shape))
-        start += count * dtype.itemsize
-    return line["header"], arrays
+    try:
+        start = content.index(b"\n") + 1
+        line = json.loads(content[:start])
+        header = dict(line["header"])
+        for listed in line["arrays"]:
+            dtype, shape = np.dtype(listed["dtype"]), tuple(listed["shape"])
+            count = math.prod(shape)
+            if any(size < 0 for size in shape):
+                return None
+            arrays.append(np.frombuffer(body, dtype, count, start).reshape(shape))
+            start += count * dtype.itemsize
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None  # Not written by `_pack`, though the sum is right.
+    return (header, arrays) if start == len(body) else None
 
 
 def _plain(value):

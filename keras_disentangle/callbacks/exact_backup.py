@@ -3,13 +3,18 @@
 import itertools
 import os
 import random
+import warnings
 
 import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.callbacks._backup_calls import CallList
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
+from keras_disentangle.callbacks._backup_header import FORMAT, check_header
+from keras_disentangle.callbacks._backup_memory import CallbackMemory
+from keras_disentangle.callbacks._backup_settings import check_settings, settings
 from keras_disentangle.callbacks._backup_state import (
     as_array,
     as_tuple,
@@ -22,32 +27,55 @@ from keras_disentangle.callbacks._backup_state import (
 )
 from keras_disentangle.schedules import read
 
-_FORMAT = 1
-
 
 class ExactBackup(keras.callbacks.Callback):
     """Backs up a run, so that the same script, started again, ends with the same weights.
 
     Saved are all variables of the model (weights, step, ramps, moving averages, the states of its
     seed generators), of its optimizer and of its metrics, the epoch *and* the batch within it, the
-    place in the data, the history, and the states of Python's and NumPy's global generators. When
-    `fit` begins and `path` holds a backup, the run goes on from there: every number of it, and of
-    the history, is bit for bit that of a run that was never stopped. The batches of the epoch that
-    it had seen are drawn again but not trained on; callbacks get empty logs for them, those of the
-    backup for the last. A run that had ended, be it by a callback's wish, ends at once; with more
-    `epochs` it goes on.
+    place in the data, the history, what the other callbacks remember, and the states of Python's
+    and NumPy's global generators. When `fit` begins and `path` holds a backup, the run goes on from
+    there: every number of it, and of the history, is bit for bit that of a run that was never
+    stopped. The batches of the epoch that it had seen are drawn again but not trained on, and no
+    other callback is called for them. A run that had ended, be it by a callback's wish, ends at
+    once; with more `epochs` it goes on.
 
     A backup is one file, which takes its place at once when it is whole and on the disk; the two
-    newest are kept. If the newest is damaged, the one before is taken, with a warning. A state that
-    is not finite is never saved. One folder is for one call of `fit`.
+    newest are kept. If the newest is damaged or cannot be read, the one before is taken, with a
+    warning. A state that is not finite is never saved. One folder is for one call of `fit`, and for
+    one process at a time. If a backup cannot be written, as on a full disk, training goes on with a
+    warning, the backups before are left as they are, and the next one is tried when it is due.
 
-    Where in the list of callbacks it stands does not matter while the model trains. Not kept are
-    the random generators that belong to Keras and the backends (of a layer that draws without a
-    `SeedGenerator`), what other callbacks remember (`EarlyStopping`, `ReduceLROnPlateau`), and what
-    callbacks after this one do to the model when training ends. Where an optimizer has `use_ema`,
-    the end of `fit` puts its averages in the weights' place, and more `epochs` set out from these.
-    Where TensorFlow trains on several replicas, their sums are kept as one: the history's means of
-    an epoch that was resumed in its midst may differ in the last digit, the weights do not.
+    **Other callbacks** may stand before this one or after it. Of Keras's own everything is kept
+    that matters: best values and weights, counters, whether averages are swapped in; the file of a
+    `CSVLogger` loses the rows that were written after the backup. Of any other callback the
+    attributes are kept that change while training, if they are numbers, texts, arrays, tensors,
+    Keras variables, metrics or layers, random generators, or lists, sets, dicts and dataclasses of
+    these. What lies elsewhere (in a closure, in a file of its own) is not seen. A callback that
+    knows better has two methods:
+
+    - `get_backup_state()` gives what it remembers: such values, for example a dict; or `None`;
+    - `set_backup_state(state)` gets it back, as arrays where there were arrays, after
+      `on_train_begin` and before the first batch.
+
+    A callback with neither that holds anything else, such as an open file, is refused by name. One
+    that only looks on may say so by an attribute, `only_looks_on = True` (set on the class, or on a
+    callback that someone else wrote): then what of it cannot be kept is not, and it may come, go
+    and change while the run is stopped. The callbacks of this library that draw, measure and log
+    are of this kind.
+
+    **A changed run is refused.** A backup holds the configuration of the model and of what it was
+    compiled with (where the model has `get_config`), the arguments of the callbacks (functions by
+    their names), and of the data what it was made with and a look at its images; an error says what
+    was changed. Paths and `verbose` may change, and `epochs`. The size of the batches into which
+    `fit` cuts arrays shows only in their number.
+
+    Not kept are the random generators that belong to Keras and the backends (of a layer that draws
+    without a `SeedGenerator`). Where an optimizer has `use_ema`, the end of `fit` puts its averages
+    in the weights' place, and more `epochs` set out from these. Where TensorFlow trains on several
+    replicas, their sums are kept as one: the history's means of an epoch that was resumed in its
+    midst may differ in the last digit, the weights do not. Logs for TensorBoard that were written
+    after the backup are written once more, with equal numbers.
 
     Data must be read again from its start, and so must be one of:
 
@@ -70,15 +98,31 @@ class ExactBackup(keras.callbacks.Callback):
     Raises:
         ValueError: when made, if `save_freq` is neither of the two or `data` cannot be read again
             in the same order (a generator, arrays that are shuffled, several workers); when
-            training begins, if `path` cannot be written to or holds damaged backups only, if the
-            data is not known or cut by `steps_per_epoch`, if the backup is of another model,
-            optimizer, backend or length of epochs, or past `epochs`; while training, if the model
+            training begins, if `path` cannot be written to, is in use by another process or holds
+            damaged backups only, if the data is not known or cut by `steps_per_epoch`, if a
+            callback remembers what cannot be kept, if the backup is of another model, optimizer,
+            backend, length of epochs or setting, or past `epochs`; while training, if the model
             is no longer finite (the message says which backup is good).
 
     Example:
 
     >>> batches = kd.datasets.image_batches(images, batch_size=128, seed=0)
     >>> model.fit(batches, epochs=30, callbacks=[ExactBackup("backups", save_freq=1000)])
+
+    A callback of one's own that holds a file:
+
+    >>> class Diary(keras.callbacks.Callback):
+    ...     def on_train_begin(self, logs=None):
+    ...         self.file = open("diary.txt", "a")
+    ...
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(epoch, logs, file=self.file, flush=True)
+    ...
+    ...     def get_backup_state(self):
+    ...         return {"length": self.file.tell()}
+    ...
+    ...     def set_backup_state(self, state):
+    ...         self.file.truncate(state["length"])
     """
 
     def __init__(self, path, save_freq="epoch", data=None):
@@ -108,14 +152,30 @@ class ExactBackup(keras.callbacks.Callback):
         check_rereadable(x, shuffle)
         self.data = x
 
+    def set_params(self, params):
+        super().set_params(params)
+        # Before training begins for any callback, such as a `CSVLogger`, which empties its file.
+        self._folder.open()
+
     def on_train_begin(self, logs=None):
+        try:
+            self._begin()
+        except BaseException:
+            self._folder.close()
+            raise
+
+    def _begin(self):
         model = self.model
         check_epochs(self.data, self.params["steps"])
         self._steps_per_call = model.steps_per_execution
         self._epoch = None
         self._unsaved = 0
         self._logs = {}
-        self._folder.open()
+        self._callbacks = CallList(self)
+        self._memory = CallbackMemory(self._callbacks.all, self, state_variables(model))
+        self._memory.begin(self._memory.before)
+        self._settings = settings(model, self.data, self._memory.before + self._memory.after)
+        self._first_count = read(counter(model))
         self._backup = self._folder.read()
         if self._backup is None:
             return
@@ -127,10 +187,15 @@ class ExactBackup(keras.callbacks.Callback):
             counter(model).assign(state["first_step"])
         if hasattr(self.data, "epoch"):
             self.data.epoch = state["data_epoch"]
+        nothing_left = state["epoch"] == self.params["epochs"]
         ended = state["stopped"] and state["epochs"] == self.params["epochs"]
+        if nothing_left or state["ended"]:
+            self._remember(self._memory.before)
         model._initial_epoch = self.params["epochs"] if ended else state["epoch"]
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._epoch is None:
+            self._memory.begin(self._memory.after)
         if self._backup is None:
             due = self.save_freq == "epoch" or self._unsaved >= self.save_freq
             save = due and self._epoch is not None
@@ -141,16 +206,23 @@ class ExactBackup(keras.callbacks.Callback):
         state, _ = self._backup
         if epoch != state["epoch"]:
             raise ValueError(
-                f"`initial_epoch` must be that of the run which {self._folder.newest} is of. "
-                f"Received: initial_epoch={epoch}"
+                f"`initial_epoch` must be left out or {state['epoch']}, the epoch at which "
+                f"{self._folder.newest} was made. Received: initial_epoch={epoch}"
             )
-        self._resume_history(state)
+        self.model._initial_epoch = None
         random.setstate(as_tuple(state["random"]))
         np.random.set_state(state["numpy_random"])
-        if state["batch"] == 0:
+        if state["ended"]:
+            # As when training went on: those before this one have begun the epoch by now.
+            self._remember(self._memory.after)
+            self._backup = None
+        elif state["batch"] == 0:
             # Callbacks before this one have had their turn at this state, those after it have not.
             self._restore(metrics=False)
+            self._remember()
             self._backup = None
+        else:
+            self._callbacks.mute()
         self._begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -161,8 +233,14 @@ class ExactBackup(keras.callbacks.Callback):
             if batch < state["batch"]:
                 self._skip_next(batch, state)
                 return
+            self._callbacks.unmute()
+            for callback in self._memory.before:
+                callback.on_train_batch_begin(batch, logs)
             self._restore(metrics=True)
+            self._remember()
             self._backup = None
+            for callback in self._memory.after:
+                callback.on_train_batch_begin(batch, logs)
         elif self.save_freq != "epoch" and self._unsaved >= self.save_freq:
             self._save(batch)
         self._unsaved += self._steps_per_call
@@ -170,6 +248,7 @@ class ExactBackup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._logs = {k: v for k, v in (logs or {}).items() if not k.startswith("val_")}
         if self._backup is not None and not self.model.stop_training:
+            self._callbacks.unmute()
             raise ValueError(
                 "`data` must be that of the run so far. Received: data that ends before batch "
                 f"{self._backup[0]['batch']} of the epoch, where {self._folder.newest} was made"
@@ -179,18 +258,20 @@ class ExactBackup(keras.callbacks.Callback):
         if self._backup is None:
             if self._epoch is not None:
                 self._begin_epoch(self._epoch + 1)
-                self._save(batch=0, stopped=bool(self.model.stop_training))
+                self._save(batch=0, ended=True)
         elif self._epoch is None:  # There was nothing left to train.
-            self._resume_history(self._backup[0])
+            self.model._initial_epoch = None
             self._restore(metrics=False)
+            self._remember(self._memory.after)
         self._backup = None
+        self._folder.close()
 
     def _begin_epoch(self, epoch):
         self._epoch = epoch
         self._first_step = read(counter(self.model))
         self._random = random.getstate(), np.random.get_state()
 
-    def _save(self, batch, stopped=False):
+    def _save(self, batch, ended=False):
         model = self.model
         variables = state_variables(model)
         # When an epoch begins they have just been set to zero, or are not made yet.
@@ -200,28 +281,39 @@ class ExactBackup(keras.callbacks.Callback):
         if batch:
             logs = {k: as_array(v).tolist() for k, v in model.get_metrics_result().items()}
         self._check_finite(model, logs, zip(variables, arrays, strict=False))
-        history = getattr(model, "history", None)
+        self._callbacks.wait()
+        remembered = []
         state = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "backend": keras.backend.backend(),
             "optimizer": type(model.optimizer).__name__,
             "variables": signatures(variables),
             "metrics": signatures(metrics),
+            "settings": self._settings,
+            "first_count": self._first_count,
             "epoch": self._epoch,
             "batch": batch,
             "steps": self.params["steps"],
             "epochs": self.params["epochs"],
-            "stopped": stopped,
+            "ended": ended,
+            "stopped": ended and bool(model.stop_training),
             "first_step": self._first_step,
             "logs": logs if batch else {},
-            "history": getattr(history, "history", {}),
-            "history_epochs": getattr(history, "epoch", []),
+            "memory": self._memory.collect(remembered),
             "random": self._random[0],
             "numpy_random": self._random[1],
             "data_epoch": getattr(self.data, "epoch", None),
         }
-        self._folder.write(state, arrays)
         self._unsaved = 0
+        try:
+            self._folder.write(state, arrays + remembered)
+        except OSError as error:
+            good = self._folder.newest
+            good = f"the newest backup is {good}" if good else "there is no backup"
+            warnings.warn(
+                f"No backup could be written to {self.path}: {error}. Training goes on; {good}",
+                stacklevel=2,
+            )
 
     def _restore(self, metrics):
         """Assigns the backup if all of it fits."""
@@ -236,15 +328,13 @@ class ExactBackup(keras.callbacks.Callback):
         # What a compiled step does may depend on a variable: a growing GAN's stage.
         getattr(self.model, "follow_stage", lambda: None)()
 
-    def _resume_history(self, state):
-        # Only now: when training begins, Keras's own `History` empties its list of epochs.
-        model = self.model
-        model._initial_epoch = None
-        history = getattr(model, "history", None)
-        if isinstance(history, keras.callbacks.History):
-            history.epoch = list(state["history_epochs"])
-            history.history.clear()
-            history.history.update(state["history"])
+    def _remember(self, callbacks=None):
+        """Gives the other callbacks, or some of them, their memory of the backup."""
+        state, arrays = self._backup
+        if callbacks is None:
+            callbacks = self._memory.before + self._memory.after
+        arrays = arrays[len(state["variables"]) + len(state["metrics"]) :]
+        self._memory.restore(callbacks, state["memory"], arrays, self._folder.newest)
 
     def _skip_next(self, batch, state):
         """Makes the next call of the train function only draw its batches."""
@@ -273,8 +363,8 @@ class ExactBackup(keras.callbacks.Callback):
     def _check_run(self, state):
         file = self._folder.newest
         steps, epochs = self.params["steps"], self.params["epochs"]
+        check_header(state, file)
         for what, expected, received in (
-            ("version of this callback", state["format"], _FORMAT),
             ("backend", state["backend"], keras.backend.backend()),
             ("optimizer", state["optimizer"], type(self.model.optimizer).__name__),
             ("number of batches in an epoch", state["steps"], steps),
@@ -284,6 +374,8 @@ class ExactBackup(keras.callbacks.Callback):
                     f"The {what} must be that of the backup {file}, {expected}. "
                     f"Received: {received}"
                 )
+        moved = state["first_count"] != self._first_count
+        check_settings(self._settings, state["settings"], file, moved)
         if state["batch"] % self._steps_per_call:
             raise ValueError(
                 f"`steps_per_execution` must lead to batch {state['batch']}, where {file} was "

@@ -77,6 +77,10 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
             self._check_training_length(epoch)
             self._last_step = None
 
+    def get_backup_state(self):
+        """For `ExactBackup`: all that is to be remembered, the ramps, is the model's."""
+        return None
+
     def _is_set(self, ramps, length):
         starts = [read(ramp.first_step) for ramp in ramps]
         evenly = all(b - a == length for a, b in zip(starts, starts[1:], strict=False))

@@ -104,6 +104,15 @@ class ProgressiveGrowth(keras.callbacks.Callback):
             if self.reset_optimizer:
                 model.optimizer.reset()
 
+    def get_backup_state(self):
+        """For `ExactBackup`: how many events are to come; all else is the model's."""
+        return None if self._events is None else len(self._events)
+
+    def set_backup_state(self, state):
+        # Before the first epoch, the model says what is to come.
+        if self._events is not None:
+            self._events = self._events[len(self._events) - state :]
+
     def _start(self, stage):
         """Steps from the first stage's beginning to that of another."""
         return stage * self._stage_steps + max(stage - 1, 0) * self._fade_steps

@@ -1,0 +1,31 @@
+"""The file of a `keras.callbacks.CSVLogger`, which must lose what was written after a backup."""
+
+import os
+
+
+def csv_content(logger):
+    """The file as it is now, as bytes; None if there is none."""
+    if logger.csv_file is not None and not logger.csv_file.closed:
+        logger.csv_file.flush()
+    try:
+        with open(logger.filename, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def set_csv_content(logger, content):
+    """Makes the file what it was, and lets the next row follow."""
+    if content is None:
+        return
+    is_open = logger.csv_file is not None and not logger.csv_file.closed
+    if is_open:
+        logger.csv_file.close()
+    part = f"{logger.filename}.part"
+    with open(part, "wb") as file:
+        file.write(content)
+    os.replace(part, logger.filename)
+    if is_open:
+        logger.csv_file = open(logger.filename, "a")
+    logger.writer = None
+    logger.append_header = not content
