@@ -10,6 +10,7 @@ import keras
 from keras_disentangle.applications._weights import available_weights
 
 from keras_disentangle._initial_values import no_random_values
+from keras_disentangle.callbacks._backup_lock import FolderLock
 from keras_disentangle.schedules import read
 
 RUN = "run.json"
@@ -75,6 +76,8 @@ def clear(log_dir, *folders):
     """Removes what an earlier training wrote, so that its pictures and logs do not mix in."""
     if not (log_dir / RUN).exists():  # Not a folder of ours.
         return
+    if (log_dir / "backup").is_dir():  # An error if another process trains there.
+        FolderLock(log_dir / "backup").release()
     for name in ("train", "pictures", *folders):
         shutil.rmtree(log_dir / name, ignore_errors=True)
     for name in ("model.part.keras", "model.keras", "results.json"):
