@@ -60,7 +60,7 @@ def draw(model, out, *, num_directions=12, num_latents=6, span=None, steps=9, se
     )
     order = np.argsort(-active)[:num_directions]
     latents = ops.convert_to_numpy(model.space.sample(num_latents, seed=seed))
-    options = {"span": span, "steps": steps}
+    options = {"span": span, "steps": steps, "value_labels": True}
     pictures = {
         "directions": direction_traversal(
             decode,

@@ -156,7 +156,9 @@ def main(arguments=None):
         error = np.square(found - images).mean()
         print(f"{name:22}{error:24.5f}   {fine_texture(found):20.6f}")
     rows = np.stack(shown, axis=1)[: options.rows].reshape(-1, *model.image_shape)
-    save_png(Path(options.out), image_grid(enlarge(rows.clip(0, 1)), len(shown)))
+    labels = ["images", "as they are", "VAE", "blurred"]
+    grid = image_grid(enlarge(rows.clip(0, 1)), len(shown), column_labels=labels)
+    save_png(Path(options.out), grid)
     print(f"picture  {options.out}")
 
 

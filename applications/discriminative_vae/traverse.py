@@ -58,6 +58,8 @@ def draw(models, images, out, *, columns=16, seed=0):
         pictures[f"interpolations_{name}.png"] = ways.reshape(-1, *model.image_shape)
         rows.append(_trained.reconstructions(model, chosen))
     pictures["reconstructions.png"] = np.concatenate(rows)
+    labels = {"reconstructions.png": ["images", *models]}
     for name, found in pictures.items():
-        save_png(out / name, image_grid(enlarge(found.clip(0, 1)), columns))
+        grid = image_grid(enlarge(found.clip(0, 1)), columns, row_labels=labels.get(name))
+        save_png(out / name, grid)
     return sorted(pictures)

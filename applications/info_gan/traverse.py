@@ -40,6 +40,7 @@ def draw(model, out, *, rows=5, steps=10, extent=2.0, seed=0):
         return enlarge(ops.convert_to_numpy(model.decode(z)).clip(0, 1))
 
     options = {"rows": rows, "steps": steps, "extent": extent, "seed": seed}
+    options["value_labels"] = True
     written = []
     for code in model.space.informative:
         is_categorical = isinstance(code, Categorical)

@@ -19,7 +19,8 @@ from keras_disentangle.visualization import (
     training_curves,
 )
 
-CURVES = ("generator_loss", "hessian_penalty", "frechet_distance")
+# The scale of each curve's axis: distances fall by orders of magnitude.
+CURVES = {"generator_loss": "linear", "hessian_penalty": "linear", "frechet_distance": "log"}
 
 
 def main(arguments=None):
@@ -94,14 +95,14 @@ def draw(results, models, scores, out, seed=0, num_codes=4):
     pictures = {
         "activeness": activeness_bars({k: np.array(scores[k]["activeness"]) for k in models})
     }
-    for name in CURVES:
+    for name, scale in CURVES.items():
         curves = {
             label: curve(result, name)
             for label, result in results.items()
             if name in result["history"]
         }
         if curves:
-            pictures[name] = training_curves(curves, y_label=name.replace("_", " "))
+            pictures[name] = training_curves(curves, y_label=name.replace("_", " "), y_scale=scale)
     found = [_hessians(model, num_codes, seed) for model in models.values()]
     hessians, images, pixels = (np.stack(part) for part in zip(*found, strict=True))
     # Each row on a scale of its own: what matters is where a Hessian is large.
