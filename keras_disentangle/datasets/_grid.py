@@ -6,6 +6,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import fit_picture
 from keras_disentangle.datasets._tensorflow_datasets import prepare
 
@@ -25,7 +26,7 @@ def grid_order(labels, factor_sizes):
         ValueError: if the labels are not integers of this shape, are out of range, or if a
             combination is missing or there twice.
     """
-    labels = np.asarray(labels)
+    labels = to_numpy("labels", labels)
     sizes = tuple(factor_sizes)
     if labels.ndim != 2 or labels.shape[1] != len(sizes) or labels.dtype.kind not in "iu":
         raise ValueError(

@@ -1,46 +1,101 @@
 """What counts as images, and bringing them to a shape."""
 
-import operator
-
 import numpy as np
 from PIL import Image
 
+from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
 
-def check_image_shape(image_shape, name="image_shape"):
-    """`image_shape` as a tuple (height, width, channels), channels 1 or 3."""
+_LARGEST_SIDE = 2**16
+_ROWS = 1024  # images read or converted at once, so that the working memory stays small
+
+
+def check_image_shape(image_shape, channels=(1, 3)):
+    """`image_shape` as a tuple (height, width, channels), channels 1 or 3; any with `None`."""
     try:
-        shape = tuple(operator.index(size) for size in image_shape)
-    except TypeError:
+        shape = tuple(check_int("image_shape", size, maximum=_LARGEST_SIDE) for size in image_shape)
+    except (TypeError, ValueError):
         shape = ()
-    if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
+    if len(shape) != 3 or (channels and shape[2] not in channels):
         raise ValueError(
-            f"`{name}` must be (height, width, channels) with 1 or 3 channels. "
-            f"Received: {name}={image_shape!r}"
+            f"`image_shape` must be (height, width, channels){' with 1 or 3' * bool(channels)} "
+            f"channels, sizes up to {_LARGEST_SIDE}. Received: image_shape={image_shape!r}"
         )
     return shape
 
 
-def as_uint8_images(images, name):
+def as_uint8_images(images, name, stay_in_file=False):
     """Checks an array of images and returns it as uint8 of shape (n, h, w, c), c = 1 or 3.
 
     Takes (n, h, w) too. Floats must lie in [0, 1], integers in 0…255. Integers that are only 0
     and 1 (as in the original dSprites file) and booleans are black and white: 1 becomes 255.
+    With `stay_in_file`, a memory map or a data set of h5py becomes `StoredImages`.
     """
-    images = np.asanyarray(images)
-    received = f"Received: shape={images.shape}, dtype={images.dtype}"
+    if stay_in_file and (isinstance(images, np.memmap) or hasattr(images, "read_direct")):
+        return StoredImages(images, name)
+    images = to_numpy(name, images)
+    check_images(images, name)
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+    if images.dtype.kind != "f":
+        images = images.astype(np.uint8, copy=False)
+        return images * np.uint8(255) if images.max() == 1 else images
+    # In slices, so that a large data set is never held twice as floats.
+    out = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), _ROWS):
+        part = slice(start, start + _ROWS)
+        out[part] = np.rint(images[part] * 255)
+    return out
+
+
+class StoredImages:
+    """Images in a file, read when they are asked for, as `as_uint8_images` would give them.
+
+    When it is made, all are read once, some at a time, for the range of their values.
+    """
+
+    def __init__(self, images, name):
+        self._highest = check_images(images, name)
+        self._images = images
+        rank = len(images.shape)
+        self.shape = (*images.shape, 1) if rank == 3 else tuple(images.shape)
+
+    def __len__(self):
+        return len(self._images)
+
+    def __getitem__(self, index):
+        """Those with the numbers `index`, int64 (n,): uint8 (n, h, w, c)."""
+        # HDF5 reads increasing numbers, each once.
+        numbers, places = np.unique(index, return_inverse=True)
+        if not len(numbers):
+            return np.empty((0, *self.shape[1:]), np.uint8)
+        images = np.asarray(self._images[numbers])[places].reshape(-1, *self.shape[1:])
+        if images.dtype.kind == "f":
+            return np.rint(images * 255).astype(np.uint8)
+        return images.astype(np.uint8) * np.uint8(255 if self._highest == 1 else 1)
+
+
+def check_images(images, name):
+    """Raises a ValueError unless these are images; gives the largest value of a pixel.
+
+    Args:
+        images: anything with a shape and a type that can be sliced.
+    """
+    shape, dtype = tuple(images.shape), images.dtype
+    received = f"Received: shape={shape}, dtype={dtype}"
+    if len(shape) != 3 and not (len(shape) == 4 and shape[-1] in (1, 3)):
         raise ValueError(
             f"`{name}` must be images of shape (n, height, width) or (n, height, width, channels) "
             f"with 1 or 3 channels. {received}"
         )
-    if images.size == 0:
+    if 0 in shape:
         raise ValueError(f"`{name}` must hold at least one image. {received}")
-    if images.dtype.kind not in "buif":
+    if dtype.kind not in "buif":
         raise ValueError(f"`{name}` must be numbers. {received}")
-    low, high = images.min(), images.max()
-    limit = 1 if images.dtype.kind in "bf" else 255
+    parts = (images[start : start + _ROWS] for start in range(0, len(images), _ROWS))
+    low, high = np.array([(part.min(), part.max()) for part in parts]).T
+    low, high = low.min(), high.max()  # NaN if there is one
+    limit = 1 if dtype.kind in "bf" else 255
     if not (low >= 0 and high <= limit):  # false for NaN as well
         raise ValueError(
             f"`{name}` must lie in {'[0, 1], as floats do' if limit == 1 else '0…255'}, without "
@@ -48,15 +103,7 @@ def as_uint8_images(images, name):
         )
     if low == high:
         raise ValueError(f"`{name}` must not be constant. {received}, every pixel is {low}")
-    if images.dtype.kind == "f":
-        # In slices, so that a large data set is never held twice as floats.
-        out = np.empty(images.shape, np.uint8)
-        for start in range(0, len(images), 1024):
-            part = slice(start, start + 1024)
-            out[part] = np.rint(images[part] * 255)
-        return out
-    images = images.astype(np.uint8, copy=False)
-    return images * np.uint8(255) if high == 1 else images
+    return high
 
 
 def fit_picture(picture, image_shape):
@@ -69,7 +116,8 @@ def fit_picture(picture, image_shape):
         top = (picture.height - scale * height) / 2
         box = (left, top, left + scale * width, top + scale * height)
         # Cropped first: `resize(box=…)` would let pixels outside the box shine through.
-        picture = picture.crop([round(edge) for edge in box])
+        left, top, right, bottom = (round(edge) for edge in box)
+        picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(picture).reshape(image_shape)
 

@@ -10,6 +10,7 @@ class ArrayFactorDataset(FactorDataset):
     Args:
         images: array (n, h, w, c) or (n, h, w), n the product of the sizes; uint8 in 0…255 or
             floats in [0, 1]. Integers that are only 0 and 1 are black and white (1 becomes 255).
+            Of a memory map or a data set of h5py, images are read when they are asked for.
         factor_sizes: number of values of each factor; the last factor varies fastest.
         factor_names: names of the factors.
 
@@ -24,7 +25,7 @@ class ArrayFactorDataset(FactorDataset):
     """
 
     def __init__(self, images, factor_sizes, factor_names):
-        self._array = as_uint8_images(images, "images")
+        self._array = as_uint8_images(images, "images", stay_in_file=True)
         super().__init__(factor_names, factor_sizes, self._array.shape[1:])
         if len(self) != len(self._array):
             raise ValueError(

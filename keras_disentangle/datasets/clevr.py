@@ -1,8 +1,6 @@
-import numbers
-
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_choice, check_int, check_number
 from keras_disentangle.datasets._ray_caster import MATERIALS, SHAPES, RayCaster
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
@@ -16,6 +14,7 @@ _FIXED = {"color": 1, "shape": 0, "size": 1, "y": 0}  # values of what is no fac
 _RADII = np.array([0.35, 0.7], np.float32)  # CLEVR's sizes
 _X, _Y = 1.9, 3.0  # how far solids go from the middle
 _GAP = 0.75  # from the middle line, where there is one solid on either side
+_LARGEST_IMAGE, _MOST_POSITIONS = 2**11, 2**20
 _CHUNK = 2**19  # pixels drawn at once, so that the working memory stays small
 _LARGEST_PERMUTATION = 2**27  # 1 GiB
 
@@ -46,9 +45,10 @@ class Clevr(FactorDataset):
 
     Args:
         variant: "simple", "1fov" or "complex".
-        image_size: height and width in pixels, at least 8.
+        image_size: height and width in pixels, 8 to 2048.
         material: "metal", as in the paper's pictures, or "rubber", which is matt.
-        positions: number of values of each `x` and `y`; by default 32, and 10,000 for "1fov".
+        positions: number of values of each `x` and `y`, 2 to 2**20; by default 32, and 10,000 for
+            "1fov".
         zoom: how many times as large as in CLEVR things appear, from 1 to 2, so that small images
             show something; positions then keep to the part of the floor that is seen.
 
@@ -85,14 +85,12 @@ class Clevr(FactorDataset):
             ("variant", variant, tuple(_VARIANTS)),
             ("material", material, MATERIALS),
         ):
-            if value not in known:
-                raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
-        size = check_int("image_size", image_size, minimum=8)
+            check_choice(name, value, known)
+        size = check_int("image_size", image_size, minimum=8, maximum=_LARGEST_IMAGE)
         if positions is None:
             positions = 10_000 if variant == "1fov" else 32
-        positions = check_int("positions", positions, minimum=2)
-        if not (isinstance(zoom, numbers.Real) and 1 <= zoom <= 2):
-            raise ValueError(f"`zoom` must be a number from 1 to 2. Received: zoom={zoom!r}")
+        positions = check_int("positions", positions, minimum=2, maximum=_MOST_POSITIONS)
+        zoom = check_number("zoom", zoom, 1, 2)
         solids = _VARIANTS[variant]
         sizes = {"color": len(self.COLORS), "shape": len(SHAPES), "size": len(_RADII)}
         super().__init__(

@@ -3,6 +3,7 @@ import numbers
 
 import numpy as np
 
+from keras_disentangle.datasets.factor_dataset import FactorDataset
 from keras_disentangle.datasets.weighted_factors import WeightedFactors
 
 
@@ -32,10 +33,17 @@ def correlated_factors(dataset, pair, sigma):
     Reference: Träuble et al., On Disentangled Representations Learned from Correlated Data,
         ICML 2021.
     """
-    names = getattr(dataset, "factor_names", ())
-    pair = tuple(pair)
-    if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
-        raise ValueError(f"`pair` must be two of the factors {names}. Received: pair={pair}")
+    names = getattr(dataset, "factor_names", None)
+    if not isinstance(dataset, FactorDataset):
+        raise ValueError(f"`dataset` must be a FactorDataset. Received: {type(dataset).__name__}")
+    pair = list(pair) if isinstance(pair, (list, tuple)) else pair
+    if not (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and pair[0] != pair[1]
+        and all(isinstance(name, str) and name in names for name in pair)
+    ):
+        raise ValueError(f"`pair` must be two of the factors {names}. Received: pair={pair!r}")
     if not (isinstance(sigma, numbers.Real) and sigma > 0):  # false for NaN as well
         raise ValueError(f"`sigma` must be a positive number. Received: sigma={sigma!r}")
     columns = [names.index(name) for name in pair]

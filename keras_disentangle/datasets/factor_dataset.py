@@ -3,6 +3,15 @@ import math
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.datasets._image_arrays import check_image_shape
+from keras_disentangle.datasets._selection import (
+    MOST_ROWS,
+    as_generator,
+    check_index,
+    check_names,
+    draw_index,
+)
 from keras_disentangle.datasets.image_batches import ImageBatches
 
 
@@ -18,7 +27,8 @@ class FactorDataset:
         image_shape: (height, width, channels).
 
     Raises:
-        ValueError: if names and sizes do not match, or a size is not a positive integer.
+        ValueError: if names and sizes do not match, a size is not a positive integer, or there are
+            2**63 combinations or more.
 
     Example:
         ```python
@@ -29,10 +39,20 @@ class FactorDataset:
     """
 
     def __init__(self, factor_names, factor_sizes, image_shape):
-        self.factor_names = tuple(factor_names)
-        sizes = tuple(factor_sizes)
+        self.factor_names = check_names("factor_names", factor_names)
+        try:
+            sizes = tuple(factor_sizes)
+        except TypeError as error:
+            raise ValueError(
+                f"`factor_sizes` must be integers. Received: factor_sizes={factor_sizes!r}"
+            ) from error
         self.factor_sizes = tuple(check_int("factor_sizes", size) for size in sizes)
-        self.image_shape = tuple(image_shape)
+        if math.prod(self.factor_sizes) >= 2**63:
+            raise ValueError(
+                "`factor_sizes` must have a product below 2**63. "
+                f"Received: factor_sizes={self.factor_sizes}"
+            )
+        self.image_shape = check_image_shape(image_shape, channels=None)
         if not sizes or len(self.factor_names) != len(sizes):
             raise ValueError(
                 "`factor_names` and `factor_sizes` must have one entry for each factor. Received: "
@@ -53,7 +73,7 @@ class FactorDataset:
         Raises:
             ValueError: if the values are not integers, not (n, k), or out of range.
         """
-        factors = np.asarray(factors)
+        factors = to_numpy("factors", factors)
         width = len(self.factor_sizes)
         if factors.ndim != 2 or factors.shape[1] != width or factors.dtype.kind not in "iu":
             raise ValueError(
@@ -79,10 +99,12 @@ class FactorDataset:
         Args:
             n: number of rows.
             rng: a `numpy.random.Generator`, or a seed for one.
+
+        Raises:
+            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
         """
-        return np.random.default_rng(rng).integers(
-            self.factor_sizes, size=(n, len(self.factor_sizes))
-        )
+        n = check_int("n", n, minimum=0, maximum=MOST_ROWS)
+        return as_generator(rng).integers(self.factor_sizes, size=(n, len(self.factor_sizes)))
 
     def sample_index(self, n, rng):
         """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
@@ -90,8 +112,11 @@ class FactorDataset:
         Args:
             n: how many.
             rng: a `numpy.random.Generator`, or a seed for one.
+
+        Raises:
+            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
         """
-        return np.random.default_rng(rng).choice(len(self), min(n, len(self)), replace=False)
+        return draw_index(n, len(self), rng)
 
     def batches(self, batch_size, seed, steps_per_epoch=None):
         """Shuffled batches of float32 images in [0, 1], for `Model.fit`.
@@ -108,15 +133,4 @@ class FactorDataset:
         return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
 
     def _checked_index(self, index):
-        index = np.asarray(index)
-        if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
-            raise ValueError(
-                "`index` must be integers of shape (n,). "
-                f"Received: shape={index.shape}, dtype={index.dtype}"
-            )
-        if index.size and not (index.min() >= 0 and index.max() < len(self)):
-            raise ValueError(
-                f"`index` must lie in 0…{len(self) - 1}. "
-                f"Received: values from {index.min()} to {index.max()}"
-            )
-        return index.astype(np.int64, copy=False)
+        return check_index(index, len(self))

@@ -3,8 +3,10 @@ import random
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.datasets._image_arrays import as_uint8_images
+
+_MOST_STEPS = 2**24  # Keras shuffles their numbers
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -34,7 +36,7 @@ class ImageBatches(keras.utils.PyDataset):
     def __init__(self, images, num_images, batch_size, seed, steps_per_epoch=None):
         super().__init__()
         self.batch_size = check_int("batch_size", batch_size)
-        self.seed = check_int("seed", seed, minimum=0)
+        self.seed = check_seed("seed", seed, optional=False)
         if self.batch_size > num_images:
             raise ValueError(
                 f"`batch_size` must be at most the number of images, {num_images}. "
@@ -46,7 +48,7 @@ class ImageBatches(keras.utils.PyDataset):
         self._steps = (
             self._batches_per_pass
             if steps_per_epoch is None
-            else check_int("steps_per_epoch", steps_per_epoch)
+            else check_int("steps_per_epoch", steps_per_epoch, maximum=_MOST_STEPS)
         )
         self._permutation = (None, None)
         self._drawn = set()
@@ -93,6 +95,7 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
 
     Args:
         images: array (n, h, w, c) or (n, h, w): uint8, or floats in [0, 1], as `load_images` gives.
+            Of a memory map or a data set of h5py, images are read when they are asked for.
         batch_size: images in a batch.
         seed: non-negative int; with the epoch and the step it decides which images are in a batch.
         steps_per_epoch: batches in an epoch, walking on through the data in the next one; by
@@ -111,5 +114,5 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
         model.fit(kd.datasets.image_batches(images, batch_size=128, seed=0), epochs=10)
         ```
     """
-    images = as_uint8_images(images, "images")
+    images = as_uint8_images(images, "images", stay_in_file=True)
     return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch)

@@ -1,6 +1,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.datasets._selection import MOST_ROWS, as_generator
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 from keras_disentangle.datasets.image_batches import ImageBatches
 
@@ -62,9 +63,10 @@ class WeightedFactors(FactorDataset):
             rng: a `numpy.random.Generator`, or a seed for one.
 
         Raises:
-            ValueError: if the weights are not probabilities, or nearly nothing is kept.
+            ValueError: if the weights are not probabilities, nearly nothing is kept, `n` is no
+                integer from 0 to 2**27, or `rng` neither of these.
         """
-        rng = np.random.default_rng(rng)
+        rng, n = as_generator(rng), check_int("n", n, minimum=0, maximum=MOST_ROWS)
         kept, missing, tries = [np.empty((0, len(self.factor_sizes)), np.int64)], n, 0
         most = (n + 100) / _LEAST_SHARE
         while missing > 0:
@@ -96,7 +98,7 @@ class WeightedFactors(FactorDataset):
         Returns:
             A `keras.utils.PyDataset` of tuples `(x,)`. Its `epoch` can be set, to resume.
         """
-        batch_size = check_int("batch_size", batch_size)
+        batch_size = check_int("batch_size", batch_size, maximum=MOST_ROWS)
         if steps_per_epoch is None:
             steps_per_epoch = max(1, len(self) // batch_size)
         return _DrawnBatches(self, batch_size, seed, steps_per_epoch)
