@@ -1,39 +1,66 @@
 """Images from folders, zip files and npz files."""
 
+import os
 import pathlib
-import zipfile
+import warnings
 
 import numpy as np
-from PIL import Image
 
+from keras_disentangle._files import open_npz, open_zip
+from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_images, fit_picture
 
-_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _SPLITS = ("train", "test", "val", "valid", "validation")
 
 
 def has_images(folder):
-    return any(path.suffix.lower() in _SUFFIXES for path in folder.rglob("*"))
+    return any(path.suffix.lower() in _pictures.SUFFIXES for path in folder.rglob("*"))
 
 
 def read_path(path, split, image_shape):
     """Images and labels (or None) of a folder, a zip of one, or an npz file."""
     if path.is_dir():
-        names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
-        return _read_folder(path, names, lambda name: open(path / name, "rb"), split, image_shape)
+        files = {name: path / name for name in _files_below(path)}
+        return _read_folder(path, files, read_file, split, image_shape)
     if path.suffix == ".npz":
         return _read_npz(path, split, image_shape)
     if path.suffix == ".zip":
-        try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is not a readable zip file: {error}") from error
-        with archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            return _read_folder(path, names, archive.open, split, image_shape)
+        with open_zip(path) as archive:
+            files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+
+            def read(info):
+                # An image is compressed already, unless it is plain and small.
+                if info.file_size > max(_pictures.FREE_BYTES, 16 * info.compress_size):
+                    raise ValueError(f"it declares {info.file_size:,} bytes")
+                return archive.read(info)
+
+            return _read_folder(path, files, read, split, image_shape)
     raise ValueError(
         f"`name_or_path` must be a folder of images, a .zip of one, or an .npz. Received: {path}"
     )
+
+
+def _files_below(folder):
+    """Paths, relative to a folder, of all that is in it, also behind links to other folders."""
+
+    def fail(error):
+        raise ValueError(f"{folder}: {error.filename} cannot be read: {error}") from error
+
+    names = []
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        here = pathlib.Path(place)
+        above = {path.resolve() for path in (here, *here.parents)}
+        folders[:] = [name for name in folders if (here / name).resolve() not in above]
+        names += [(here / name).relative_to(folder).as_posix() for name in files]
+    return names
+
+
+def read_file(path):
+    """The bytes of a file."""
+    # A broken link is named as any other file that cannot be read; a pipe would never end.
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    return path.read_bytes()
 
 
 def read_array(images, split, image_shape):
@@ -43,26 +70,17 @@ def read_array(images, split, image_shape):
 
 
 def _read_npz(path, split, image_shape):
-    try:
-        arrays = np.load(path, allow_pickle=False)
-        keys = arrays.files
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
-        raise ValueError(f"{path} is not a readable npz file: {error}") from error
-    with arrays:
-        splits = sorted(key[2:] for key in keys if key.startswith("x_"))
-        single = next((key for key in ("images", "imgs") if key in keys), None)
+    with open_npz(path) as arrays:
+        splits = sorted(key[2:] for key in arrays if key.startswith("x_"))
+        single = next((key for key in ("images", "imgs") if key in arrays), None)
         if not splits and single is None:
             raise ValueError(
                 f"{path} must hold x_train (and y_train, x_test, y_test), or images or imgs "
-                f"(and labels). Received: {keys}"
+                f"(and labels). Received: {list(arrays)}"
             )
         _check_split(split, splits or ["train"], path)
         image_key, label_key = (f"x_{split}", f"y_{split}") if splits else (single, "labels")
-        try:
-            images = arrays[image_key]
-            labels = arrays[label_key] if label_key in keys else None
-        except Exception as error:
-            raise ValueError(f"{path}: {image_key} or {label_key} is damaged: {error}") from error
+        images, labels = arrays[image_key], arrays.get(label_key)
     images = as_uint8_images(images, f"{path}: {image_key}")
     if labels is not None:
         if labels.size != len(images) or labels.dtype.kind not in "iu":
@@ -74,18 +92,21 @@ def _read_npz(path, split, image_shape):
     return fit_images(images, image_shape), labels
 
 
-def _read_folder(path, names, open_file, split, image_shape):
-    """Reads `split/class/*`, `class/*` or `*`; a folder around all of it is looked through."""
+def _read_folder(path, members, read, split, image_shape):
+    """Reads `split/class/*`, `class/*` or `*`; a folder around all of it is looked through.
+
+    `members` are by their names within `path`; `read` gives the bytes of one.
+    """
     files = []
-    for name in sorted(names):
+    for name in sorted(members):
         parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
-        if ".." in parts or parts[0].startswith("/") or parts[0].endswith(":"):
-            raise ValueError(f"{path} has a member outside itself: {name!r}")
         hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-        if not hidden and parts[-1].lower().endswith(_SUFFIXES):
+        if parts and not hidden and parts[-1].lower().endswith(_pictures.SUFFIXES):
             files.append((parts, name))
     if not files:
-        raise ValueError(f"{path} must hold images ({', '.join(_SUFFIXES)}). It holds none")
+        raise ValueError(
+            f"{path} must hold images ({', '.join(_pictures.SUFFIXES)}). It holds none"
+        )
 
     splits = _splits(files, split)
     while not splits and len({parts[0] for parts, _ in files}) == 1 and len(files[0][0]) > 1:
@@ -98,12 +119,12 @@ def _read_folder(path, names, open_file, split, image_shape):
         inner = [("train", parts, name) for parts, name in files]
 
     chosen = [(parts, name) for part, parts, name in inner if part == split]
-    images = _read_images(path, [name for _, name in chosen], open_file, image_shape)
     in_class = {len(parts) > 1 for parts, _ in chosen}
-    if in_class == {False}:
-        return images, None
     if len(in_class) == 2:
         raise ValueError(f"{path} must hold class folders or images, not both side by side")
+    images = _read_images(path, {name: members[name] for _, name in chosen}, read, image_shape)
+    if in_class == {False}:
+        return images, None
     # Numbered over all splits, so that a class missing from one does not shift the others.
     classes = sorted({parts[0] for _, parts, _ in inner if len(parts) > 1})
     number = {name: i for i, name in enumerate(classes)}
@@ -111,9 +132,14 @@ def _read_folder(path, names, open_file, split, image_shape):
 
 
 def _splits(files, split):
-    first = {parts[0] for parts, _ in files if len(parts) > 1}
-    # A folder that is called like the wanted split is one; so are the usual names.
-    return sorted(first & {split, *_SPLITS})
+    """The folders that are splits; none if they are classes, of which one may be named "test"."""
+    folders = [parts[0] for parts, _ in files if len(parts) > 1]
+    if split not in _SPLITS and split in folders:
+        return sorted({split} | (set(folders) & set(_SPLITS)))
+    named = set(folders) & set(_SPLITS)
+    with_classes = {parts[0] for parts, _ in files if len(parts) > 2}
+    are_splits = named == set(folders) or len(named) > 1 or named & with_classes
+    return sorted(named) if are_splits else []
 
 
 def _check_split(split, splits, where):
@@ -121,28 +147,59 @@ def _check_split(split, splits, where):
         raise ValueError(f"`split` must be one of {splits}, those of {where}. Received: {split!r}")
 
 
-def _read_images(path, names, open_file, image_shape):
-    out = None
-    for i, name in enumerate(names):
-        try:
-            with open_file(name) as file, Image.open(file) as picture:
-                picture.load()
-                if picture.mode[0] in "IF":
-                    raise ValueError(f"images must have 8 bits a channel, not mode {picture.mode}")
-                shape = image_shape or (
-                    picture.height,
-                    picture.width,
-                    1 if picture.mode in ("1", "L", "LA") else 3,
-                )
+def _read_images(path, members, read, image_shape):
+    animated = []
+
+    def images():
+        for name, member in members.items():
+            try:
+                picture, is_animated = _pictures.decode(read(member))
+                shape = image_shape or _pictures.shape_of(picture)
                 image = fit_picture(picture, shape)
-        except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
-            raise ValueError(f"{path}: {name} is not a readable image: {error}") from error
-        if out is None:
-            out = np.empty((len(names), *shape), np.uint8)
-        if image.shape != out.shape[1:]:
-            raise ValueError(
-                f"`image_shape` must be given when images differ: {path}: {names[0]} is "
-                f"{out.shape[1:]} and {name} is {image.shape}. Received: image_shape=None"
-            )
-        out[i] = image
-    return as_uint8_images(out, str(path))
+            except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
+                raise ValueError(f"{path}: {name} is not a readable image: {error}") from error
+            animated.extend([name] * is_animated)
+            yield name, image
+
+    found = as_uint8_images(stacked(images(), path), str(path))
+    warn_of_animations(path, animated, len(members), stacklevel=6)
+    return found
+
+
+def stacked(images, path):
+    """Pairs (name, image) as one array of images, which grows as they come.
+
+    One that were as large as the first image times their number could be larger than all of them.
+
+    Raises:
+        ValueError: if images differ in shape, or memory does not hold them.
+    """
+    images = iter(images)
+    first_name, first = next(images)
+
+    def same():
+        yield first
+        for name, image in images:
+            if image.shape != first.shape:
+                raise ValueError(
+                    f"`image_shape` must be given when images differ: {path}: {first_name} is "
+                    f"{first.shape} and {name} is {image.shape}. Received: image_shape=None"
+                )
+            yield image
+
+    try:
+        return np.fromiter(same(), np.dtype((first.dtype, first.shape)))
+    except MemoryError as error:
+        raise ValueError(
+            f"`image_shape` must be smaller: memory does not hold all images of {path} with "
+            f"{first.shape}"
+        ) from error
+
+
+def warn_of_animations(path, names, count, stacklevel):
+    if names:
+        warnings.warn(
+            f"{path}: {len(names)} of {count} images have several frames, of which the first is "
+            f"taken: {', '.join(names[:3])}{', …' if names[3:] else ''}",
+            stacklevel=stacklevel,
+        )

@@ -1,11 +1,12 @@
 """The frames of the original dSprites, from its file or from TensorFlow Datasets."""
 
 import math
-import pathlib
 
 import numpy as np
 
+from keras_disentangle._files import open_npz
 from keras_disentangle.datasets._grid import grid_order, read_tfds_grid
+from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
 
 _IMAGE_SHAPE = (64, 64)
@@ -13,7 +14,7 @@ _IMAGE_SHAPE = (64, 64)
 
 def from_file(path, factor_sizes, factor_names):
     """An `ArrayFactorDataset` of the published npz file."""
-    path = pathlib.Path(path).expanduser()
+    path = as_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"`path` must be the file of dSprites. There is no {path}")
     labels = _read(path, "latents_classes")
@@ -54,14 +55,11 @@ def from_tfds(data_dir, factor_sizes, factor_names):
 
 
 def _read(path, key):
-    try:
-        # Without pickles: the file's `metadata` is one, and is not needed.
-        with np.load(path, allow_pickle=False) as arrays:
-            keys = arrays.files
-            if key in keys:
-                return arrays[key]
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
-        raise ValueError(f"{path} is not a readable npz file: {error}") from error
+    # The file's `metadata` is a pickle, and is not needed.
+    with open_npz(path) as arrays:
+        if key in arrays:
+            return arrays[key]
+        keys = list(arrays)
     raise ValueError(f"{path} must hold the arrays latents_classes and imgs. Received: {keys}")
 
 

@@ -2,9 +2,12 @@ import math
 import pathlib
 
 import numpy as np
-from PIL import Image
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_choice, check_seed
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.datasets import _pictures
+from keras_disentangle.datasets._image_files import read_file
+from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets.dsprites import DSprites
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 from keras_disentangle.datasets.weighted_factors import WeightedFactors
@@ -51,8 +54,7 @@ class DSpritesVariant(FactorDataset):
     """
 
     def __init__(self, variant, data=None, background=None, seed=0):
-        if variant not in _VARIANTS:
-            raise ValueError(f"`variant` must be one of {_VARIANTS}. Received: variant={variant!r}")
+        check_choice("variant", variant, _VARIANTS)
         data = DSprites() if data is None else data
         if isinstance(data, WeightedFactors):
             raise ValueError("`data` must not be weighted: give the variant to WeightedFactors")
@@ -65,7 +67,7 @@ class DSpritesVariant(FactorDataset):
             raise ValueError(f'`background` is for the variant "scream". Received: {variant!r}')
         height, width, _ = data.image_shape
         super().__init__(data.factor_names, data.factor_sizes, (height, width, 3))
-        seed = check_int("seed", seed, minimum=0)
+        seed = check_seed("seed", seed, optional=False)
         self._key = np.random.SeedSequence(seed).generate_state(1, np.uint64)
         self._data = data
         self._draw = {"color": self._color, "noisy": self._noisy, "scream": self._scream}[variant]
@@ -134,15 +136,15 @@ def _uniform(words):
 
 def _picture(background, height, width):
     if isinstance(background, (str, pathlib.Path)):
-        path = pathlib.Path(background).expanduser()
+        path = as_path("background", background)
         if not path.is_file():
             raise FileNotFoundError(f"`background` must be a picture. There is no {path}")
         try:
-            with Image.open(path) as picture:
-                background = np.asarray(picture.convert("RGB"))
+            picture, _ = _pictures.decode(read_file(path))
+            background = np.asarray(picture.convert("RGB"))
         except Exception as error:  # Pillow raises many kinds for a damaged file.
             raise ValueError(f"`background`: {path} is not a readable image: {error}") from error
-    picture = np.asanyarray(background)
+    picture = to_numpy("background", background)
     if (
         picture.dtype != np.uint8
         or picture.ndim != 3

@@ -1,18 +1,17 @@
 """Data sets that mix images and their edge maps, as Edges+Shoes does."""
 
-import pathlib
-
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
-from keras_disentangle._arguments import check_weight
+from keras_disentangle._arguments import check_number, check_weight
+from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._image_arrays import (
     as_uint8_images,
     check_image_shape,
     fit_picture,
 )
-from keras_disentangle.datasets._image_files import _SUFFIXES
+from keras_disentangle.datasets._image_files import read_file, stacked, warn_of_animations
+from keras_disentangle.datasets._selection import as_path
 
 _CHUNK = 2**20  # pixels filtered at once, so that the working memory stays small
 # Lines may run on diagonally, and never from one image into the next.
@@ -35,8 +34,8 @@ def edge_maps(images, sigma=1.0, low=0.1, high=0.3):
         uint8 (n, h, w, c), 0 on edges and 255 elsewhere, the same in every channel.
 
     Raises:
-        ValueError: if the images are no images, or the numbers are not 0 < sigma and
-            0 < low <= high <= 1.
+        ValueError: if the images are no images, sigma is not from 0.1 to the images' longer side,
+            or the thresholds are not 0 < low <= high <= 1.
 
     Example:
         ```python
@@ -47,9 +46,8 @@ def edge_maps(images, sigma=1.0, low=0.1, high=0.3):
     Reference: Canny, A Computational Approach to Edge Detection, PAMI 1986.
     """
     images = as_uint8_images(images, "images")
-    sigma = check_weight("sigma", sigma)
-    if sigma == 0:
-        raise ValueError(f"`sigma` must be positive. Received: sigma={sigma}")
+    # Beyond it the blur leaves nothing of an image; below it, no pixel has a neighbour's share.
+    sigma = check_number("sigma", sigma, 0.1, max(images.shape[1:3]))
     low, high = check_weight("low", low), check_weight("high", high)
     if not 0 < low <= high <= 1:
         raise ValueError(
@@ -121,6 +119,7 @@ def load_paired_images(folder, image_shape=None):
 
     Returns:
         `(left, right)`: two arrays, uint8 (n, h, w, c); in edges2shoes, edge maps and photographs.
+        Orientation, transparency, deep colours and animations are treated as in `load_images`.
 
     Raises:
         ValueError: if there are no pictures, one is damaged or has an odd width (it is named), or
@@ -134,43 +133,43 @@ def load_paired_images(folder, image_shape=None):
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
-    folder = pathlib.Path(folder).expanduser()
+    folder = as_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"`folder`: there is no folder {folder}")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _pictures.SUFFIXES)
     files = [path for path in files if not path.name.startswith(".")]
     if not files:
-        raise ValueError(f"{folder} must hold images ({', '.join(_SUFFIXES)}). It holds none")
-    pairs = None
-    for i, path in enumerate(files):
-        try:
-            halves = _read_halves(path, image_shape)
-        except Exception as error:  # Pillow raises many kinds for a damaged file.
-            raise ValueError(f"{path} is not a readable pair of images: {error}") from error
-        if pairs is None:
-            pairs = np.empty((2, len(files), *halves[0].shape), np.uint8)
-        if halves[0].shape != pairs.shape[2:]:
-            raise ValueError(
-                f"`image_shape` must be given when images differ: {files[0]} is twice "
-                f"{pairs.shape[2:]} and {path} twice {halves[0].shape}. Received: image_shape=None"
-            )
-        pairs[:, i] = halves
-    return as_uint8_images(pairs[0], f"{folder}: left"), as_uint8_images(
-        pairs[1], f"{folder}: right"
+        raise ValueError(
+            f"{folder} must hold images ({', '.join(_pictures.SUFFIXES)}). It holds none"
+        )
+    animated = []
+
+    def pairs():
+        for path in files:
+            try:
+                picture, is_animated = _pictures.decode(read_file(path))
+                pair = _halves(picture, image_shape)
+            except Exception as error:  # Pillow raises many kinds for a damaged file.
+                raise ValueError(f"{path} is not a readable pair of images: {error}") from error
+            animated.extend([path.name] * is_animated)
+            yield path.name, pair
+
+    found = stacked(pairs(), folder)
+    warn_of_animations(folder, animated, len(files), stacklevel=3)
+    return tuple(
+        as_uint8_images(found[:, side], f"{folder}: {name}")
+        for side, name in enumerate(("left", "right"))
     )
 
 
-def _read_halves(path, image_shape):
-    with Image.open(path) as picture:
-        picture.load()
-        if picture.mode[0] in "IF":
-            raise ValueError(f"images must have 8 bits a channel, not mode {picture.mode}")
-        if picture.width % 2:
-            raise ValueError(f"its width, {picture.width}, is odd")
-        width, channels = picture.width // 2, 1 if picture.mode in ("1", "L", "LA") else 3
-        shape = image_shape or (picture.height, width, channels)
-        boxes = [(left, 0, left + width, picture.height) for left in (0, width)]
-        return [fit_picture(picture.crop(box), shape) for box in boxes]
+def _halves(picture, image_shape):
+    """The two halves of a picture, uint8 (2, h, w, c)."""
+    if picture.width % 2:
+        raise ValueError(f"its width, {picture.width}, is odd")
+    height, width, channels = _pictures.shape_of(picture)
+    boxes = [(left, 0, left + width // 2, height) for left in (0, width // 2)]
+    shape = image_shape or (height, width // 2, channels)
+    return np.stack([fit_picture(picture.crop(box), shape) for box in boxes])
 
 
 def _edges(images, sigma, low, high):

@@ -1,9 +1,10 @@
-import pathlib
-
 import numpy as np
 
+from keras_disentangle._files import open_npz
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._grid import grid_order
 from keras_disentangle.datasets._image_arrays import as_uint8_images
+from keras_disentangle.datasets._selection import as_path, check_index, check_names, draw_index
 from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
 from keras_disentangle.datasets.image_batches import ImageBatches
 
@@ -16,7 +17,8 @@ class LabelledImages:
     and refuse it.
 
     Args:
-        images: array (n, h, w, c) or (n, h, w): uint8 in 0…255 or floats in [0, 1].
+        images: array (n, h, w, c) or (n, h, w): uint8 in 0…255 or floats in [0, 1]. Of a memory map
+            or a data set of h5py, images are read when they are asked for.
         factors: integer array (n, k), or (n,) for a single factor: the number of each one's value.
         factor_names: names of the factors; by default factor_1, factor_2, …
 
@@ -32,7 +34,7 @@ class LabelledImages:
     """
 
     def __init__(self, images, factors, factor_names=None):
-        self._images = as_uint8_images(images, "images")
+        self._images = as_uint8_images(images, "images", stay_in_file=True)
         self._factors = _check_factors(factors, len(self._images))
         self.factor_names = _check_names(factor_names, self._factors.shape[1])
         self.image_shape = self._images.shape[1:]
@@ -42,11 +44,11 @@ class LabelledImages:
 
     def images(self, index):
         """The images (n, h, w, c), uint8, with these numbers (n,)."""
-        return self._images[index]
+        return self._images[check_index(index, len(self))]
 
     def factors(self, index):
         """The factors (n, k), int64, of the images with these numbers (n,)."""
-        return self._factors[index]
+        return self._factors[check_index(index, len(self))]
 
     def sample_index(self, n, rng):
         """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
@@ -54,8 +56,11 @@ class LabelledImages:
         Args:
             n: how many.
             rng: a `numpy.random.Generator`, or a seed for one.
+
+        Raises:
+            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
         """
-        return np.random.default_rng(rng).choice(len(self), min(n, len(self)), replace=False)
+        return draw_index(n, len(self), rng)
 
     def batches(self, batch_size, seed, steps_per_epoch=None):
         """Shuffled batches of float32 images in [0, 1], as those of a `FactorDataset`."""
@@ -83,18 +88,24 @@ def load_labelled_images(path):
         kd.evaluate(model, kd.datasets.load_labelled_images("mine.npz"))
         ```
     """
-    path = pathlib.Path(path).expanduser()
+    path = as_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"`path`: there is no file {path}")
+    with open_npz(path) as arrays:
+        if not {"images", "factors"} <= set(arrays):
+            raise ValueError(f"{path} must hold images and factors. Received: {sorted(arrays)}")
+        images, factors, names = (
+            arrays.get(name) for name in ("images", "factors", "factor_names")
+        )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
-        raise ValueError(f"{path} is not a readable npz file: {error}") from error
-    if not {"images", "factors"} <= set(arrays):
-        raise ValueError(f"{path} must hold images and factors. Received: {sorted(arrays)}")
-    images, names = arrays["images"], arrays.get("factor_names")
-    factors = _check_factors(arrays["factors"], len(images))
+        return _labelled(images, factors, names)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _labelled(images, factors, names):
+    images = as_uint8_images(images, "images")
+    factors = _check_factors(factors, len(images))
     names = _check_names(names, factors.shape[1])
     values = [np.unique(factor, return_inverse=True) for factor in factors.T]
     sizes = [len(found) for found, _ in values]
@@ -106,7 +117,7 @@ def load_labelled_images(path):
 
 
 def _check_factors(factors, num_images):
-    factors = np.asarray(factors)
+    factors = to_numpy("factors", factors)
     if factors.ndim == 1:
         factors = factors[:, None]
     if factors.ndim != 2 or len(factors) != num_images or 0 in factors.shape:
@@ -126,7 +137,7 @@ def _check_factors(factors, num_images):
 def _check_names(names, width):
     if names is None:
         return tuple(f"factor_{k}" for k in range(1, width + 1))
-    names = tuple(str(name) for name in names)
+    names = check_names("factor_names", names)
     if len(names) != width:
         raise ValueError(
             f"`factor_names` must be {width} names, one for each factor. Received: {names}"

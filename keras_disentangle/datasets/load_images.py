@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_disentangle.datasets._image_arrays import check_image_shape
 from keras_disentangle.datasets._image_files import has_images, read_array, read_path
+from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets._tensorflow_datasets import TFDS_NAMES, read_tfds
 
 
@@ -16,7 +17,13 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
 
     Folders, and zips of them, are read as `split/class/*.png`, `class/*.png` or `*.png` (any usual
     image format); npz files as `x_train, y_train, x_test, y_test`, or as `images` or `imgs` with
-    optional `labels`. What has no splits is all "train".
+    optional `labels`. What has no splits is all "train". Folders are splits if all of them, or
+    several, are named so ("train", "test", "val", "valid", "validation"), or one that is holds
+    folders itself; a single one among others is a class.
+
+    Pictures are read as they are meant to be seen: turned as their EXIF orientation says,
+    transparent pixels laid on white, 16 bits a channel scaled to 8. Of animations, the first frame
+    is taken, with a warning. Links to other folders are followed.
 
     Args:
         name_or_path: "mnist", "fashion_mnist", "cifar10", "svhn", "celeb_a"; a path; or an array
@@ -35,8 +42,9 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
         or 1; they are ignored where there is a file or folder.
 
     Raises:
-        ValueError: for an unknown name, split or layout, a damaged image (its file is named), or
-            images that are empty, constant, NaN or out of range.
+        ValueError: for an unknown name, split or layout, a file or folder that is damaged, cannot
+            be read or is a broken link (it is named), or images that are empty, constant, NaN or
+            out of range.
         FileNotFoundError: if the path is not there, or the named data cannot be had; says which
             file to put where.
         ImportError: if the data is not in `data_dir` and tensorflow_datasets is not installed.
@@ -59,11 +67,11 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
             )
         return read_array(name_or_path, split, image_shape)
     if name_or_path in TFDS_NAMES:
-        path = None if data_dir is None else _find(name_or_path, pathlib.Path(data_dir))
+        path = None if data_dir is None else _find(name_or_path, as_path("data_dir", data_dir))
         if path is None:
             return read_tfds(name_or_path, split, data_dir, image_shape, attributes)
         return read_path(path, split, image_shape)
-    path = pathlib.Path(name_or_path).expanduser()
+    path = as_path("name_or_path", name_or_path)
     if path.exists():
         return read_path(path, split, image_shape)
     if isinstance(name_or_path, str) and len(path.parts) == 1 and not path.suffix:
@@ -76,7 +84,6 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
 
 def _find(name, data_dir):
     """The file or folder of `data_dir` that holds the named images, or None."""
-    data_dir = data_dir.expanduser()
     if not data_dir.is_dir():
         raise FileNotFoundError(
             f"`data_dir` must be a folder. Received: data_dir={str(data_dir)!r}"

@@ -1,12 +1,13 @@
 import colorsys
 import math
-import pathlib
 
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._files import open_hdf5, open_npz
 from keras_disentangle.datasets._grid import read_tfds_grid
 from keras_disentangle.datasets._room_caster import SHAPES, SKY, RoomCaster
+from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
@@ -122,16 +123,16 @@ class Shapes3D(FactorDataset):
             data = kd.datasets.Shapes3D.from_file("3dshapes.h5", in_memory=True)
             ```
         """
-        path = pathlib.Path(path).expanduser()
+        path = as_path("path", path)
         if not path.is_file():
             raise FileNotFoundError(f"`path`: there is no file {path}")
-        with _open(path) as file:
+        with _open(path, in_memory) as file:
             missing = {"images", "labels"}.difference(file)
             if missing:
                 raise ValueError(
                     f"{path} must hold arrays images and labels. It lacks {sorted(missing)}"
                 )
-            images, labels = _read(path, file, "images"), _read(path, file, "labels")
+            images, labels = file["images"], file["labels"]
             _check_array(path, "images", images, _ORIGINAL_SHAPE, np.uint8)
             _check_array(path, "labels", labels, (len(_SIZES),), np.number)
             _check_order(path, labels[:])
@@ -186,29 +187,11 @@ class _FileDataset(FactorDataset):
             return file["images"][numbers][places]
 
 
-def _open(path):
-    """A mapping of arrays that is closed at the end of a `with` block."""
+def _open(path, in_memory=False):
+    """A mapping of arrays: of an npz file all of each, of an HDF5 file what can be sliced."""
     if path.suffix == ".npz":
-        try:
-            arrays = np.load(path, allow_pickle=False)
-            arrays.files  # noqa: B018  a single array, under a wrong name, has none
-            return arrays
-        except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
-            raise ValueError(f"{path} is not a readable npz file: {error}") from error
-    import h5py
-
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(f"{path} is not a readable HDF5 file: {error}") from error
-
-
-def _read(path, file, name):
-    """One of its arrays: of an npz file all of it, of an HDF5 file what can be sliced."""
-    try:
-        return file[name]
-    except Exception as error:
-        raise ValueError(f"{path}: {name} is damaged: {error}") from error
+        return open_npz(path)
+    return open_hdf5(path, sliced=() if in_memory else ("images",))
 
 
 def _check_array(path, name, array, shape, dtype):

@@ -1,6 +1,5 @@
 import gzip
 import math
-import pathlib
 import zlib
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from keras_disentangle._arguments import check_int
 from keras_disentangle.datasets._grid import grid_order, read_tfds_grid
 from keras_disentangle.datasets._image_arrays import fit_images
+from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets.array_factor_dataset import ArrayFactorDataset
 
 _NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
@@ -16,6 +16,7 @@ _CHUNKS = (
     "smallnorb-5x46789x9x18x6x2x96x96-training",
     "smallnorb-5x01235x9x18x6x2x96x96-testing",
 )
+_LARGEST_SIZE = 1024
 _TYPES = {"u1": 0x1E3D4C55, "<i4": 0x1E3D4C54}  # how a file begins, for the type of its numbers
 
 
@@ -38,8 +39,8 @@ class SmallNORB(ArrayFactorDataset):
     Args:
         data_dir: folder with the published files, or where TensorFlow Datasets keeps or puts its
             own.
-        image_size: height and width in pixels; the photographs have 96. They are resized as
-            `load_images` does.
+        image_size: height and width in pixels, up to 1024; the photographs have 96. They are
+            resized as `load_images` does.
 
     Raises:
         ValueError: if a file is damaged, does not hold what it should, or the images are not one
@@ -60,9 +61,9 @@ class SmallNORB(ArrayFactorDataset):
     CATEGORIES = ("four-legged animal", "human figure", "airplane", "truck", "car")
 
     def __init__(self, data_dir=None, image_size=64):
-        size = check_int("image_size", image_size)
+        size = check_int("image_size", image_size, maximum=_LARGEST_SIZE)
         shape = (size, size, 1)
-        folder = None if data_dir is None else pathlib.Path(data_dir).expanduser()
+        folder = None if data_dir is None else as_path("data_dir", data_dir)
         if folder is not None and any(folder.glob("smallnorb-5x*")):
             images = _read_files(folder, shape)
         else:
@@ -101,23 +102,29 @@ def _read_matrix(folder, name, dtype, shape):
     if not found:
         raise FileNotFoundError(f"`data_dir` must hold {name} or {name}.gz. Received: {folder}")
     path = found[0]
+    axes = len(shape)
+    start = 4 * (2 + max(3, axes))
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            content = file.read()
+            head = file.read(start)
+            header = np.frombuffer(head, "<i4", count=min(2 + axes, len(head) // 4)).tolist()
+            sizes = tuple(header[2:])
+            size = math.prod(sizes) * np.dtype(dtype).itemsize
+            fits = (
+                header[:2] == [_TYPES[dtype], axes]
+                and len(sizes) == axes
+                and all(n >= 1 and n == (want or n) for want, n in zip(shape, sizes, strict=True))
+                # Deflate never packs more than 1032 bytes into one.
+                and size <= 1032 * path.stat().st_size
+            )
+            content = file.read(size + 1) if fits else b""
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not readable: {error}") from error
-    axes = len(shape)
-    header = np.frombuffer(content, "<i4", count=min(2 + axes, len(content) // 4)).tolist()
-    sizes = tuple(header[2:])
-    start = 4 * (2 + max(3, axes))
-    if (
-        header[:2] != [_TYPES[dtype], axes]
-        or any(size < 1 or size != (want or size) for want, size in zip(shape, sizes, strict=True))
-        or len(content) != start + math.prod(sizes) * np.dtype(dtype).itemsize
-    ):
+    if not fits or len(content) != size:
         wanted = ", ".join("n" if size is None else str(size) for size in shape)
         raise ValueError(
             f"{path} must hold numbers of shape ({wanted}) after a header "
-            f"[{_TYPES[dtype]}, {axes}, {wanted}]. Received: {len(content)} bytes, header {header}"
+            f"[{_TYPES[dtype]}, {axes}, {wanted}]. "
+            f"Received: {len(head) + len(content)} bytes, header {header}"
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(sizes)
+    return np.frombuffer(content, dtype).reshape(sizes)

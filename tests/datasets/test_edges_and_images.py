@@ -169,8 +169,8 @@ def test_bad_folders(tmp_path):
         load_paired_images(tmp_path / "pairs")
     for picture, message in (
         (Image.fromarray(IMAGES[0, :, :9]), "2_AB.png.*width, 9, is odd"),
-        (Image.fromarray(IMAGES[0, ..., 0].astype(np.uint16)), "2_AB.png.*8 bits"),
+        (Image.fromarray(IMAGES[0, ..., 0].astype(np.int32)), "2_AB.png.*32 bits"),
     ):
-        picture.save(broken)
+        picture.save(broken, "TIFF")
         with pytest.raises(ValueError, match=message):
             load_paired_images(tmp_path / "pairs")

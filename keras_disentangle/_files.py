@@ -1,0 +1,272 @@
+"""Files from elsewhere: read with bounded memory and nothing beside them, or refused by name.
+
+A file may be damaged, or be made to harm: it may declare more than it holds, or point to other
+files. What is read here declares sizes that are compared with the bytes on disk before memory is
+taken. All that is wrong with a file becomes a `ValueError` that names it.
+"""
+
+import collections.abc
+import contextlib
+import io
+import json
+import math
+import os
+import zipfile
+
+import numpy as np
+
+# Deflate, the densest compression of what is read here, never does better.
+_MOST_COMPRESSED = 1032
+_SLACK = 2**16  # bytes, for what is too small to matter
+
+
+def read_json(path, *keys):
+    """The object that a JSON file holds.
+
+    Args:
+        path: the file.
+        *keys: names that the object must have.
+
+    Raises:
+        ValueError: if the file cannot be read, is no JSON, or holds no object with these names.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be readable JSON: {_short(error)}") from error
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing or not isinstance(content, dict):
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(
+            f"{path} must hold a JSON object{f' with {list(keys)}' if keys else ''}. "
+            f"Received: {str(found)[:200]}"
+        )
+    return content
+
+
+@contextlib.contextmanager
+def open_zip(path, kind="zip"):
+    """A zip file, as a `zipfile.ZipFile`, all of whose members stay within it.
+
+    Args:
+        path: the file.
+        kind: what errors call such a file.
+
+    Raises:
+        ValueError: if it is damaged, a member would lie outside of it, or declares more than its
+            bytes can hold. What goes wrong while it is open names the file too.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # zipfile raises many kinds for a damaged file.
+        raise ValueError(f"{path} is not a readable {kind} file: {_short(error)}") from error
+    with archive:
+        members = archive.infolist()
+        if sum(member.compress_size for member in members) > os.path.getsize(path):
+            raise ValueError(f"{path} declares members that are larger than the file")
+        for member in members:
+            _check_member(path, member)
+        try:
+            yield archive
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+            raise ValueError(f"{path} is damaged: {_short(error)}") from error
+
+
+def _check_member(path, member):
+    parts = member.filename.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or parts[0].endswith(":"):
+        raise ValueError(f"{path} has a member outside itself: {member.filename!r}")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(
+            f"{path}: {member.filename!r} must be stored or deflated. "
+            f"Received: compression {member.compress_type}"
+        )
+    if member.file_size > _MOST_COMPRESSED * member.compress_size + _SLACK:
+        raise ValueError(
+            f"{path}: {member.filename!r} declares {member.file_size:,} bytes, more than the "
+            f"{member.compress_size:,} that are there can hold"
+        )
+
+
+def read_member(path, archive, member):
+    """The bytes of a member (a name or a `ZipInfo`) of what `open_zip` gives, its sum verified.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    name = getattr(member, "filename", member)
+    try:
+        with archive.open(member) as file:
+            content = file.read()
+    except Exception as error:  # zipfile and zlib raise many kinds for a damaged file.
+        raise ValueError(f"{path}: {name} is not readable: {_short(error)}") from error
+    return content
+
+
+@contextlib.contextmanager
+def open_npz(path):
+    """The arrays of an npz file, a mapping that reads each when it is asked for it.
+
+    Raises:
+        ValueError: if the file or an array is damaged, or an array is of Python objects.
+    """
+    with open_zip(path, "npz") as archive:
+        yield _Arrays(path, archive)
+
+
+class _Arrays(collections.abc.Mapping):
+    def __init__(self, path, archive):
+        self._path, self._archive = path, archive
+        names = [member.filename for member in archive.infolist()]
+        self._names = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+    def __getitem__(self, name):
+        if name not in self._names:
+            raise KeyError(name)
+        member = self._archive.getinfo(f"{name}.npy")
+        try:
+            with self._archive.open(member) as file:
+                # Before NumPy takes the memory that the header asks for.
+                shape, dtype, start = _npy_header(file)
+            if start + math.prod(shape) * dtype.itemsize != member.file_size:
+                raise ValueError(f"{member.file_size} bytes do not hold {shape} of {dtype}")
+            with self._archive.open(member) as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
+                file.read(1)  # Only at the end is the checksum verified.
+            return array
+        except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
+            raise ValueError(f"{self._path}: {name} is damaged: {_short(error)}") from error
+
+
+def _npy_header(file):
+    """Shape, type and length in bytes of the header of an array."""
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:
+        raise ValueError(f"version {version} of the format")
+    shape, _, dtype = read[version](file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    return shape, dtype, file.tell()
+
+
+@contextlib.contextmanager
+def open_hdf5(file, name=None, sliced=()):
+    """An HDF5 file, as an `h5py.File`, all of whose numbers lie in the file itself.
+
+    Args:
+        file: a path, or a stream of bytes.
+        name: what errors call it; by default the path.
+        sliced: names of data sets that are not read at once, so that their shape takes no memory.
+
+    Raises:
+        ValueError: if it is damaged; has links that lead elsewhere, external storage, virtual
+            data sets or data of variable length; or declares more than its bytes can hold. What
+            goes wrong while it is open names the file too.
+    """
+    import h5py
+
+    name = file if name is None else name
+    try:
+        content = h5py.File(file, "r")
+    except Exception as error:  # h5py raises many kinds for a damaged file.
+        raise ValueError(f"{name} is not a readable HDF5 file: {_short(error)}") from error
+    with content:
+        is_stream = isinstance(file, io.BytesIO)
+        size = file.getbuffer().nbytes if is_stream else os.path.getsize(file)
+        try:
+            _check_hdf5(content, size, sliced)
+            yield content
+        except ValueError as error:
+            if str(name) in str(error):
+                raise
+            raise ValueError(f"{name}: {_short(error)}") from error
+        except (OSError, RuntimeError, LookupError, TypeError, MemoryError) as error:
+            raise ValueError(f"{name} is damaged: {_short(error)}") from error
+
+
+def _check_hdf5(content, size, sliced):
+    import h5py
+
+    def check_link(path, info):
+        if info.type != h5py.h5l.TYPE_HARD:
+            raise ValueError(f"{path.decode(errors='replace')} is a link to elsewhere")
+
+    content.id.links.visit(check_link, info=True)
+    left = [size]  # The bytes of the file that no data set has claimed.
+
+    def check_item(path, item):
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.external or item.is_virtual:
+            raise ValueError(f"{path} keeps its numbers in another file")
+        if item.dtype.hasobject:
+            raise ValueError(f"{path} must be numbers or text of fixed length")
+        stored = item.id.get_storage_size()
+        left[0] -= stored
+        asked = 0 if path in sliced else item.dtype.itemsize * math.prod(item.shape or ())
+        chunk = item.dtype.itemsize * math.prod(item.chunks or ())
+        if left[0] < 0 or max(asked, chunk) > _MOST_COMPRESSED * stored + _SLACK:
+            raise ValueError(
+                f"{path} declares shape={item.shape}, chunks={item.chunks}, more than the "
+                f"{stored:,} bytes that are stored of it can hold"
+            )
+
+    content.visititems(check_item)
+
+
+def check_weights_file(path):
+    """That a `.weights.h5`, `.h5` or `.keras` file is whole, and its numbers finite.
+
+    Raises:
+        ValueError: if there is no such file, as `open_hdf5` and `open_zip`, or if a number is NaN
+            or an array holds infinity.
+    """
+    if not os.path.isfile(path):
+        raise ValueError(f"There is no file {path}")
+    if os.fspath(path).endswith(".keras"):
+        with open_zip(path) as archive:
+            for member in archive.infolist():
+                content = read_member(path, archive, member)
+                if member.filename.endswith(".h5"):
+                    with open_hdf5(io.BytesIO(content), f"{path}: {member.filename}") as weights:
+                        _check_finite(weights)
+    elif os.fspath(path).endswith(".h5"):
+        with open_hdf5(path) as weights:
+            _check_finite(weights)
+    else:
+        raise ValueError(f"{path} must be a .keras or .h5 file")
+
+
+def _check_finite(weights):
+    import h5py
+
+    def check(path, item):
+        if not isinstance(item, h5py.Dataset) or item.shape is None:
+            return
+        values = item[()]
+        if item.attrs.get("dtype") == "bfloat16":  # which HDF5 knows as two bytes
+            values = (np.asarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        # A scalar may be a smallest or largest value so far, which begins at infinity.
+        if values.dtype.kind in "fc" and not (
+            np.isfinite(values).all() if values.ndim else not np.isnan(values)
+        ):
+            raise ValueError(f"{path} must be finite. It holds NaN or infinity")
+
+    weights.visititems(check)
+
+
+def _short(error):
+    """An error, also of another library, in a line."""
+    text = str(error)[:200]
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
