@@ -1,15 +1,17 @@
-"""What all tests share: seeds, real data, the backends' order of import."""
+"""What all tests share: seeds, real data, the backends' order of import, how much is compiled."""
 
 import contextlib
 import os
 import pathlib
 
+from quick_jax import quick_jax
+
 # PyTorch must be loaded before TensorFlow: the other way round has crashed.
 with contextlib.suppress(ImportError):
     import torch  # noqa: F401
 
-# XLA spends most of a small test on optimising what then runs for a few steps.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if os.environ.get("KERAS_BACKEND") == "jax":
+    os.environ.update(quick_jax())
 
 import keras
 import pytest
@@ -17,6 +19,35 @@ import tiny_models
 
 # Compares all backends in processes of its own, so one of the runs is enough.
 collect_ignore = [] if keras.backend.backend() == "tensorflow" else ["test_backends_agree.py"]
+
+
+# Tests of what is made of trained models. Tracing takes TensorFlow many times as long as the few
+# steps of a test, so here it traces nothing, unless a test is marked as `compiled`.
+UNCOMPILED = {
+    *("applications", "metrics", "visualization"),
+    *("test_evaluation.py", "test_readme.py"),
+}
+
+
+def pytest_configure(config):
+    for marker in (
+        "compiled: functions are compiled, as they are for users",
+        "one_backend: what is tested is alike on all backends; test.sh runs it on one",
+    ):
+        config.addinivalue_line("markers", marker)
+    # TensorFlow's data sets trace their functions all the same, and say so.
+    config.addinivalue_line("filterwarnings", "ignore:Even though the `tf.config")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Comes before the fixtures, which train too."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        part = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
+        compiled = part not in UNCOMPILED or item.get_closest_marker("compiled")
+        tf.config.run_functions_eagerly(not compiled)
 
 
 @pytest.fixture(autouse=True)

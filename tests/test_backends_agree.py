@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quick_jax import quick_jax
 from tiny_models import MODELS
 
 NORMALIZED = ("gan_tanh", "info_gan", "discriminative_vae")
@@ -26,7 +27,11 @@ def runs():
     started = {
         backend: subprocess.Popen(
             [sys.executable, str(worker)],
-            env={**os.environ, "KERAS_BACKEND": backend},
+            env={
+                **os.environ,
+                "KERAS_BACKEND": backend,
+                **(quick_jax() if backend == "jax" else {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
