@@ -28,32 +28,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" JAX_PLATFORMS="${JAX_PLATFORMS:-c
 failed=()
 ruff check . || failed+=("ruff check")
 ruff format --check . || failed+=("ruff format")
-
-# What computes with NumPy alone is tested under the first backend.
-numpy_alone=(--ignore=tests/metrics --ignore=tests/datasets --ignore=tests/visualization
-    --ignore=tests/test_floors.py)
-first=${backends[0]} others=("${backends[@]:1}")
-
-# The backends run side by side, since a test keeps one core busy; the others print at the end.
-logs=$(mktemp -d)
-processes=()
-trap 'kill ${processes[@]+"${processes[@]}"} 2>/dev/null || true; rm -rf "$logs"' EXIT
-trap 'exit 130' INT
-for backend in ${others[@]+"${others[@]}"}; do
-    KERAS_BACKEND=$backend python -m pytest -q "${numpy_alone[@]}" "$@" >"$logs/$backend" 2>&1 &
-    processes+=($!)
-done
-echo "== $first"
-KERAS_BACKEND=$first python -m pytest -q "$@" || failed+=("$first")
-for i in ${others[@]+"${!others[@]}"}; do
-    status=0
-    wait "${processes[i]}" || status=$?
-    unset "processes[i]"
-    echo "== ${others[i]}"
-    cat "$logs/${others[i]}"
-    # Where only tests of NumPy were asked for, these backends find none (5).
-    [ "$status" -eq 0 ] || [ "$status" -eq 5 ] || failed+=("${others[i]}")
-done
+python scripts/_run_tests.py "${backends[*]}" "$@" || failed+=("tests")
 
 if [ "${#failed[@]}" -gt 0 ]; then
     printf 'failed: %s\n' "${failed[@]}" >&2

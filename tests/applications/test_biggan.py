@@ -86,7 +86,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="one backend is enough")
+@pytest.mark.one_backend
 def test_the_published_sizes():
     code = DESCRIBE.format(models=list(PARAMETERS))
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -248,6 +248,7 @@ def test_sampling_truncates_latents_and_statistics(deep):
     deep.truncation = 1.0
 
 
+@pytest.mark.compiled
 def test_truncation_recompiles_nothing(deep):
     inputs = [codes(deep, 2), np.array([0, 1], "int32")]
     before, compiled = deep.predict(inputs, verbose=0), deep.predict_function

@@ -69,6 +69,7 @@ def test_only_the_noise_of_an_info_gan_is_moved():
     assert matrix.shape == (62, 74) and not matrix[:, 62:].any()
 
 
+@pytest.mark.one_backend
 def test_the_baseline_trains(tmp_path):
     model, results = train.train("clevr_1fov", "shift_prediction", tmp_path, verbose=0, **SHORT)
     assert isinstance(model, kd.models.ShiftPrediction)
@@ -101,6 +102,7 @@ def test_scores(run):
     assert axes["penalty"] > 1 and axes["pooled_ratio"] < found["pooled_ratio"]
 
 
+@pytest.mark.one_backend
 def test_the_column_of_what_is_red():
     images = np.full((2, 4, 8, 3), 0.5, "float32")
     images[0, 1:3, 2] = [0.9, 0.1, 0.1]
@@ -108,6 +110,7 @@ def test_the_column_of_what_is_red():
     np.testing.assert_allclose(_trained.red_column(images), [2, 4.5], atol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_the_commands(run, tmp_path, capsys, quick):
     log_dir, *_ = run
     chosen = ["--weights", str(log_dir / "model.keras")]
@@ -129,6 +132,7 @@ def test_the_commands(run, tmp_path, capsys, quick):
     assert (tmp_path / "run" / "scores.json").exists()
 
 
+@pytest.mark.one_backend
 def test_shipping(run, tmp_path, monkeypatch, quick):
     _, model, _ = run
     for module in (ship, direction_discovery):
@@ -157,6 +161,7 @@ def test_shipped_directions(name):
     assert len(images) == 2 and 0.2 < images.max() <= 1.1 and -0.1 <= images.min()
 
 
+@pytest.mark.one_backend
 def test_bad_arguments_are_named(run, tmp_path):
     build = kd.applications.DirectionDiscovery
     with pytest.raises(ValueError, match="`preset` must be one of .* Received: preset='cars'"):
@@ -195,6 +200,7 @@ def test_bad_arguments_are_named(run, tmp_path):
         compare.main([str(run[0]), str(other)])
 
 
+@pytest.mark.one_backend
 def test_the_presets_follow_the_paper():
     for name, label in (("biggan_golden_retrievers", 207), ("biggan_churches", 497)):
         preset = PRESETS[name]

@@ -1,8 +1,6 @@
 """Discriminative regularisation from recipe to weights that ship, with images of a few pixels."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -26,7 +24,6 @@ from keras_disentangle.applications.discriminative_vae import (
 
 import keras_disentangle as kd
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 RNG = np.random.default_rng(0)
 LABELS = np.arange(48) % 2
 # Bright on the left or on the right.
@@ -114,6 +111,7 @@ def test_both_models_start_alike(recipe):
             np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.one_backend
 def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
     whole, expected = train.train(recipe, log_dir=tmp_path / "whole", verbose=0)
     own = str(tmp_path / "whole" / "classifier.keras")
@@ -135,6 +133,7 @@ def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.one_backend
 def test_another_seed_trains_another_classifier(recipe, tmp_path):
     kernels = []
     for seed in (0, 0, 1):
@@ -145,6 +144,7 @@ def test_another_seed_trains_another_classifier(recipe, tmp_path):
     assert (kernels[0] != kernels[2]).any()
 
 
+@pytest.mark.one_backend
 def test_what_is_wrong_shows_before_anything_goes(recipe, tmp_path):
     train.train(recipe, "vae", tmp_path / "run", verbose=0)
     for settings, arguments, message in (
@@ -161,6 +161,7 @@ def test_what_is_wrong_shows_before_anything_goes(recipe, tmp_path):
         assert (tmp_path / "run" / "model.keras").exists()
 
 
+@pytest.mark.one_backend
 def test_the_commands(recipe, judge, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(train.RECIPES, "fashion_mnist", recipe)
     common = ["--verbose", "0", "--epochs", "1", "--judge", judge]
@@ -215,6 +216,7 @@ def test_the_commands(recipe, judge, tmp_path, monkeypatch, capsys):
             kd.applications.DiscriminativeVAE(weights="tiny", **arguments)
 
 
+@pytest.mark.one_backend
 def test_a_folder_of_images_is_split(tmp_path):
     np.savez(tmp_path / "images.npz", images=PIXELS)
     splits = _trained.load_splits(str(tmp_path / "images.npz"), None, (8, 8, 1))
@@ -224,6 +226,7 @@ def test_a_folder_of_images_is_split(tmp_path):
     np.testing.assert_array_equal(found, PIXELS)
 
 
+@pytest.mark.one_backend
 def test_what_comes_class_by_class_is_mixed(tmp_path):
     path = tmp_path / "images.npz"
     order = np.argsort(LABELS, kind="stable")
@@ -236,6 +239,7 @@ def test_what_comes_class_by_class_is_mixed(tmp_path):
     np.testing.assert_array_equal(splits["test"][1], LABELS)
 
 
+@pytest.mark.one_backend
 def test_the_classifier_of_a_recipe(recipe, tmp_path):
     vgg = train.replace(recipe, classifier="VGG16", image_shape=(32, 32, 3))
     with pytest.raises(ValueError, match="`classifier` must be a file of weights for VGG16"):
@@ -269,6 +273,7 @@ def test_arguments_of_the_application(tmp_path):
     assert isinstance(model, kd.models.DiscriminativeVAE)
 
 
+@pytest.mark.one_backend
 def test_celeba_recipe_asks_for_attributes(monkeypatch):
     asked = []
 
@@ -285,6 +290,7 @@ def test_celeba_recipe_asks_for_attributes(monkeypatch):
     assert not network.trainable_variables
 
 
+@pytest.mark.one_backend
 def test_the_trunk_of_hed(tmp_path):
     source, target = tmp_path / "hed.weights.h5", tmp_path / "out" / "vgg.weights.h5"
     names = [
@@ -329,14 +335,14 @@ def test_blur_of_a_constant_and_of_a_point():
     np.testing.assert_allclose(variance, 1.0, rtol=0.05)
 
 
-def test_the_script_says_what_is_wrong(tmp_path):
-    command = [sys.executable, SCRIPTS / "train.py", "discriminative_vae", "--data", "nowhere.npz"]
-    done = subprocess.run(
-        [*command, "--log-dir", tmp_path / "run"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1 and "error: `data`: there is no file nowhere.npz" in done.stderr
+@pytest.mark.one_backend
+def test_the_script_says_what_is_wrong(tmp_path, run_script):
+    options = ["--data", "nowhere.npz", "--log-dir", tmp_path / "run"]
+    said = run_script("train", "discriminative_vae", *options)
+    assert said.startswith("error: `data`: there is no file nowhere.npz")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "changes, message",
     [

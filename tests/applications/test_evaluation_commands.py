@@ -16,6 +16,9 @@ from tiny_models import MODELS
 
 import keras_disentangle as kd
 
+# `kd.evaluate` itself is tested on every backend.
+pytestmark = pytest.mark.one_backend
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 DATA = factor_images()
 INDEX = np.random.default_rng(0).permutation(40)
@@ -142,15 +145,14 @@ def test_what_cannot_be_measured(files, monkeypatch, tmp_path, arguments, error,
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="one backend is enough")
-def test_the_script(files, tmp_path):
+def test_the_script(files, tmp_path, run_script, capsys):
     model, data = files
-    arguments = [sys.executable, str(SCRIPT), model, "--data", data, "--metrics", "mig_sup"]
-    run = subprocess.run(
-        [*arguments, "--out", str(tmp_path / "out")], capture_output=True, text=True, timeout=300
-    )
-    assert run.returncode == 0 and "mig_sup" in run.stdout, run.stderr
-    run = subprocess.run([*arguments[:-1], "mug"], capture_output=True, text=True, timeout=300)
+    options = [model, "--data", data, "--metrics"]
+    assert run_script("evaluate", *options, "mig_sup", "--out", tmp_path / "out") == 0
+    assert "mig_sup" in capsys.readouterr().out
+    # In a process of its own, as users run it.
+    command = [sys.executable, str(SCRIPT), *options, "mug"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1 and run.stderr.splitlines()[-1].startswith("error: `metrics` must")
 
 

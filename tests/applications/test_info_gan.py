@@ -1,10 +1,7 @@
 """InfoGAN's recipes and weights, end to end, with a preset of a few pixels."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,7 +22,6 @@ from keras_disentangle.applications.info_gan import (
 
 import keras_disentangle as kd
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 LABELS = np.arange(24) % 3
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
 
@@ -82,6 +78,7 @@ def test_a_recipe(name, recipe, tmp_path):
     )
 
 
+@pytest.mark.one_backend
 def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
     whole, expected = train.train(recipe, log_dir=tmp_path / "whole", verbose=0)
 
@@ -118,6 +115,7 @@ def test_an_interrupted_recipe_goes_on(recipe, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.one_backend
 def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
     run = tmp_path / "run"
     monkeypatch.setitem(train.RECIPES, "mnist", recipe)
@@ -149,6 +147,7 @@ def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
         kd.applications.InfoGAN("tiny", preset="mnist")
 
 
+@pytest.mark.one_backend
 def test_a_comparison(recipe, tmp_path, capsys):
     bounds = {}
     for name in train.MODELS:
@@ -187,6 +186,7 @@ def test_the_shipped_weights_have_their_scores(data_dir):
     assert result["information"] == pytest.approx(scores["real_information"], abs=1e-3)
 
 
+@pytest.mark.one_backend
 def test_settings():
     with pytest.raises(ValueError, match="`preset` must be one of"):
         kd.applications.InfoGAN(preset="imagenet")
@@ -198,11 +198,6 @@ def test_settings():
         train.train(replace(train.RECIPES["mnist"], steps=150))
 
 
+@pytest.mark.one_backend
 def test_every_preset_has_a_recipe():
     assert {recipe.preset for recipe in train.RECIPES.values()} == presets.PRESETS.keys()
-
-
-def test_the_script_lists_the_application():
-    run = [sys.executable, str(SCRIPTS / "train.py")]
-    result = subprocess.run(run, capture_output=True, text=True)
-    assert result.returncode == 2 and "info_gan" in result.stdout

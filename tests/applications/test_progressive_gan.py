@@ -62,6 +62,7 @@ def networks_equal(a, b):
     return all(np.array_equal(*map(ops.convert_to_numpy, pair)) for pair in pairs)
 
 
+@pytest.mark.one_backend
 def test_recipes_follow_the_paper():
     for name, recipes in train.RECIPES.items():
         assert set(recipes) == {"scratch", "hessian", "infogan", "finetune", "longer"}
@@ -99,6 +100,7 @@ def test_a_recipe_from_nothing(name, tmp_path):
     assert networks_equal(loaded, model)
 
 
+@pytest.mark.one_backend
 def test_fine_tuning(trained, tmp_path, monkeypatch):
     """It goes on from all the networks, and where it was interrupted."""
     start = str(trained / "model.keras")
@@ -132,6 +134,7 @@ def test_fine_tuning(trained, tmp_path, monkeypatch):
     assert networks_equal(whole, resumed)
 
 
+@pytest.mark.one_backend
 def test_commands(trained, tmp_path, capsys):
     weights = str(trained / "model.keras")
     few = ["--samples", "24", "--paths", "20"]
@@ -194,6 +197,7 @@ def test_scores_of_a_known_generator():
     np.testing.assert_allclose(found, [0, 16 / 3, 0], rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.one_backend
 def test_the_perfect_generator():
     generate = _trained.perfect_generator(TINY, positions=5)
     images = kd.datasets.Clevr("1fov", image_size=8, zoom=2.0, positions=5).images(np.arange(5))
@@ -205,6 +209,7 @@ def test_the_perfect_generator():
     np.testing.assert_allclose(found[5], (images[2] + images[3].astype(float)) / 2, atol=1e-3)
 
 
+@pytest.mark.one_backend
 def test_features_are_trained_and_loaded(tmp_path):
     _, scores = features.train(image_size=8, steps=40, batch_size=8, verbose=0)
     assert set(scores) == {"color", "shape", "x", "y"}
@@ -242,6 +247,7 @@ def test_ready_made_models():
     assert [code.dim for code in whole.space.codes] == [3]
 
 
+@pytest.mark.one_backend
 def test_weights_ship(trained, tmp_path, monkeypatch):
     for module in (ship, progressive_gan):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
@@ -268,6 +274,7 @@ def test_weights_ship(trained, tmp_path, monkeypatch):
         progressive_gan.ProgressiveGAN(weights="toy", latent_dim=4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -285,6 +292,7 @@ def test_bad_arguments(arguments, message):
         progressive_gan.ProgressiveGAN(**arguments)
 
 
+@pytest.mark.one_backend
 def test_bad_recipes(trained, tmp_path):
     weights = str(trained / "model.keras")
     for recipe, start, message in (

@@ -80,6 +80,7 @@ def test_a_name_brings_weights_and_settings(folder):
     assert float(model.ramps["alpha_1"](model.step)) == 1.0
 
 
+@pytest.mark.one_backend
 def test_files_are_stored_as_float16(folder):
     application, trained = folder
     kinds = []
@@ -106,6 +107,7 @@ def test_agreeing_settings_may_be_repeated_and_others_replaced(folder):
     np.testing.assert_array_equal(*states)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "setting, value, message",
     [
@@ -119,11 +121,13 @@ def test_settings_that_contradict_the_weights(folder, setting, value, message):
         kd.applications.ProVLAE(weights="tiny", **{setting: value})
 
 
+@pytest.mark.one_backend
 def test_unknown_names_list_the_known_ones(folder):
     with pytest.raises(ValueError, match=r"one of \['tiny'\]. Received: weights='huge'"):
         kd.applications.ProVLAE(weights="huge")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("damage", ["altered", "truncated", "missing"])
 def test_damaged_weights_are_refused(folder, damage):
     path = folder[0] / "weights" / "tiny.weights.h5"
@@ -157,6 +161,7 @@ def test_a_path(folder, tmp_path, suffix):
         kd.applications.ProVLAE(weights=str(path), **shape)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -181,6 +186,7 @@ SHIPPED_NETWORKS = [
 ]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("path", SHIPPED_NETWORKS, ids=lambda path: path.stem)
 def test_networks_beside_the_weights_are_verified(path, tmp_path):
     assert _weights.verified(path) == path
@@ -195,11 +201,13 @@ def test_networks_beside_the_weights_are_verified(path, tmp_path):
         _weights.verified(copy)
 
 
+@pytest.mark.one_backend
 def test_every_network_that_ships_is_known():
     for path in Path(_weights.__file__).parent.glob("*/weights/*.keras"):
         _weights.verified(path)
 
 
+@pytest.mark.one_backend
 def test_a_training_becomes_weights(folder, tmp_path, monkeypatch, capsys):
     application, _ = folder
     for module in (ship, _trained):
