@@ -2,12 +2,12 @@
 
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 
 from keras_disentangle.applications._evaluation import RENDERED, factor_data
 
 import keras_disentangle as kd
+from keras_disentangle._files import open_zip, read_member
 
 LARGEST = 128  # pixels a side that are taken as they are
 _NAMED = {
@@ -18,6 +18,7 @@ _NAMED = {
     "celeb_a": (218, 178, 3),
 }
 _FILES = 20  # that are looked at for one that holds an image
+_BYTES = 2**25  # of the largest of them
 
 
 def shape_of_data(name, image_shape, data_dir=None, image_size=None):
@@ -144,13 +145,16 @@ def _members(path):
     """Pairs of a file's name and a function that writes it to a path."""
     if path.is_dir():
         for file in path.rglob("*"):
-            if file.is_file():
+            if file.is_file() and file.stat().st_size < _BYTES:
                 yield file.name, lambda to, file=file: shutil.copyfile(file, to)
         return
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if not name.endswith("/"):
-                yield name, lambda to, name=name: to.write_bytes(archive.read(name))
+    with open_zip(path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and info.file_size < _BYTES:
+                yield (
+                    info.filename,
+                    lambda to, info=info: to.write_bytes(read_member(path, archive, info)),
+                )
 
 
 def _is_grey(name, data_dir, size):

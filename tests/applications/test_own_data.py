@@ -1,5 +1,7 @@
 """Data of one's own under a recipe that was written for other data."""
 
+import shutil
+
 import numpy as np
 import pytest
 from keras_disentangle.applications import _own_data
@@ -82,7 +84,7 @@ def test_large_photos_and_photos_of_several_sizes_need_a_size(tmp_path, suffix):
     def packed(folder):
         if not suffix:
             return folder
-        return _own_data.shutil.make_archive(folder, "zip", folder)
+        return shutil.make_archive(folder, "zip", folder)
 
     mixed = packed(photos(tmp_path / "mixed", sizes=((40, 30), (30, 40), (20, 20))))
     large = packed(photos(tmp_path / "large", sizes=((300, 200),)))
