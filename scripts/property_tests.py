@@ -22,6 +22,9 @@ with contextlib.suppress(ImportError):
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
+# As the tests have it: what is compiled here runs once.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 import keras
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 from hypothesis import strategies as st
-from properties._cases import Case, arrays, maybe, optional_seeds
+from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
 
 from keras_disentangle import latents, schedules, trainers
 
@@ -73,8 +73,9 @@ def group(slots, **settings):
     return made.get_config() and [made.learning_rate]
 
 
-codes = arrays((4, 6), (1, 6), low=0.1, high=0.9)
-q_params = arrays((4, 4), (4, 4))
+INPUTS = tuple(name for name in LAYOUTS if name != "list")
+codes = arrays((4, 6), (1, 6), low=0.1, high=0.9, layouts=INPUTS)
+q_params = arrays((4, 4), layouts=INPUTS)
 
 PACKAGES = ("schedules", "latents", "trainers")
 
@@ -139,7 +140,7 @@ TABLE = {
     ),
     "LatentSpace.log_likelihood": Case(
         lambda q_params, codes: list(Objects.space.log_likelihood(q_params, codes).values()),
-        {"q_params": q_params, "codes": arrays((4, 6), low=0.1, high=0.9)},
+        {"q_params": q_params, "codes": arrays((4, 6), low=0.1, high=0.9, layouts=INPUTS)},
         nan=True,
     ),
     "LatentSpace.predict": Case(
