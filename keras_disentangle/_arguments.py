@@ -83,6 +83,13 @@ def check_choice(name, value, choices):
     return value
 
 
+def check_flag(name, value):
+    """`value` as a bool, or a ValueError: what is no flag may be true by mistake."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return bool(value)
+
+
 def check_callable(name, value):
     """`value` if it can be called, or a ValueError."""
     if not callable(value):

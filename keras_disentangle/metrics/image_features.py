@@ -1,17 +1,19 @@
 """What a network, as a rule one that was trained to classify, makes of images."""
 
 import functools
-import os
 
 import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.layers._feature_sources import (
     check_network,
+    check_weights,
     from_applications,
     layer_outputs,
+    load_weights,
 )
 from keras_disentangle.layers._image_preprocessing import as_size, prepared, resize
 
@@ -70,16 +72,7 @@ class ImageFeatures:
         self.batch_size = check_int("batch_size", batch_size)
         self.preprocess = None if preprocess is None else check_callable("preprocess", preprocess)
         named = isinstance(network, str)
-        given = isinstance(weights, (str, os.PathLike))
-        if not (
-            weights is None
-            or (named and given and weights == "imagenet")
-            or (given and os.path.isfile(weights))
-        ):
-            raise ValueError(
-                "`weights` must be None, the path of a file or, with the name of an architecture, "
-                f"'imagenet'. Received: weights={weights!r}"
-            )
+        check_weights(weights, *["imagenet"] * named)
         if named:
             network, own = from_applications(network, weights)
             if self.preprocess is None:
@@ -87,7 +80,8 @@ class ImageFeatures:
         else:
             check_network(network, also=", or the name of an architecture")
             if weights is not None:
-                network.load_weights(weights)
+                load_weights(network, weights)
+        check_channels_last("`ImageFeatures`", network)
         outputs = network.outputs if layers is None else layer_outputs(network, layers).values()
         self.network = keras.Model(network.inputs[0], list(outputs))
         *size, self._channels = network.inputs[0].shape[1:]

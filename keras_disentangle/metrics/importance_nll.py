@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics._validation import LARGEST_LOG_VAR, check_matrix, check_size
 
@@ -73,6 +73,7 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     num_samples = check_int("num_samples", num_samples)
     seed = check_seed("seed", seed, optional=False)
     batch_size = check_int("batch_size", batch_size)
+    per_unit = check_flag("per_unit", per_unit)
     x = as_rows("x", x)
     _check_images(x, getattr(model, "observation", None) == "bernoulli", batch_size)
     n = x.shape[0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_seed
+from keras_disentangle._arguments import check_flag, check_seed
 from keras_disentangle.metrics._gap import mean_gap
 from keras_disentangle.metrics._validation import check_learnable
 
@@ -46,7 +46,7 @@ def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
     """
     seed = check_seed("seed", seed)
     codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
-    score = _squared_correlation if continuous else _accuracy
+    score = _squared_correlation if check_flag("continuous", continuous) else _accuracy
     scores = [
         [score(code[:, None], factor, held_out, seed) for factor in factors.T] for code in codes.T
     ]

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_flag, check_int, check_weight
 from keras_disentangle.latents import LatentSpace, Normal, orthogonalize
 from keras_disentangle.layers import LatentDirections
+from keras_disentangle.models._image_data import check_devices
 from keras_disentangle.models._image_range import check_range, from_range
 from keras_disentangle.models._networks import serialize
 from keras_disentangle.trainers import PhasedModel
@@ -147,7 +148,8 @@ class FrozenGeneratorModel(PhasedModel):
                 "`fit` takes no data, and the length of an epoch as `steps`. "
                 f"Received: the arguments {given}"
             )
-        data = _NoData(check_int("steps", steps), check_int("batch_size", batch_size))
+        check_devices([check_int("batch_size", batch_size)])
+        data = _NoData(check_int("steps", steps), batch_size)
         return super().fit(x=data, epochs=epochs, **kwargs)
 
     # Use
@@ -224,7 +226,7 @@ class FrozenGeneratorModel(PhasedModel):
                 f"Received: amount.shape={tuple(amount.shape)}"
             )
         row = self.directions.matrix()[index]
-        if orthogonal:
+        if check_flag("orthogonal", orthogonal):
             z = orthogonalize(z, row)
         return z + ops.reshape(amount, (-1, 1)) * row
 
@@ -310,6 +312,14 @@ class FrozenGeneratorModel(PhasedModel):
         return ops.convert_to_tensor(np.broadcast_to(labels, (n,)).astype("int32"))
 
     # Saving
+
+    @property
+    def input_signature(self):
+        inputs = getattr(self.generator, "input", None)
+        if inputs is None:
+            return [keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")]
+        specs = tree.map_structure(lambda x: keras.InputSpec(shape=x.shape, dtype=x.dtype), inputs)
+        return [specs]
 
     @classmethod
     def from_config(cls, config):
