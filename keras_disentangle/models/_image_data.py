@@ -45,7 +45,9 @@ def check_images(name, data, image_shape, bounded, batch_size=None, labelled=Fal
         if len(x) > 1 and low == high:
             raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
         size = batch_size or 32
-        return ImageData(data, {min(size, len(x)), len(x) % size or size}, parts)
+        sizes = {min(size, len(x)), len(x) % size or size}
+        check_devices(sizes)
+        return ImageData(data, sizes, parts)
 
     data, batches = _first_batches(name, data)
     sizes = set()
@@ -63,6 +65,7 @@ def check_images(name, data, image_shape, bounded, batch_size=None, labelled=Fal
         if i == 0:
             _checked(name, x, image_shape, bounded)
         sizes.add(len(x))
+    check_devices(sizes)
     return ImageData(data, sizes, parts)
 
 
@@ -73,7 +76,7 @@ def check_image_batch(name, x, image_shape, bounded):
     """
     shape = getattr(x, "shape", None)
     if shape is None or len(shape) != len(image_shape) + 1 or tuple(shape[1:]) != image_shape:
-        received = x if shape is None else f"{name}.shape={tuple(shape)}"
+        received = type(x).__name__ if shape is None else f"{name}.shape={tuple(shape)}"
         raise ValueError(
             f"`{name}` must have the shape {('n', *image_shape)}. Received: {received}"
         )
@@ -88,6 +91,21 @@ def check_image_batch(name, x, image_shape, bounded):
             raise
         return
     _check_range(name, np.min(values), np.max(values), bounded)
+
+
+def check_devices(sizes):
+    """Raises a ValueError if batches of these sizes cannot be shared out evenly among devices."""
+    distribution = keras.distribution.distribution()
+    if not isinstance(distribution, keras.distribution.DataParallel):
+        return
+    devices = int(np.prod(distribution.device_mesh.shape))
+    uneven = [size for size in sorted(sizes) if size % devices]
+    if uneven and not distribution._is_multi_process:
+        raise ValueError(
+            f"Every batch must be shared out evenly among the {devices} devices, also the last of "
+            "an epoch: leave out the images that are left over, or choose another `batch_size`. "
+            f"Received: a batch of {uneven[0]}"
+        )
 
 
 def warn_of_labels(model, data, y):
@@ -112,7 +130,7 @@ def _first_batches(name, data):
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
         raise ValueError(
             f"`{name}` must be an array of images, or a data set or generator of batches. "
-            f"Received: {name}={data!r}"
+            f"Received: {data if data is None else f'a {type(data).__name__}'}"
         )
     if isinstance(data, (tuple, list)):
         raise ValueError(

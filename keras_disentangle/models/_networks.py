@@ -100,22 +100,35 @@ def serialize(networks):
     return saving.serialize_keras_object(networks)
 
 
+def check_apart(**networks):
+    """Raises a ValueError if a layer is part of two networks: a file would hold it once, for one.
+
+    Args:
+        **networks: by the argument's name, a network or a list of them.
+    """
+    owners = {}
+    for name, given in networks.items():
+        listed = isinstance(given, (list, tuple))
+        for i, network in enumerate(given if listed else [given]):
+            owner = f"{name}[{i}]" if listed else name
+            for layer in network._flatten_layers():
+                if not layer.weights or owners.setdefault(id(layer), owner) == owner:
+                    continue
+                raise ValueError(
+                    "Networks must not share layers: a saved model could not be loaded. Give each "
+                    f"a layer of its own. Received: {layer.name!r} in `{owners[id(layer)]}` and "
+                    f"`{owner}`"
+                )
+
+
 def output_activation(network):
     """The name of the activation that a built network ends in, or None if it cannot be told.
 
-    Layers and operations after it that stay within the range of what they are given, such as
-    `Reshape`, are passed over.
+    Of several outputs it is that of the first. Layers and operations after it that stay within the
+    range of what they are given, such as `Reshape`, are passed over.
     """
-    if isinstance(network, keras.Sequential) and network.layers:
-        return output_activation(network.layers[-1]) or _of_graph(network)
-    return _of_graph(network)
-
-
-def _of_graph(network):
     if not getattr(network, "outputs", None):
         return _activation_name(network)
-    if len(network.outputs) > 1:
-        return None
     tensor = network.outputs[0]
     while True:
         operation, node, _ = tensor._keras_history

@@ -22,8 +22,10 @@ from keras_disentangle.models._image_data import check_image_batch, check_images
 from keras_disentangle.models._image_range import check_range, from_range, to_range
 from keras_disentangle.models._networks import (
     batch_normalizations,
+    check_apart,
     check_shape,
     network_shapes,
+    output_activation,
     serialize,
 )
 from keras_disentangle.trainers import Phase, PhasedModel
@@ -122,6 +124,13 @@ class GAN(PhasedModel):
             raise ValueError(
                 f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
             )
+        if output_activation(discriminator) in ("sigmoid", "tanh", "softmax"):
+            raise ValueError(
+                "`discriminator` must give logits, so it must not end in an activation (the "
+                "objective applies the sigmoid itself). Received: a network that ends in "
+                f"{output_activation(discriminator)}"
+            )
+        check_apart(generator=generator, discriminator=discriminator)
         self.generator = generator
         self.discriminator = discriminator
         self.space = space
@@ -151,6 +160,7 @@ class GAN(PhasedModel):
     # Training
 
     def phases(self):
+        self._check_ema()
         moves = [
             Phase("discriminator", (self.discriminator,), partial(self.discriminator_objective, i))
             for i in range(self.discriminator_steps)
@@ -328,6 +338,21 @@ class GAN(PhasedModel):
         return self.decode(self.space.sample(check_int("n", n), seed=seed))
 
     # Parts
+
+    def _check_ema(self):
+        """Raises a ValueError if the generator has other weights than its running mean."""
+        if self.ema_generator is None:
+            return
+        mean, now = (
+            [tuple(w.shape) for w in network.weights]
+            for network in (self.ema_generator, self.generator)
+        )
+        if mean != now:
+            raise ValueError(
+                "With `ema_decay`, the generator must keep the weights that it had when the model "
+                "was made. Make the model after `enable_lora`, `quantize` and the like. "
+                f"Received: {len(now)} weights, {len(mean)} of them then"
+            )
 
     def _draw_codes(self, n):
         return self.space.sample(n, seed=self.seed_generator)

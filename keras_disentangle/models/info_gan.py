@@ -9,7 +9,7 @@ from keras import ops
 from keras_disentangle._arguments import check_weight
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
-from keras_disentangle.models._networks import network_shapes, serialize
+from keras_disentangle.models._networks import check_apart, network_shapes, serialize
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.trainers.inference import inference
 
@@ -97,6 +97,7 @@ class InfoGAN(GAN):
             raise ValueError(f"`q_head` must be a Keras layer or model. Received: q_head={q_head}")
         if not q_head.built:
             q_head.build((None, *self.features_shape))
+        check_apart(generator=generator, discriminator=discriminator, q_head=q_head)
         self.q_head = q_head
         self._check_q_head()
         self.add_terms(*(f"information_{name}" for name in names))

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle.models._networks import (
+    check_apart,
     check_shape,
     network_shapes,
     posterior,
@@ -72,6 +73,7 @@ class LadderVAE(VariationalModel):
         self.latent_maps = list(latent_maps)
         self.decoder_blocks = list(decoder_blocks)
         self._check_logits("decoder_blocks[0]", self.decoder_blocks[0])
+        check_apart(**networks)
         self.built = True
 
     @property

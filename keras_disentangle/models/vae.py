@@ -3,6 +3,7 @@
 import keras
 
 from keras_disentangle.models._networks import (
+    check_apart,
     check_shape,
     network_shapes,
     posterior,
@@ -59,6 +60,7 @@ class VAE(VariationalModel):
         self.encoder = encoder
         self.decoder = decoder
         self._check_logits("decoder", decoder)
+        check_apart(encoder=encoder, decoder=decoder)
         self.built = True
 
     def infer(self, x, training=False):

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed, check_weight
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
@@ -79,6 +80,8 @@ class VariationalModel(SteppedModel):
                 f"Received: observation={observation!r}"
             )
         shapes = {"scalar": (), "channel": image_shape[-1:], "full": image_shape}
+        if pixel_scale == "channel":
+            check_channels_last('`pixel_scale="channel"`')
         if pixel_scale not in shapes:
             raise ValueError(
                 f"`pixel_scale` must be one of {list(shapes)}. "
