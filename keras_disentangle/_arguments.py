@@ -78,9 +78,15 @@ def check_weight(name, value):
 def check_choice(name, value, choices):
     """`value` if it is one of `choices`, texts or `None`, or a ValueError."""
     choices = tuple(choices)
-    if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
+    if not is_choice(value, choices):
         raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
     return value
+
+
+def is_choice(value, choices):
+    """Whether `value` is one of `choices`, texts or `None`; of any other kind, such as an array
+    or a tensor, it is not."""
+    return any(value is choice or isinstance(value, str) and value == choice for choice in choices)
 
 
 def check_flag(name, value):

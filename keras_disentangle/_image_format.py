@@ -3,8 +3,16 @@
 import keras
 
 
-def check_channels_last(what):
-    """Raises a ValueError if Keras builds layers for images with their channels first."""
+def check_channels_last(what, *networks):
+    """Raises a ValueError if Keras builds layers for images with their channels first, or a layer
+    of one of the `networks` is for such."""
+    for layer in (layer for network in networks for layer in network._flatten_layers()):
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ValueError(
+                f'The layers must have `data_format="channels_last"` for {what}, which takes '
+                f"images (height, width, channels). Received: the layer {layer.name!r} with "
+                'data_format="channels_first"'
+            )
     found = keras.config.image_data_format()
     if found != "channels_last":
         raise ValueError(

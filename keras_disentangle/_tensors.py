@@ -56,11 +56,56 @@ def as_rows(name, x):
     return x
 
 
-def widen(x):
-    """Sums over pixels and dimensions need float32 even where the layers compute in bfloat16."""
-    x = ops.convert_to_tensor(x)
-    is_wide = keras.backend.standardize_dtype(x.dtype) in ("float32", "float64")
-    return x if is_wide else ops.cast(x, "float32")
+def widen(*tensors):
+    """Tensors in one dtype, float32 or wider, as sums over pixels and dimensions need it even where
+    the layers compute in bfloat16: a list, or the tensor if it is one alone."""
+    tensors = [ops.convert_to_tensor(x) for x in tensors]
+    is_double = any(keras.backend.standardize_dtype(x.dtype) == "float64" for x in tensors)
+    found = [ops.cast(x, "float64" if is_double else "float32") for x in tensors]
+    return found[0] if len(found) == 1 else found
+
+
+def as_floats(**tensors):
+    """As `widen`, for arguments by their names.
+
+    Raises:
+        ValueError: if one of them is no tensor of numbers, nor an array or a list of them.
+    """
+    found = []
+    for name, x in tensors.items():
+        try:
+            if x is None:  # JAX makes NaN of it.
+                raise TypeError
+            found.append(ops.convert_to_tensor(x))
+            dtype = keras.backend.standardize_dtype(found[-1].dtype)
+            is_number = keras.backend.is_float_dtype(dtype) or keras.backend.is_int_dtype(dtype)
+            if not (is_number or dtype == "bool"):
+                raise TypeError(dtype)
+        except Exception as error:  # Each backend has its own.
+            raise ValueError(
+                f"`{name}` must be a tensor or an array of numbers. Received: {name}={x!r}"
+            ) from error
+    return widen(*found)
+
+
+def check_rank(name, x, minimum):
+    """Raises a ValueError unless `x` is a tensor or an array of at least so many dimensions."""
+    shape = getattr(x, "shape", None)
+    if shape is None or len(shape) < minimum:
+        received = f"{name}={x!r}" if shape is None else f"{name}.shape={tuple(shape)}"
+        raise ValueError(
+            f"`{name}` must be a tensor of rank {minimum} or more. Received: {received}"
+        )
+
+
+def check_same_batch(name_a, a, name_b, b):
+    """Raises a ValueError unless two tensors have as many examples, where both are known."""
+    sizes = tuple(a.shape)[:1], tuple(b.shape)[:1]
+    if () in sizes or (None not in (*sizes[0], *sizes[1]) and sizes[0] != sizes[1]):
+        raise ValueError(
+            f"`{name_a}` and `{name_b}` must hold the same number of examples. "
+            f"Received: {name_a}.shape={tuple(a.shape)}, {name_b}.shape={tuple(b.shape)}"
+        )
 
 
 def check_same_shape(name_a, a, name_b, b, rank=None):
@@ -75,4 +120,17 @@ def check_same_shape(name_a, a, name_b, b, rank=None):
         raise ValueError(
             f"`{name_a}` and `{name_b}` must have the same shape {expected}. "
             f"Received: {name_a}.shape={shape_a}, {name_b}.shape={shape_b}"
+        )
+
+
+def check_width(name, tensor, width):
+    """Raises a ValueError unless `tensor`, an array or a tensor, is (n, width)."""
+    if not hasattr(tensor, "shape") or not hasattr(tensor, "dtype"):
+        raise ValueError(
+            f"`{name}` must be a tensor or an array (n, {width}). Received: {name}={tensor!r}"
+        )
+    shape = tuple(tensor.shape)
+    if len(shape) != 2 or shape[1] != width:
+        raise ValueError(
+            f"`{name}` must have the shape (n, {width}). Received: {name}.shape={shape}"
         )

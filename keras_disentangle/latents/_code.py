@@ -3,11 +3,12 @@
 import abc
 import math
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle._tensors import widen
+from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._tensors import as_floats, check_same_batch, check_width, widen
 from keras_disentangle.losses.likelihood import gaussian_nll
 
 # A learned standard deviation never falls below this: the density would grow without bound.
@@ -85,10 +86,11 @@ class Code(abc.ABC):
 
     def _checked(self, params, codes):
         """Both as tensors of one dtype in which likelihoods can be computed."""
+        params, codes = as_floats(params=params, codes=codes)
         check_width("params", params, self.num_params)
         check_width("codes", codes, self.dim)
-        params = widen(params)
-        return params, ops.cast(codes, params.dtype)
+        check_same_batch("params", params, "codes", codes)
+        return params, codes
 
     def _check_traversal(self, dim):
         if check_int("dim", dim, minimum=0) >= self.num_traversals:
@@ -138,19 +140,10 @@ class ContinuousCode(Code):
 def interval(centre, half_width, steps, extent):
     """`steps` float32 values, evenly from centre - extent * half_width to the opposite end."""
     half_width = check_positive("extent", extent) * half_width
+    if centre + half_width > np.finfo("float32").max:
+        raise ValueError(f"`extent` must leave values finite in float32. Received: extent={extent}")
     steps = check_int("steps", steps, minimum=2)
     return np.linspace(centre - half_width, centre + half_width, steps, dtype="float32")
-
-
-def check_number(name, value):
-    """`value` as a finite float, or a ValueError."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
-    return number
 
 
 def check_positive(name, value):
@@ -161,10 +154,9 @@ def check_positive(name, value):
     return number
 
 
-def check_width(name, tensor, width):
-    """Raises a ValueError unless `tensor` is (n, width)."""
-    shape = tuple(tensor.shape)
-    if len(shape) != 2 or shape[1] != width:
-        raise ValueError(
-            f"`{name}` must have the shape (n, {width}). Received: {name}.shape={shape}"
-        )
+def check_draw(n, seed):
+    """A number of draws, which may be symbolic, and a seed that every backend takes."""
+    is_symbolic = isinstance(n, keras.KerasTensor) or ops.is_tensor(n)
+    if not (is_symbolic and tuple(n.shape) == () and "int" in str(n.dtype)):
+        n = check_int("n", n)
+    return n, check_seed("seed", seed, generator=True)

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle._tensors import widen
-from keras_disentangle.latents._code import Code, check_width
+from keras_disentangle._tensors import check_width, widen
+from keras_disentangle.latents._code import Code, check_draw
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -42,6 +42,7 @@ class Categorical(Code):
         self.dim = self.num_params = self.num_categories
 
     def sample(self, n, seed=None):
+        n, seed = check_draw(n, seed)
         index = keras.random.randint((n,), 0, self.num_categories, dtype="int32", seed=seed)
         return ops.one_hot(index, self.num_categories, dtype="float32")
 

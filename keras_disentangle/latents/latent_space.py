@@ -1,14 +1,13 @@
 """A latent vector made of codes."""
 
 import copy
-import numbers
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
-from keras_disentangle.latents._code import Code, check_width
+from keras_disentangle._tensors import as_floats, check_same_batch, check_width, to_numpy
+from keras_disentangle.latents._code import Code, check_draw
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -68,12 +67,11 @@ class LatentSpace:
             seed: integer, `keras.random.SeedGenerator`, or `None` for Keras's global one. An
                 integer always gives the same vectors.
         """
-        if isinstance(n, numbers.Number):
-            n = check_int("n", n)
+        n, seed = check_draw(n, seed)
         seeds = [seed] * len(self.codes)
-        if isinstance(seed, (int, np.integer)):
+        if isinstance(seed, int):
             # Codes of one kind must not be drawn alike.
-            seeds = np.random.SeedSequence(int(seed)).generate_state(len(self.codes)) >> 1
+            seeds = np.random.SeedSequence(seed).generate_state(len(self.codes)) >> 1
             seeds = seeds.tolist()
         draws = [code.sample(n, seed=s) for code, s in zip(self.codes, seeds, strict=True)]
         return ops.concatenate(draws, axis=-1)
@@ -98,6 +96,8 @@ class LatentSpace:
             params: what the recognition network gives for x, (n, num_params).
             z: the latent vectors, (n, dim).
         """
+        params, z = as_floats(params=params, z=z)
+        check_same_batch("params", params, "z", z)
         params, codes = self.split_params(params), self.split(z)
         return {
             code.name: code.log_likelihood(params[code.name], codes[code.name])
@@ -124,7 +124,7 @@ class LatentSpace:
         Returns:
             NumPy array (values, dim).
         """
-        z = np.asarray(z, "float32")
+        z = to_numpy("z", z).astype("float32")
         if z.shape != (self.dim,):
             raise ValueError(f"`z` must have the shape ({self.dim},). Received: z.shape={z.shape}")
         index = self._index(name)

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_disentangle.latents._code import ContinuousCode, interval
+from keras_disentangle.latents._code import ContinuousCode, check_draw, interval
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -35,6 +35,7 @@ class Normal(ContinuousCode):
         super().__init__(size, informative, posterior_std, name)
 
     def sample(self, n, seed=None):
+        n, seed = check_draw(n, seed)
         return keras.random.normal((n, self.size), dtype="float32", seed=seed)
 
     def entropy(self):

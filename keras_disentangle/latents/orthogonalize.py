@@ -2,8 +2,7 @@
 
 from keras import ops
 
-from keras_disentangle._tensors import widen
-from keras_disentangle.latents._code import check_width
+from keras_disentangle._tensors import as_floats, check_width
 
 
 def orthogonalize(z, directions):
@@ -16,9 +15,10 @@ def orthogonalize(z, directions):
 
     Args:
         z: the latent vectors, (n, d).
-        directions: one direction (d,), or several (m, d), m <= d, as rows; of any length but 0, and
-            not necessarily orthogonal to one another. If they are linearly dependent, the vectors
-            become orthogonal to all of them, but may lose more than that takes.
+        directions: one direction (d,), or several (m, d), m <= d, as rows; of any length, and not
+            necessarily orthogonal to one another. Of one that is zero nothing is removed. If they
+            are linearly dependent, the vectors become orthogonal to all of them, but may lose more
+            than that takes.
 
     Returns:
         Tensor (n, d), float32 or wider, differentiable with respect to both.
@@ -32,8 +32,8 @@ def orthogonalize(z, directions):
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), figure 7.
     """
-    z = widen(z)
-    directions = ops.cast(directions, z.dtype)
+    z = as_floats(z=z)
+    directions = ops.cast(as_floats(directions=directions), z.dtype)
     shape = tuple(directions.shape)
     if len(shape) not in (1, 2) or 0 in shape or (len(shape) == 2 and shape[0] > shape[1]):
         raise ValueError(
@@ -49,5 +49,8 @@ def orthogonalize(z, directions):
         directions = [directions]
     for q in directions:
         # Not a matrix product, which devices may compute in less than float32.
-        z = z - ops.sum(z * q, axis=-1, keepdims=True) / ops.sum(q * q) * q
+        square = ops.sum(q * q)
+        # Of zeros, there is nothing to remove.
+        square = ops.where(square == 0, ops.ones_like(square), square)
+        z = z - ops.sum(z * q, axis=-1, keepdims=True) / square * q
     return z

@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from keras_disentangle.latents._code import ContinuousCode, check_number, interval
+from keras_disentangle._arguments import check_number
+from keras_disentangle.latents._code import ContinuousCode, check_draw, interval
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -39,6 +40,7 @@ class Uniform(ContinuousCode):
             raise ValueError(f"`low` must be less than `high`. Received: low={low}, high={high}")
 
     def sample(self, n, seed=None):
+        n, seed = check_draw(n, seed)
         shape = (n, self.size)
         return keras.random.uniform(shape, self.low, self.high, dtype="float32", seed=seed)
 

@@ -23,7 +23,7 @@ class Equalized:
     @property
     def scale(self):
         """What the kernel is multiplied with: gain / sqrt(fan_in)."""
-        return self.gain / math.sqrt(math.prod(self.kernel.shape[:-1]))
+        return self.gain / math.sqrt(max(1, math.prod(self.kernel.shape[:-1])))
 
     def get_config(self):
         return {**super().get_config(), "gain": self.gain}

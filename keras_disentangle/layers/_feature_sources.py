@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_disentangle._files import check_weights_file
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
 
 # The preprocessing of a network that does not tell it.
@@ -96,7 +97,10 @@ def from_applications(network, weights):
         )
     if weights is None:
         warn_of_random_weights(network, stacklevel=4)
-    built = build(include_top=False, weights=weights)
+    is_file = weights is not None and weights != "imagenet"
+    built = build(include_top=False, weights=None if is_file else weights)
+    if is_file:
+        load_weights(built, weights)
     built.trainable = False
     return built, preprocessing_of(sys.modules[build.__module__].preprocess_input)
 
@@ -160,7 +164,7 @@ def _built(backbone, arguments, weights):
         warn_of_random_weights(backbone.__name__, stacklevel=5)
     network = backbone(**arguments)
     if weights is not None:
-        network.load_weights(weights)
+        load_weights(network, weights)
     network.trainable = False
     return network
 
@@ -176,7 +180,7 @@ def _preset(package, name, weights, arguments):
             f'"VGGBackbone", or a preset. Received: network={name!r} ({error})'
         ) from error
     if weights is not None:
-        network.load_weights(weights)
+        load_weights(network, weights)
     network.trainable = False
     try:
         own = without_converter(package.layers.ImageConverter.from_preset(name))
@@ -193,16 +197,35 @@ def _check_given(network, weights, arguments):
             f"Received: arguments={arguments}"
         )
     if weights is not None:
-        network.load_weights(weights)
+        load_weights(network, weights)
 
 
 def check_weights(weights, *names):
-    is_path = isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights)
-    if not (weights is None or weights in names or is_path):
-        also = "".join(f", {name!r}" for name in names)
+    """A ValueError unless `weights` is None, one of `names` or the path of a file that is there."""
+    is_path = isinstance(weights, (str, os.PathLike))
+    if weights is None or is_path and (weights in names or os.path.isfile(weights)):
+        return
+    also = "".join(f", {name!r}" for name in names)
+    raise ValueError(
+        f"`weights` must be None{also} or the path of a file. Received: weights={weights!r}"
+        + (", and there is no such file" if is_path else "")
+    )
+
+
+def load_weights(network, path):
+    """Loads weights from a file that is whole, refers to no other and holds finite numbers.
+
+    Raises:
+        ValueError: if it is not, or its weights are those of another network.
+    """
+    try:
+        check_weights_file(path)
+        network.load_weights(path)
+    except Exception as error:  # h5py, zipfile and Keras each raise their own kinds.
         raise ValueError(
-            f"`weights` must be None{also} or the path of a file. Received: weights={weights!r}"
-        )
+            "`weights` must be a whole weights file of this network. "
+            f"Received: weights={os.fspath(path)!r} ({type(error).__name__}: {error})"
+        ) from error
 
 
 def warn_of_random_weights(name, stacklevel):

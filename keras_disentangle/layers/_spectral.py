@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_weight
+from keras_disentangle._arguments import check_number
 
 
 class Spectral:
@@ -17,7 +17,7 @@ class Spectral:
 
     def __init__(self, *args, epsilon=1e-12, **kwargs):
         super().__init__(*args, **kwargs)
-        self.epsilon = check_weight("epsilon", epsilon)
+        self.epsilon = check_number("epsilon", epsilon, above=0)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -62,8 +62,13 @@ class Spectral:
         return ops.sum(right * ops.matmul(matrix, left))
 
     def normalized_kernel(self, training=False):
-        """`kernel / sigma(training)` in the precision that the layer computes in."""
-        return ops.cast(self.kernel / self.sigma(training), self.compute_dtype)
+        """`kernel / sigma(training)` in the precision that the layer computes in.
+
+        A kernel of zeros stays as it is.
+        """
+        sigma = self.sigma(training)
+        sigma = ops.where(sigma == 0, ops.ones_like(sigma), sigma)
+        return ops.cast(self.kernel / sigma, self.compute_dtype)
 
     def _matrix(self):
         """W^T: (everything else, out)."""

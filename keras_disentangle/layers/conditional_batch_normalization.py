@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_weight
-from keras_disentangle._tensors import widen
+from keras_disentangle._arguments import check_int, check_number, check_weight
+from keras_disentangle._image_format import check_channels_last
+from keras_disentangle._tensors import check_same_batch, widen
 from keras_disentangle.layers._spectral import another
 from keras_disentangle.layers.spectral_dense import SpectralDense
 
@@ -28,8 +29,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
     Args:
         num_statistics: rows of the tables, >= 1.
         momentum: decay of the moving averages, in [0, 1].
-        epsilon: what is added to the variance, >= 0.
-        spectral_epsilon: `epsilon` of the layers `gain` and `bias`, >= 0.
+        epsilon: what is added to the variance, > 0.
+        spectral_epsilon: `epsilon` of the layers `gain` and `bias`, > 0.
         kernel_initializer: of the layers `gain` and `bias`.
 
     Call arguments:
@@ -40,7 +41,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of range; if only some calls have a condition; if
-            `statistics_weights` are missing or have another shape.
+            `statistics_weights` are missing or have another shape; if Keras's `image_data_format`
+            is "channels_first".
 
     Example:
 
@@ -59,19 +61,24 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):
+        check_channels_last("`ConditionalBatchNormalization`")
         super().__init__(**kwargs)
         self.autocast = False  # Half precision is too coarse for the weights of the rows.
         self.num_statistics = check_int("num_statistics", num_statistics)
         self.momentum = check_weight("momentum", momentum)
         if self.momentum > 1:
             raise ValueError(f"`momentum` must be in [0, 1]. Received: momentum={momentum!r}")
-        self.epsilon = check_weight("epsilon", epsilon)
-        self.spectral_epsilon = check_weight("spectral_epsilon", spectral_epsilon)
+        self.epsilon = check_number("epsilon", epsilon, above=0)
+        self.spectral_epsilon = check_number("spectral_epsilon", spectral_epsilon, above=0)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         # While it is a number, of that many batches the moving averages are the plain ones.
         self.batches_averaged = None
 
     def build(self, x_shape, condition_shape=None, statistics_weights_shape=None):
+        if len(x_shape) < 2:
+            raise ValueError(
+                f"`x` must be a tensor (batch, ..., channels). Received: x.shape={tuple(x_shape)}"
+            )
         channels = x_shape[-1]
         if condition_shape is None:
             self.gain = self.bias = None
@@ -110,6 +117,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
                 "`condition` must be given in every call or in none. Received: "
                 + ("no condition" if condition is None else "a condition, unlike before")
             )
+        if condition is not None:
+            check_same_batch("x", x, "condition", condition)
         rows = self._checked_rows(statistics_weights)
         if (training and self.trainable) or self.batches_averaged is not None:
             mean, variance = self._batch_statistics(widen(x), rows)
@@ -124,11 +133,12 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         else:
             gain = 1 + self.gain(condition, training=training)
             bias = self.bias(condition, training=training)
+        x, mean, variance, gain, bias = widen(x, mean, variance, gain, bias)
         # One multiplication and one addition of the size of x.
         scale = gain * ops.rsqrt(variance + self.epsilon)
         shift = bias - mean * scale
         shape = (-1, *[1] * (len(x.shape) - 2), x.shape[-1])
-        y = widen(x) * ops.reshape(scale, shape) + ops.reshape(shift, shape)
+        y = x * ops.reshape(scale, shape) + ops.reshape(shift, shape)
         return ops.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, x_shape, condition_shape=None, statistics_weights_shape=None):
@@ -155,7 +165,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         keep = self.momentum if count is None else count / (count + 1)
         change = (1 - keep) * (1.0 if rows is None else ops.transpose(rows))
         for table, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            table.assign(table * (1 - change) + change * ops.stop_gradient(value))
+            value = ops.cast(ops.stop_gradient(value), table.dtype)
+            table.assign(table * (1 - change) + change * value)
         return mean, variance
 
     def _checked_rows(self, statistics_weights):
@@ -168,7 +179,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
                 f"`statistics_weights` must have the shape (1, {self.num_statistics}). "
                 f"Received: {'None' if shape is None else f'the shape {shape}'}"
             )
-        return ops.cast(statistics_weights, "float32")
+        return ops.cast(statistics_weights, self.moving_mean.dtype)
 
 
 # The layers whose output in training depends on the other examples of the batch.

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.layers._equalized import Equalized
 
 
@@ -27,6 +28,8 @@ class EqualizedConv2D(Equalized, keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, padding="same", **kwargs):
+        filters = check_int("filters", filters)
+        check_choice("padding", padding, ("valid", "same"))
         super().__init__(filters, kernel_size, padding=padding, **kwargs)
 
     def convolution_op(self, inputs, kernel):

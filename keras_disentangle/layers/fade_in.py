@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_disentangle._tensors import check_rank, check_same_shape
+
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class FadeIn(keras.layers.Layer):
@@ -9,6 +11,9 @@ class FadeIn(keras.layers.Layer):
 
     `alpha` is a scalar in [0, 1], usually the value of a `Ramp`. Without `old` this is the
     fade-in of pro-VLAE (Li et al., 2020, eq. 9), with it the one of progressive GANs.
+
+    Raises:
+        ValueError: if `alpha` is no scalar, or `old` has another shape than `new`.
 
     Example:
 
@@ -20,8 +25,16 @@ class FadeIn(keras.layers.Layer):
         self.built = True
 
     def call(self, new, alpha, old=None):
-        alpha = keras.ops.cast(alpha, self.compute_dtype)
-        return alpha * new if old is None else alpha * new + (1 - alpha) * old
+        if tuple(getattr(alpha, "shape", ())) != ():
+            raise ValueError(f"`alpha` must be a scalar. Received: alpha.shape={alpha.shape}")
+        check_rank("new", new, 1)
+        if old is not None:
+            check_rank("old", old, 1)
+            check_same_shape("new", new, "old", old)
+        alpha, new = (keras.ops.cast(x, self.compute_dtype) for x in (alpha, new))
+        if old is None:
+            return alpha * new
+        return alpha * new + (1 - alpha) * keras.ops.cast(old, self.compute_dtype)
 
     def compute_output_shape(self, new_shape):
         return new_shape

@@ -5,6 +5,7 @@ import inspect
 import keras
 from keras import ops, saving
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import _feature_sources as sources
 from keras_disentangle.layers._image_preprocessing import (
     COLOURED,
@@ -77,6 +78,7 @@ class FeatureNetwork(keras.layers.Layer):
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
         sources.check_network(network)
+        check_channels_last("`FeatureNetwork`", network)
         outputs = sources.layer_outputs(network, layers)
         self.layer_names = tuple(outputs)
         self.network = keras.Model(network.inputs[0], outputs, name="activations")

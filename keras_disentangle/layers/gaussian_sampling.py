@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_seed
+from keras_disentangle._tensors import check_rank
+
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class GaussianSampling(keras.layers.Layer):
@@ -28,11 +31,13 @@ class GaussianSampling(keras.layers.Layer):
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = check_seed("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
     def call(self, mean, log_var):
+        check_rank("mean", mean, 1)
+        check_rank("log_var", log_var, 1)
         if tuple(mean.shape) != tuple(log_var.shape):
             raise ValueError(
                 "`mean` and `log_var` must have the same shape. Received: "

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, is_choice
+from keras_disentangle._tensors import check_rank
 
 PARTS = ("coarse", "mid", "fine")
 _INITIAL = ("random", "axes")
@@ -78,7 +79,7 @@ class LatentDirections(keras.layers.Layer):
                 f"`num_directions` must be at most {width}, the number of dimensions that they can "
                 f"move in. Received: num_directions={num_directions}"
             )
-        if initializer not in _INITIAL:
+        if not is_choice(initializer, _INITIAL):
             raise ValueError(
                 f"`initializer` must be one of {_INITIAL}. Received: initializer={initializer!r}"
             )
@@ -104,6 +105,12 @@ class LatentDirections(keras.layers.Layer):
         return ops.pad(rows, [(0, 0), (self._start, self.latent_dim - self._stop)])
 
     def call(self, w):
+        check_rank("w", w, 1)
+        if w.shape[-1] != self.num_directions:
+            raise ValueError(
+                f"`w` must have the shape (..., {self.num_directions}). "
+                f"Received: w.shape={tuple(w.shape)}"
+            )
         return ops.matmul(ops.cast(w, "float32"), self.matrix())
 
     def compute_output_shape(self, input_shape):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._tensors import widen
 
 
@@ -22,7 +23,8 @@ class MinibatchStd(keras.layers.Layer):
         x: tensor (batch, h, w, channels).
 
     Raises:
-        ValueError: if `group_size` is not a positive integer.
+        ValueError: if `group_size` is not a positive integer; if Keras's `image_data_format` is
+            "channels_first".
 
     Example:
 
@@ -33,6 +35,7 @@ class MinibatchStd(keras.layers.Layer):
     """
 
     def __init__(self, group_size=4, **kwargs):
+        check_channels_last("`MinibatchStd`")
         super().__init__(**kwargs)
         self.group_size = check_int("group_size", group_size)
         self.built = True

@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_weight
-from keras_disentangle._tensors import widen
+from keras_disentangle._arguments import check_number
+from keras_disentangle._image_format import check_channels_last
+from keras_disentangle._tensors import check_rank, widen
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -17,13 +18,14 @@ class PixelNormalization(keras.layers.Layer):
     vanish.
 
     Args:
-        epsilon: what keeps a vector of zeros at zero, >= 0.
+        epsilon: what keeps a vector of zeros at zero, > 0.
 
     Call arguments:
         x: tensor (..., channels).
 
     Raises:
-        ValueError: if `epsilon` is negative.
+        ValueError: if `epsilon` is not positive; if Keras's `image_data_format` is
+            "channels_first".
 
     Example:
 
@@ -33,11 +35,13 @@ class PixelNormalization(keras.layers.Layer):
     """
 
     def __init__(self, epsilon=1e-8, **kwargs):
+        check_channels_last("`PixelNormalization`")
         super().__init__(**kwargs)
-        self.epsilon = check_weight("epsilon", epsilon)
+        self.epsilon = check_number("epsilon", epsilon, above=0)
         self.built = True
 
     def call(self, x):
+        check_rank("x", x, 1)
         wide = widen(x)
         mean_square = ops.mean(ops.square(wide), axis=-1, keepdims=True)
         return ops.cast(wide * ops.rsqrt(mean_square + self.epsilon), x.dtype)

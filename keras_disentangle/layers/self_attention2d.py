@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_weight
+from keras_disentangle._arguments import check_number
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers._spectral import another
 from keras_disentangle.layers.spectral_conv2d import SpectralConv2D
 
@@ -19,7 +20,7 @@ class SelfAttention2D(keras.layers.Layer):
     `o`). All are spectrally normalised. γ, `gamma`, is a scalar that begins at 0.
 
     Args:
-        epsilon: `epsilon` of the four `SpectralConv2D`, >= 0.
+        epsilon: `epsilon` of the four `SpectralConv2D`, > 0.
         kernel_initializer: of the four.
 
     Call arguments:
@@ -27,7 +28,8 @@ class SelfAttention2D(keras.layers.Layer):
         training: whether to do a power iteration.
 
     Raises:
-        ValueError: if the input has another shape, or `epsilon` is negative.
+        ValueError: if the input has another shape, or `epsilon` is not positive; if Keras's
+            `image_data_format` is "channels_first".
 
     Example:
 
@@ -38,8 +40,9 @@ class SelfAttention2D(keras.layers.Layer):
     """
 
     def __init__(self, epsilon=1e-12, kernel_initializer="glorot_uniform", **kwargs):
+        check_channels_last("`SelfAttention2D`")
         super().__init__(**kwargs)
-        self.epsilon = check_weight("epsilon", epsilon)
+        self.epsilon = check_number("epsilon", epsilon, above=0)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, x_shape):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.layers._spectral import Spectral
 
 
@@ -23,7 +24,7 @@ class SpectralConv2D(Spectral, keras.layers.Conv2D):
         training: whether to do a power iteration.
 
     Raises:
-        ValueError: if `epsilon` is negative.
+        ValueError: if `epsilon` is not positive.
 
     Example:
 
@@ -34,6 +35,8 @@ class SpectralConv2D(Spectral, keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, padding="same", **kwargs):
+        filters = check_int("filters", filters)
+        check_choice("padding", padding, ("valid", "same"))
         super().__init__(filters, kernel_size, padding=padding, **kwargs)
 
     def call(self, inputs, training=False):

@@ -19,14 +19,14 @@ class SpectralDense(Spectral, keras.layers.Dense):
 
     Args:
         units, ...: as in `keras.layers.Dense`.
-        epsilon: the least length that a vector is divided by, >= 0.
+        epsilon: the least length that a vector is divided by, > 0.
 
     Call arguments:
         inputs: tensor (..., channels).
         training: whether to do a power iteration.
 
     Raises:
-        ValueError: if `epsilon` is negative.
+        ValueError: if `epsilon` is not positive.
 
     Example:
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, is_choice
 
 INTERPOLATIONS = ("published", "linear")
 
@@ -46,7 +46,7 @@ class Truncation(keras.layers.Layer):
     def __init__(self, num_statistics=51, interpolation="published", **kwargs):
         super().__init__(**kwargs)
         self.num_statistics = check_int("num_statistics", num_statistics, minimum=2)
-        if interpolation not in INTERPOLATIONS:
+        if not is_choice(interpolation, INTERPOLATIONS):
             raise ValueError(
                 f"`interpolation` must be one of {INTERPOLATIONS}. "
                 f"Received: interpolation={interpolation!r}"

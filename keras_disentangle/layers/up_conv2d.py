@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_choice, check_int
+
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class UpConv2D(keras.layers.Conv2DTranspose):
@@ -24,6 +26,8 @@ class UpConv2D(keras.layers.Conv2DTranspose):
     """
 
     def __init__(self, filters, kernel_size, strides=(1, 1), padding="same", **kwargs):
+        filters = check_int("filters", filters)
+        check_choice("padding", padding, ("valid", "same"))
         super().__init__(filters, kernel_size, strides=strides, padding=padding, **kwargs)
         self._as_product = (
             padding == "same"

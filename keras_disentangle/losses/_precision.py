@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+_HALF = ("bfloat16", "float16")
+
 
 def full_precision(fn, layers):
     """`fn`, during which the layers among `layers` that compute in half precision use float32.
@@ -37,16 +39,19 @@ class _Float32(keras.DTypePolicy):
 
 @contextlib.contextmanager
 def _in_float32(layers):
-    changed = [
-        (layer, layer._dtype_policy)
-        for layer in layers
-        if layer.compute_dtype in ("bfloat16", "float16")
-        and layer.dtype_policy.quantization_mode is None
-    ]
-    for layer, _ in changed:
-        layer._dtype_policy = _Float32(layer.variable_dtype)
+    changes = []
+    for layer in layers:
+        if layer.compute_dtype in _HALF and layer.dtype_policy.quantization_mode is None:
+            changes.append((layer, "_dtype_policy", _Float32(layer.variable_dtype)))
+        # What models that are parts of others cast their inputs to.
+        is_model = isinstance(layer, keras.Model)
+        inputs = [layer, *((is_model and getattr(layer, "inputs", None)) or ())]
+        changes += [(x, "_dtype", "float32") for x in inputs if getattr(x, "_dtype", None) in _HALF]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    for change in changes:
+        setattr(*change)
     try:
         yield
     finally:
-        for layer, policy in changed:
-            layer._dtype_policy = policy
+        for change in before:
+            setattr(*change)

@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from keras_disentangle._tensors import check_same_shape, widen
+from keras_disentangle._arguments import is_choice
+from keras_disentangle._tensors import as_floats, check_same_shape
 
 OBJECTIVES = ("non_saturating", "saturating", "hinge", "wasserstein")
 
@@ -26,7 +27,7 @@ def discriminator_loss(objective, real_logits, fake_logits):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if the objective is unknown or the shapes differ.
+        ValueError: if the objective is unknown, the shapes differ or an image has no logit.
 
     Example:
 
@@ -35,8 +36,9 @@ def discriminator_loss(objective, real_logits, fake_logits):
     Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
     """
     _check_objective(objective)
-    real, fake = widen(real_logits), widen(fake_logits)
+    real, fake = as_floats(real_logits=real_logits, fake_logits=fake_logits)
     check_same_shape("real_logits", real, "fake_logits", fake, rank=max(1, len(real.shape)))
+    _check_logits("real_logits", real)
     if objective == "hinge":
         loss = ops.relu(1.0 - real) + ops.relu(1.0 + fake)
     elif objective == "wasserstein":
@@ -64,7 +66,7 @@ def generator_loss(objective, fake_logits):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if the objective is unknown or the logits have no batch axis.
+        ValueError: if the objective is unknown, the logits have no batch axis or an image has none.
 
     Example:
 
@@ -73,12 +75,8 @@ def generator_loss(objective, fake_logits):
     Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
     """
     _check_objective(objective)
-    fake = widen(fake_logits)
-    if len(fake.shape) < 1:
-        raise ValueError(
-            "`fake_logits` must have the shape (batch, ...). "
-            f"Received: fake_logits.shape={tuple(fake.shape)}"
-        )
+    fake = as_floats(fake_logits=fake_logits)
+    _check_logits("fake_logits", fake)
     if objective == "non_saturating":
         loss = ops.softplus(-fake)
     elif objective == "saturating":
@@ -142,9 +140,18 @@ def wgan_gp_penalty(gradients):
 
 
 def _check_objective(objective):
-    if objective not in OBJECTIVES:
+    if not is_choice(objective, OBJECTIVES):
         raise ValueError(
             f"`objective` must be one of {OBJECTIVES}. Received: objective={objective!r}"
+        )
+
+
+def _check_logits(name, logits):
+    shape = tuple(logits.shape)
+    if not shape or 0 in shape[1:]:
+        raise ValueError(
+            f"`{name}` must have the shape (batch, ...), with at least one logit for each image. "
+            f"Received: {name}.shape={shape}"
         )
 
 
@@ -154,7 +161,7 @@ def _mean_per_example(x):
 
 
 def _squared_norm(gradients):
-    gradients = widen(gradients)
+    gradients = as_floats(gradients=gradients)
     axes = tuple(range(1, len(gradients.shape)))
     if not axes:
         raise ValueError(

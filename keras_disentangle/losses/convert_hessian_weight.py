@@ -1,5 +1,7 @@
 """What becomes of the weight of a Hessian Penalty that is computed otherwise."""
 
+import math
+
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.losses.hessian_penalty import check_step
 
@@ -70,4 +72,13 @@ def convert_hessian_weight(
     check_int("new_num_directions", new_num_directions, minimum=2)
     factor = 1 if unbiased else (num_directions - 1) / num_directions
     new_factor = 1 if new_unbiased else (new_num_directions - 1) / new_num_directions
-    return weight * (new_epsilon / epsilon) ** power * factor / new_factor
+    try:
+        new_weight = weight * (new_epsilon / epsilon) ** power * factor / new_factor
+    except OverflowError:
+        new_weight = math.inf
+    if not math.isfinite(new_weight):
+        raise ValueError(
+            "`epsilon`, `new_epsilon` and `power` must leave the new weight finite. "
+            f"Received: epsilon={epsilon}, new_epsilon={new_epsilon}, power={power}"
+        )
+    return new_weight

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_disentangle._tensors import check_same_shape, widen
+from keras_disentangle._tensors import as_floats, check_same_shape
 
 
 def gaussian_kl(mean, log_var):
@@ -26,6 +26,6 @@ def gaussian_kl(mean, log_var):
 
     Reference: Kingma & Welling, 2014 (appendix B).
     """
-    mean, log_var = widen(mean), widen(log_var)
+    mean, log_var = as_floats(mean=mean, log_var=log_var)
     check_same_shape("mean", mean, "log_var", log_var, rank=2)
     return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)

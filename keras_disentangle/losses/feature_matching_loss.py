@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops, saving
 
-from keras_disentangle._arguments import check_weight
+from keras_disentangle._arguments import check_weight, is_choice
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
@@ -83,7 +83,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        if scale not in SCALES:
+        if not is_choice(scale, SCALES):
             raise ValueError(f"`scale` must be one of {SCALES}. Received: scale={scale!r}")
         self.feature_model = _as_feature_network(feature_model, layers)
         self.layer_names = self.feature_model.layer_names

@@ -1,12 +1,11 @@
 """How far the Hessian of a network with respect to its input is from diagonal."""
 
-import math
 import warnings
 
 import keras
 from keras import ops, tree
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_number, check_seed, is_choice
 from keras_disentangle._tensors import widen
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses._second_derivative import second_derivative
@@ -22,6 +21,7 @@ def _max(x):
 
 REDUCTIONS = {"max": _max, "mean": ops.mean}
 METHODS = ("finite_difference", "exact")
+SMALLEST_STEP, LARGEST_STEP = 1e-6, 1e6
 
 
 def hessian_penalty(
@@ -72,7 +72,8 @@ def hessian_penalty(
             structure. Where its gradients matter, a layer among it must be built.
         z: the point, float tensor (batch, ...), in units of the latent space.
         num_directions: k, the number of random vectors, at least 2.
-        epsilon: step of the differences, in units of `z`; `method="exact"` has none.
+        epsilon: step of the differences, in units of `z`, from 1e-6 to 1e6; `method="exact"` has
+            none.
         reduction: from the penalties of all elements, a tensor like `fn(z)`, to one number: "max",
             "mean" or a function from tensor to scalar.
         method: "finite_difference", or "exact" for derivatives by automatic differentiation. The
@@ -129,21 +130,18 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
             f"`reduction` must be one of {tuple(REDUCTIONS)} or a function. "
             f"Received: reduction={reduction!r}"
         )
-    if method not in METHODS:
+    if not is_choice(method, METHODS):
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     if one_pass and method == "exact":
         raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
 
 
 def check_step(name, value):
-    """Raises a ValueError if a step of the differences is not a finite number > 0."""
-    try:
-        # `float` takes numbers that are written as strings too.
-        is_step = not isinstance(value, str) and 0 < float(value) < math.inf
-    except (TypeError, ValueError):
-        is_step = False
-    if not is_step:
-        raise ValueError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}")
+    """`value` as a step of the differences, or a ValueError.
+
+    Its fourth power must leave float32 something to divide by.
+    """
+    return check_number(name, value, SMALLEST_STEP, LARGEST_STEP)
 
 
 def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
@@ -157,9 +155,9 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
         # Its variables would be made, and then used as if they were constants.
         raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")
     z = ops.convert_to_tensor(z)
-    if not keras.backend.is_float_dtype(z.dtype) or not len(z.shape):
+    if not keras.backend.is_float_dtype(z.dtype) or not len(z.shape) or 0 in z.shape:
         raise ValueError(
-            "`z` must be a float tensor (batch, ...). "
+            "`z` must be a float tensor (batch, ...), batch > 0. "
             f"Received: z.shape={tuple(z.shape)}, z.dtype={_dtype(z)}"
         )
     z = widen(z)
@@ -180,6 +178,7 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
 def rademacher(shape, num_directions, seed):
     """Ones and minus ones, each as likely: (batch, k, ...) for a `shape` of (batch, ...)."""
     batch, *rest = shape
+    seed = check_seed("seed", seed, generator=True)
     bits = keras.random.randint((batch, num_directions, *rest), 0, 2, seed=seed)
     return 2 * ops.cast(bits, "float32") - 1
 
@@ -274,9 +273,9 @@ def _floats(outputs, z):
             came = f"={y}" if y is None else f".dtype={_dtype(y)}"
             raise ValueError(f"`fn` must give tensors of floats. Received: {name}{came}")
         sizes = {size for size in (*z.shape[:1], *y.shape[:1]) if size is not None}
-        if not len(y.shape) or len(sizes) > 1:
+        if not len(y.shape) or len(sizes) > 1 or 0 in y.shape:
             raise ValueError(
-                "`fn` must give tensors (batch, ...) of the same batch as `z`. "
+                "`fn` must give tensors (batch, ...) of the same batch as `z`, none empty. "
                 f"Received: {name}.shape={tuple(y.shape)}, z.shape={tuple(z.shape)}"
             )
         if _dtype(y) in ("bfloat16", "float16"):

@@ -61,6 +61,8 @@ class HessianPenaltyLoss:
     def __init__(self, model, outputs=None, argument=0, **settings):
         self.settings = {**hessian_penalty.__kwdefaults__, **settings}
         check_settings(**self.settings)
+        if not isinstance(model, keras.Layer):
+            raise ValueError(f"`model` must be a Keras model or layer. Received: model={model!r}")
         self.model = model
         # Only what consists of a graph of layers has them.
         self._inputs = getattr(model, "inputs", None)

@@ -1,5 +1,7 @@
 """How much of its latent codes a generated image lets one recover."""
 
+from keras_disentangle._tensors import as_floats, check_same_batch, check_width
+
 
 def information_lower_bound(space, q_params, codes):
     r"""Variational lower bound of the mutual information I(c; G(z, c)), in nats per example.
@@ -19,7 +21,7 @@ def information_lower_bound(space, q_params, codes):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if `space` has no informative code, or a width is wrong.
+        ValueError: if `space` has no informative code, or a width or the number of codes is wrong.
 
     Example:
 
@@ -49,8 +51,14 @@ def information_per_code(space, q_params, codes):
 
     Reference: Chen et al., 2016 (InfoGAN), eq. 5.
     """
-    if not space.informative:
-        raise ValueError(f"`space` must have an informative code. Received: space={space}")
+    if not getattr(space, "informative", None):
+        raise ValueError(
+            f"`space` must be a `LatentSpace` with an informative code. Received: space={space}"
+        )
+    q_params, codes = as_floats(q_params=q_params, codes=codes)
+    check_width("q_params", q_params, space.num_params)
+    check_width("codes", codes, space.dim)
+    check_same_batch("q_params", q_params, "codes", codes)
     entropy = space.entropy()
     log_likelihood = space.log_likelihood(q_params, codes)
     return {name: value + entropy[name] for name, value in log_likelihood.items()}

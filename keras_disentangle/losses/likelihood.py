@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_disentangle._tensors import check_same_shape, widen
+from keras_disentangle._tensors import as_floats, check_same_shape
 
 
 def bernoulli_nll(x, logits):
@@ -28,7 +28,7 @@ def bernoulli_nll(x, logits):
 
     Reference: Kingma & Welling, 2014 (appendix C.1).
     """
-    x, logits = widen(x), widen(logits)
+    x, logits = as_floats(x=x, logits=logits)
     check_same_shape("x", x, "logits", logits)
     return _sum_per_example(ops.softplus(logits) - x * logits)
 
@@ -47,7 +47,7 @@ def gaussian_nll(x, mean, log_std):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if the shapes of `x` and `mean` differ.
+        ValueError: if the shapes of `x` and `mean` differ, or that of `log_std` does not fit.
 
     Example:
 
@@ -55,10 +55,22 @@ def gaussian_nll(x, mean, log_std):
 
     Reference: Kingma & Welling, 2014 (appendix C.2).
     """
-    x, mean, log_std = widen(x), widen(mean), widen(log_std)
+    x, mean, log_std = as_floats(x=x, mean=mean, log_std=log_std)
     check_same_shape("x", x, "mean", mean)
+    _check_broadcasts("log_std", log_std, x)
     scaled = (x - mean) * ops.exp(-log_std)
     return _sum_per_example(0.5 * math.log(2 * math.pi) + log_std + 0.5 * ops.square(scaled))
+
+
+def _check_broadcasts(name, tensor, x):
+    """Raises a ValueError unless `tensor` can be repeated to the shape of `x`."""
+    shape, full = tuple(tensor.shape), tuple(x.shape)
+    ends = zip(reversed(shape), reversed(full), strict=False)
+    if len(shape) > len(full) or any(m not in (None, 1, n) and n is not None for m, n in ends):
+        raise ValueError(
+            f"`{name}` must be broadcastable to the shape {full} of `x`. "
+            f"Received: {name}.shape={shape}"
+        )
 
 
 def _sum_per_example(x):

@@ -2,11 +2,29 @@
 
 import contextlib
 
+import keras
 import torch
 from keras import tree
 
 
 def train_step(model, batch):
+    with _written_in_passing(model):
+        return _train_step(model, batch)
+
+
+def _written_in_passing(model):
+    """A context in which a network may be called several times before one backward pass.
+
+    Keras's `SpectralNormalization` writes the kernel at each call in training. PyTorch then keeps
+    copies of what it still needs; finding out when costs time, so only for that layer.
+    """
+    layers = model._flatten_layers()
+    if any(isinstance(layer, keras.layers.SpectralNormalization) for layer in layers):
+        return torch.autograd.graph.allow_mutation_on_saved_tensors()
+    return contextlib.nullcontext()
+
+
+def _train_step(model, batch):
     batch = model.prepare(batch)
     shared = model.share_of(batch)
     constant = tree.map_structure(torch.Tensor.detach, shared)

@@ -105,6 +105,12 @@ def test_gradients(directions):
         np.testing.assert_allclose(received, value, atol=1e-5)
 
 
+def test_of_zeros_nothing_is_removed():
+    np.testing.assert_array_equal(ops.convert_to_numpy(orthogonalize(Z, np.zeros(4))), Z)
+    pair = np.stack([ONE, 0 * ONE])
+    assert np.isfinite(ops.convert_to_numpy(orthogonalize(Z, pair))).all()
+
+
 @pytest.mark.parametrize(
     "z, directions, message",
     [

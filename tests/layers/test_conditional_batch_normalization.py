@@ -179,7 +179,7 @@ def test_it_trains_and_loads(tmp_path):
         ({"num_statistics": 0}, "`num_statistics` must be an integer >= 1. Received: .*=0"),
         ({"momentum": 1.5}, r"`momentum` must be in \[0, 1\]. Received: momentum=1.5"),
         ({"momentum": -0.1}, "`momentum` must be a finite number >= 0. Received: momentum=-0.1"),
-        ({"epsilon": -1}, "`epsilon` must be a finite number >= 0. Received: epsilon=-1"),
+        ({"epsilon": 0}, "`epsilon` must be a finite number > 0. Received: epsilon=0"),
         ({"spectral_epsilon": -1}, "`spectral_epsilon` must be a finite .* Received: .*=-1"),
     ],
 )

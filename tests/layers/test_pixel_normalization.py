@@ -27,5 +27,5 @@ def test_vectors_of_zeros_stay_zero():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="`epsilon` must be a finite number >= 0. Rec.*=-1"):
-        PixelNormalization(-1)
+    with pytest.raises(ValueError, match="`epsilon` must be a finite number > 0. Rec.*=0"):
+        PixelNormalization(0)

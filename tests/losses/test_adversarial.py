@@ -120,6 +120,14 @@ def test_the_gradient_penalty_is_differentiable(start, end):
         ),
         (lambda: discriminator_loss("hinge", 0.0, 0.0), r"Received: real_logits.shape=\(\)"),
         (lambda: generator_loss("hinge", 0.0), r"`fake_logits` must .* fake_logits.shape=\(\)"),
+        (
+            lambda: generator_loss("hinge", np.zeros((2, 0))),
+            r"`fake_logits` must .* at least one .* fake_logits.shape=\(2, 0\)",
+        ),
+        (
+            lambda: discriminator_loss("hinge", np.zeros((2, 0)), np.zeros((2, 0))),
+            r"`real_logits` must .* at least one .* real_logits.shape=\(2, 0\)",
+        ),
         (lambda: r1_penalty(np.zeros(3)), r"`gradients` must .* gradients.shape=\(3,\)"),
         (lambda: wgan_gp_penalty(np.zeros(3)), r"`gradients` must .* gradients.shape=\(3,\)"),
     ],

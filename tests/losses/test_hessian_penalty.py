@@ -560,8 +560,12 @@ def test_a_converted_weight_has_the_same_effect(power, fn):
     [
         (None, Z, {"num_directions": 1}, "`num_directions` must be .* >= 2. .*num_directions=1"),
         (None, Z, {"num_directions": 2.0}, "Received: num_directions=2.0"),
-        (None, Z, {"epsilon": 0}, "`epsilon` must be a finite number > 0. Received: epsilon=0"),
+        (None, Z, {"epsilon": 0}, "`epsilon` must be a finite number >= 1e-06 .* epsilon=0"),
         (None, Z, {"epsilon": -0.1}, "Received: epsilon=-0.1"),
+        (None, Z, {"epsilon": 1e-30}, "Received: epsilon=1e-30"),
+        (None, Z, {"epsilon": 1e30}, "Received: epsilon=1e\\+30"),
+        (None, Z[:0], {}, "`z` must be .*batch > 0. Received: z.shape=\\(0, 6\\)"),
+        (lambda z: z[:, :0], Z, {}, "none empty. Received: fn\\(z\\).shape=\\(5, 0\\)"),
         (None, Z, {"epsilon": np.inf}, "Received: epsilon=inf"),
         (None, Z, {"epsilon": np.nan}, "Received: epsilon=nan"),
         (None, Z, {"epsilon": None}, "Received: epsilon=None"),
@@ -573,7 +577,12 @@ def test_a_converted_weight_has_the_same_effect(power, fn):
         (None, Z, {"method": "exact", "one_pass": True}, "`one_pass` must be False.*one_pass=True"),
         (None, np.ones((2, 3), "int32"), {}, r"`z` must .*shape=\(2, 3\), z.dtype=int32"),
         (None, np.float32(1), {}, r"`z` must be a float tensor \(batch, ...\).*z.shape=\(\)"),
-        (ops.sum, Z, {}, r"same batch as `z`. Received: fn\(z\).shape=\(\), z.shape=\(5, 6\)"),
+        (
+            ops.sum,
+            Z,
+            {},
+            r"same batch as `z`, .* fn\(z\).shape=\(\), z.shape=\(5, 6\)",
+        ),
         (lambda z: (z, ops.sum(z)), Z, {}, r"Received: fn\(z\)\[1\].shape=\(\)"),
         (lambda z: {"a": [z[1:]]}, Z, {}, r"fn\(z\)\['a'\]\[0\].shape=\(4, 6\), z.shape=\(5, 6\)"),
         (

@@ -61,11 +61,19 @@ def test_narrow_parameters_are_widened():
 @pytest.mark.parametrize(
     "space, params, z, message",
     [
-        (LatentSpace([Normal(3)]), 0, 3, "`space` must have an informative code. Rec.*Normal"),
-        (SPACE, 13, 15, r"`params` must have the shape \(n, 14\). Received: .*\(2, 13\)"),
-        (SPACE, 14, 12, r"`z` must have the shape \(n, 15\). Received: .*\(2, 12\)"),
+        (LatentSpace([Normal(3)]), 0, 3, "`space` must be .* an informative code. Rec.*Normal"),
+        (SPACE, 13, 15, r"`q_params` must have the shape \(n, 14\). Received: .*\(2, 13\)"),
+        (SPACE, 14, 12, r"`codes` must have the shape \(n, 15\). Received: .*\(2, 12\)"),
     ],
 )
 def test_bad_input_is_named(function, space, params, z, message):
     with pytest.raises(ValueError, match=message):
         function(space, np.zeros((2, params)), np.zeros((2, z)))
+
+
+@pytest.mark.parametrize("function", [information_lower_bound, information_per_code])
+def test_what_is_no_space_and_another_batch_are_named(function):
+    with pytest.raises(ValueError, match="`space` must be a `LatentSpace` .* Received: space=7"):
+        function(7, np.zeros((2, 14)), np.zeros((2, 15)))
+    with pytest.raises(ValueError, match=r"`q_params` and `codes` must .* codes.shape=\(3, 15\)"):
+        function(SPACE, np.zeros((2, 14)), np.zeros((3, 15)))
