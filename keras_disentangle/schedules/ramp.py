@@ -1,6 +1,7 @@
 """A training weight that moves linearly with the step counter, computed on the device."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
@@ -58,6 +59,7 @@ class Ramp(keras.layers.Layer):
 
     def set(self, start, target, first_step, num_steps):
         """Writes the four numbers; `start=None` keeps the present value at `first_step`."""
+        first_step = check_int("first_step", first_step, minimum=0)
         start = read(self(first_step)) if start is None else start
         self._assign(_checked(start, target, first_step, num_steps))
 
@@ -71,15 +73,16 @@ class Ramp(keras.layers.Layer):
 
     def call(self, step):
         """The value at `step` (an integer scalar: the number of steps completed before)."""
+        step = ops.cast(_as_step(step), "int32")
         done = ops.cast(step - self.first_step, "float32")
         length = ops.cast(ops.maximum(self.num_steps, 1), "float32")
         moving = self.start + (self.target - self.start) * ops.clip(done / length, 0.0, 1.0)
-        finished = ops.cast(step, "int32") >= self.first_step + self.num_steps
+        finished = step >= self.first_step + self.num_steps
         return ops.where(finished, ops.convert_to_tensor(self.target), moving)
 
     def is_active(self, step):
         """Whether `first_step` has been reached, as a boolean scalar tensor."""
-        return ops.cast(step, "int32") >= self.first_step
+        return ops.cast(_as_step(step), "int32") >= self.first_step
 
     def get_config(self):
         names = ("start", "target", "first_step", "num_steps")
@@ -94,6 +97,12 @@ class Ramp(keras.layers.Layer):
 def read(variable):
     """The value of a scalar variable as a Python number, also where replicas mirror it."""
     return ops.convert_to_numpy(ops.convert_to_tensor(variable)).item()
+
+
+def _as_step(step):
+    """A tensor or variable as it is, anything else as an integer >= 0, or a ValueError."""
+    is_tensor = hasattr(step, "dtype") and not isinstance(step, np.generic)
+    return step if is_tensor else check_int("step", step, minimum=0)
 
 
 def _equal(variable, number):

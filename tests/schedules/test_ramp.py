@@ -94,3 +94,12 @@ def test_bad_numbers_are_named_and_change_nothing(arguments, message):
     with pytest.raises(ValueError, match=message):
         ramp.set(**{"start": 1.0, "target": 2.0, "first_step": 0, "num_steps": 1, **arguments})
     assert [float(ramp(step)) for step in (2, 4, 6)] == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("step", [float("nan"), 1.5, -1, "1", None])
+def test_steps_that_are_none_are_named(step):
+    ramp = Ramp(0.0, 1.0, 2, 4)
+    for use in (ramp, ramp.is_active):
+        with pytest.raises(ValueError, match="`step` must be an integer >= 0. Received: step="):
+            use(step)
+    assert float(ramp(np.int64(4))) == float(ramp(ops.convert_to_tensor(4))) == 0.5
