@@ -28,7 +28,7 @@ class Categorical(Code):
 
     Example:
 
-    >>> Categorical(10).entropy()   # log 10
+    >>> kd.latents.Categorical(10).entropy()   # log 10
 
     Reference: Chen et al., 2016 (InfoGAN), section 6.
     """

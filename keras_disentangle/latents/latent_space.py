@@ -34,6 +34,7 @@ class LatentSpace:
 
     Example:
 
+    >>> from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
     >>> space = LatentSpace([Normal(62), Categorical(10), Uniform(2, -1, 1)])
     >>> space.dim, space.num_params, space.names
     (74, 14, ('normal', 'categorical', 'uniform'))

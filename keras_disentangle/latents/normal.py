@@ -23,7 +23,7 @@ class Normal(ContinuousCode):
 
     Example:
 
-    >>> Normal(62).sample(8, seed=0).shape
+    >>> kd.latents.Normal(62).sample(8, seed=0).shape
     (8, 62)
 
     Reference: Chen et al., 2016 (InfoGAN), section 6.

@@ -28,7 +28,7 @@ def orthogonalize(z, directions):
 
     Example:
 
-    >>> orthogonalize(np.array([[3.0, 4.0]]), np.array([0.0, 2.0]))   # [[3, 0]]
+    >>> kd.latents.orthogonalize(np.array([[3.0, 4.0]]), np.array([0.0, 2.0]))   # [[3, 0]]
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), figure 7.
     """

@@ -26,7 +26,7 @@ class Uniform(ContinuousCode):
 
     Example:
 
-    >>> Uniform(2, -1, 1).entropy()   # 2 log 2
+    >>> kd.latents.Uniform(2, -1, 1).entropy()   # 2 log 2
 
     Reference: Chen et al., 2016 (InfoGAN), section 6.
     """

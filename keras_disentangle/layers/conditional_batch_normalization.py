@@ -46,7 +46,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
 
     Example:
 
-    >>> ConditionalBatchNormalization()(np.zeros((8, 4, 4, 3)), np.zeros((8, 5))).shape
+    >>> kd.layers.ConditionalBatchNormalization()(np.zeros((8, 4, 4, 3)), np.zeros((8, 5))).shape
     (8, 4, 4, 3)
 
     References: Brock et al., 2019 (BigGAN), section 3 and appendix B; de Vries et al., 2017.

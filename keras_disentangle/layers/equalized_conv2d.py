@@ -21,7 +21,7 @@ class EqualizedConv2D(Equalized, keras.layers.Conv2D):
 
     Example:
 
-    >>> EqualizedConv2D(64, 3)(np.zeros((8, 4, 4, 512))).shape
+    >>> kd.layers.EqualizedConv2D(64, 3)(np.zeros((8, 4, 4, 512))).shape
     (8, 4, 4, 64)
 
     Reference: Karras et al., 2018 (progressive GANs), section 4.1.

@@ -22,7 +22,7 @@ class EqualizedDense(Equalized, keras.layers.Dense):
 
     Example:
 
-    >>> EqualizedDense(1, gain=1.0)(np.zeros((8, 512))).shape
+    >>> kd.layers.EqualizedDense(1, gain=1.0)(np.zeros((8, 512))).shape
     (8, 1)
 
     Reference: Karras et al., 2018 (progressive GANs), section 4.1.

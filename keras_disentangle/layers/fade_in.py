@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_disentangle._tensors import check_rank, check_same_shape
+from keras_disentangle._tensors import as_floats, check_rank, check_same_shape
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -17,7 +17,7 @@ class FadeIn(keras.layers.Layer):
 
     Example:
 
-    >>> FadeIn()(np.ones((1, 2)), alpha=0.25)   # [[0.25, 0.25]]
+    >>> kd.layers.FadeIn()(np.ones((1, 2)), alpha=0.25)   # [[0.25, 0.25]]
     """
 
     def __init__(self, **kwargs):
@@ -25,8 +25,11 @@ class FadeIn(keras.layers.Layer):
         self.built = True
 
     def call(self, new, alpha, old=None):
-        if tuple(getattr(alpha, "shape", ())) != ():
-            raise ValueError(f"`alpha` must be a scalar. Received: alpha.shape={alpha.shape}")
+        alpha = as_floats(alpha=alpha)
+        if tuple(alpha.shape) != ():
+            raise ValueError(
+                f"`alpha` must be a scalar. Received: alpha.shape={tuple(alpha.shape)}"
+            )
         check_rank("new", new, 1)
         if old is not None:
             check_rank("old", old, 1)

@@ -66,9 +66,11 @@ class FeatureNetwork(keras.layers.Layer):
 
     Example:
 
+    >>> conv = keras.layers.Conv2D(4, 3, name="conv")
+    >>> classifier = keras.Sequential([keras.Input((8, 8, 1)), conv, keras.layers.Flatten()])
     >>> classifier.trainable = False
-    >>> features = FeatureNetwork(classifier, ["norm_2", "norm_4", "norm_6"])
-    >>> [x.shape for x in features(images)]
+    >>> features = kd.layers.FeatureNetwork(classifier, ["conv"])
+    >>> [x.shape for x in features(np.zeros((2, 8, 8, 1)))]
 
     Reference: Lamb et al., 2016 (Discriminative regularization), section 3.
     """
@@ -115,7 +117,8 @@ class FeatureNetwork(keras.layers.Layer):
 
         Example:
 
-        >>> FeatureNetwork.from_applications("VGG16", ["block1_conv2", "block2_conv2"], "vgg.h5")
+        >>> layers = ["block1_conv2", "block2_conv2"]
+        >>> kd.layers.FeatureNetwork.from_applications("VGG16", layers)
         """
         sources.check_weights(weights, "imagenet")
         network, own = sources.from_applications(network, weights)
@@ -147,8 +150,8 @@ class FeatureNetwork(keras.layers.Layer):
 
         Example:
 
-        >>> FeatureNetwork.from_keras_cv("VGG16Backbone", "block2_conv2", "vgg.weights.h5",
-        ...                              arguments={"input_shape": (64, 64, 3)})
+            FeatureNetwork.from_keras_cv("VGG16Backbone", "block2_conv2", "vgg.weights.h5",
+                                         arguments={"input_shape": (64, 64, 3)})
         """
         sources.check_weights(weights)
         network, own = sources.from_keras_cv(network, weights, arguments)
@@ -182,7 +185,7 @@ class FeatureNetwork(keras.layers.Layer):
 
         Example:
 
-        >>> FeatureNetwork.from_keras_hub("resnet_18_imagenet", ["P2", "P3"])
+            FeatureNetwork.from_keras_hub("resnet_18_imagenet", ["P2", "P3"])
         """
         sources.check_weights(weights)
         network, own = sources.from_keras_hub(network, weights, arguments)

@@ -23,7 +23,7 @@ class GaussianSampling(keras.layers.Layer):
 
     Example:
 
-    >>> GaussianSampling(seed=0)(np.zeros((8, 2)), np.zeros((8, 2))).shape
+    >>> kd.layers.GaussianSampling(seed=0)(np.zeros((8, 2)), np.zeros((8, 2))).shape
     (8, 2)
 
     Reference: Kingma & Welling, 2014.

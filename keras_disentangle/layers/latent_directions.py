@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, is_choice
+from keras_disentangle._arguments import check_int, check_seed, is_choice
 from keras_disentangle._tensors import check_rank
 
 PARTS = ("coarse", "mid", "fine")
@@ -49,8 +49,8 @@ class LatentDirections(keras.layers.Layer):
 
     Example:
 
-    >>> directions = LatentDirections(120, 40, block="coarse")
-    >>> directions(ops.one_hot([3], 40)).shape
+    >>> directions = kd.layers.LatentDirections(120, 40, block="coarse")
+    >>> directions(keras.ops.one_hot([3], 40)).shape
     (1, 120)
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), section 4.4 and appendix A.2.
@@ -84,7 +84,7 @@ class LatentDirections(keras.layers.Layer):
                 f"`initializer` must be one of {_INITIAL}. Received: initializer={initializer!r}"
             )
         self.initializer = initializer
-        self.seed = seed
+        self.seed = seed = check_seed("seed", seed)
         is_random = initializer == "random"
         self.kernel = self.add_weight(
             shape=(self.num_directions, width),

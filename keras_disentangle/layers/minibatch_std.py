@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._image_format import check_channels_last
-from keras_disentangle._tensors import widen
+from keras_disentangle._tensors import check_rank, widen
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -28,7 +28,7 @@ class MinibatchStd(keras.layers.Layer):
 
     Example:
 
-    >>> MinibatchStd()(np.zeros((8, 4, 4, 512))).shape
+    >>> kd.layers.MinibatchStd()(np.zeros((8, 4, 4, 512))).shape
     (8, 4, 4, 513)
 
     Reference: Karras et al., 2018 (progressive GANs), section 3.
@@ -41,6 +41,7 @@ class MinibatchStd(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
+        check_rank("x", x, 4)
         _, h, w, channels = x.shape
         n = ops.shape(x)[0]
         if isinstance(n, int):

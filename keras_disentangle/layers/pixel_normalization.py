@@ -29,7 +29,7 @@ class PixelNormalization(keras.layers.Layer):
 
     Example:
 
-    >>> PixelNormalization()(np.array([[3.0, 4.0]]))   # [[3, 4]] / sqrt(12.5)
+    >>> kd.layers.PixelNormalization()(np.array([[3.0, 4.0]]))   # [[3, 4]] / sqrt(12.5)
 
     Reference: Karras et al., 2018 (progressive GANs), section 4.2.
     """

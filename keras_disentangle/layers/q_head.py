@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_flag, check_int, check_weight
 from keras_disentangle.latents import LatentSpace
 
 _KERNEL_STD = 0.02
@@ -31,7 +31,8 @@ class QHead(keras.layers.Layer):
 
     Example:
 
-    >>> QHead(LatentSpace([Normal(62), Categorical(10)]))(np.zeros((8, 1024))).shape
+    >>> space = kd.latents.LatentSpace([kd.latents.Normal(62), kd.latents.Categorical(10)])
+    >>> kd.layers.QHead(space)(np.zeros((8, 1024))).shape
     (8, 10)
 
     Reference: Chen et al., 2016 (InfoGAN), section 5 and Table 1.
@@ -46,7 +47,7 @@ class QHead(keras.layers.Layer):
         self.space = space
         self.hidden = None if hidden is None else check_int("hidden", hidden)
         self.negative_slope = check_weight("negative_slope", negative_slope)
-        self.batch_normalization = batch_normalization
+        self.batch_normalization = check_flag("batch_normalization", batch_normalization)
 
         self._stack = [keras.layers.Flatten(dtype=self.dtype_policy)]
         if hidden is not None:
@@ -58,7 +59,7 @@ class QHead(keras.layers.Layer):
                     dtype=self.dtype_policy,
                 )
             )
-            if batch_normalization:
+            if self.batch_normalization:
                 self._stack.append(
                     keras.layers.BatchNormalization(
                         momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy

@@ -33,7 +33,7 @@ class SelfAttention2D(keras.layers.Layer):
 
     Example:
 
-    >>> SelfAttention2D()(np.zeros((2, 8, 8, 16))).shape
+    >>> kd.layers.SelfAttention2D()(np.zeros((2, 8, 8, 16))).shape
     (2, 8, 8, 16)
 
     Reference: Zhang et al., 2019 (SAGAN), section 3, as in the authors' release, which pools.

@@ -28,7 +28,7 @@ class SpectralConv2D(Spectral, keras.layers.Conv2D):
 
     Example:
 
-    >>> SpectralConv2D(64, 3)(np.zeros((8, 4, 4, 16))).shape
+    >>> kd.layers.SpectralConv2D(64, 3)(np.zeros((8, 4, 4, 16))).shape
     (8, 4, 4, 64)
 
     Reference: Miyato et al., 2018 (spectral normalization), section 2.1.

@@ -30,7 +30,7 @@ class SpectralDense(Spectral, keras.layers.Dense):
 
     Example:
 
-    >>> SpectralDense(3)(np.zeros((8, 5))).shape
+    >>> kd.layers.SpectralDense(3)(np.zeros((8, 5))).shape
     (8, 3)
 
     Reference: Miyato et al., 2018 (spectral normalization), eq. 8 and algorithm 1.

@@ -35,7 +35,7 @@ class Truncation(keras.layers.Layer):
 
     Example:
 
-    >>> truncation = Truncation()
+    >>> truncation = kd.layers.Truncation()
     >>> truncation.set(0.4)
     >>> truncation(np.zeros((8, 128)))[0, 20]
     1.0

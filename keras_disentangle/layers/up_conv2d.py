@@ -21,7 +21,7 @@ class UpConv2D(keras.layers.Conv2DTranspose):
 
     Example:
 
-    >>> UpConv2D(8, 4, strides=2)(np.zeros((1, 16, 16, 3))).shape
+    >>> kd.layers.UpConv2D(8, 4, strides=2)(np.zeros((1, 16, 16, 3))).shape
     (1, 32, 32, 8)
     """
 

@@ -31,7 +31,7 @@ def discriminator_loss(objective, real_logits, fake_logits):
 
     Example:
 
-    >>> discriminator_loss("hinge", np.zeros((1, 1)), np.zeros((1, 1)))   # [2.0]
+    >>> kd.losses.discriminator_loss("hinge", np.zeros((1, 1)), np.zeros((1, 1)))   # [2.0]
 
     Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
     """
@@ -70,7 +70,7 @@ def generator_loss(objective, fake_logits):
 
     Example:
 
-    >>> generator_loss("non_saturating", np.zeros((1, 1)))   # [log 2]
+    >>> kd.losses.generator_loss("non_saturating", np.zeros((1, 1)))   # [log 2]
 
     Reference: Goodfellow et al., 2014; Miyato et al., 2018 (hinge); Arjovsky et al., 2017.
     """
@@ -102,7 +102,7 @@ def r1_penalty(gradients):
 
     Example:
 
-    >>> r1_penalty(np.ones((1, 4)))   # [2.0]
+    >>> kd.losses.r1_penalty(np.ones((1, 4)))   # [2.0]
 
     Reference: Mescheder et al., 2018, eq. 9.
     """
@@ -128,7 +128,7 @@ def wgan_gp_penalty(gradients):
 
     Example:
 
-    >>> wgan_gp_penalty(np.ones((1, 4)))   # [1.0]
+    >>> kd.losses.wgan_gp_penalty(np.ones((1, 4)))   # [1.0]
 
     Reference: Gulrajani et al., 2017, eq. 3.
     """

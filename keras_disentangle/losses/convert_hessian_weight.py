@@ -2,7 +2,7 @@
 
 import math
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_flag, check_int, check_weight
 from keras_disentangle.losses.hessian_penalty import check_step
 
 
@@ -56,7 +56,7 @@ def convert_hessian_weight(
 
     Example:
 
-    >>> convert_hessian_weight(0.1, unbiased=False, new_unbiased=True)
+    >>> kd.losses.convert_hessian_weight(0.1, unbiased=False, new_unbiased=True)
     0.05
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), appendix A.1, and the authors' advice on
@@ -68,6 +68,8 @@ def convert_hessian_weight(
     new_unbiased = unbiased if new_unbiased is None else new_unbiased
     check_step("epsilon", epsilon)
     check_step("new_epsilon", new_epsilon)
+    check_flag("unbiased", unbiased)
+    check_flag("new_unbiased", new_unbiased)
     check_int("num_directions", num_directions, minimum=2)
     check_int("new_num_directions", new_num_directions, minimum=2)
     factor = 1 if unbiased else (num_directions - 1) / num_directions

@@ -22,7 +22,7 @@ def gaussian_kl(mean, log_var):
 
     Example:
 
-    >>> gaussian_kl(np.ones((1, 2)), np.zeros((1, 2)))   # [1.0]
+    >>> kd.losses.gaussian_kl(np.ones((1, 2)), np.zeros((1, 2)))   # [1.0]
 
     Reference: Kingma & Welling, 2014 (appendix B).
     """

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops, saving
 
-from keras_disentangle._arguments import check_weight, is_choice
+from keras_disentangle._arguments import check_flag, check_weight, is_choice
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
@@ -64,9 +64,11 @@ class FeatureMatchingLoss(keras.layers.Layer):
 
     Example:
 
+    >>> conv = keras.layers.Conv2D(4, 3, name="conv")
+    >>> classifier = keras.Sequential([keras.Input((8, 8, 1)), conv, keras.layers.Flatten()])
     >>> classifier.trainable = False
-    >>> loss = FeatureMatchingLoss(classifier, ["norm_2", "norm_4", "norm_6"])
-    >>> loss(x, reconstruction).shape
+    >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["conv"])
+    >>> loss(np.ones((8, 8, 8, 1)), np.zeros((8, 8, 8, 1))).shape
     (8,)
 
     Reference: Lamb et al., 2016 (Discriminative regularization), eq. 4 and 5.
@@ -87,7 +89,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
             raise ValueError(f"`scale` must be one of {SCALES}. Received: scale={scale!r}")
         self.feature_model = _as_feature_network(feature_model, layers)
         self.layer_names = self.feature_model.layer_names
-        self.learn_scale = bool(learn_scale) and scale != "fixed"
+        self.learn_scale = check_flag("learn_scale", learn_scale) and scale != "fixed"
         self.scale = scale if self.learn_scale else "fixed"
         self.layer_weights = _named_weights(layer_weights, self.layer_names)
         self.min_log_std = checked_floor(min_log_std)

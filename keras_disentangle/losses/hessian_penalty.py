@@ -5,7 +5,7 @@ import warnings
 import keras
 from keras import ops, tree
 
-from keras_disentangle._arguments import check_int, check_number, check_seed, is_choice
+from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed, is_choice
 from keras_disentangle._tensors import widen
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses._second_derivative import second_derivative
@@ -57,7 +57,7 @@ def hessian_penalty(
     were, and `add_loss` in layers adds nothing. (The seed's own state moves on.) The network
     must be built. What `fn` uses beyond `z`, other inputs among it, is up to a lambda:
 
-    >>> hessian_penalty(lambda z: generator([z, labels], training=True), z)
+        hessian_penalty(lambda z: generator([z, labels], training=True), z)
 
     An output that does not depend on `z` has the penalty 0. Whether the layers behind `fn` suit
     `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows them, refuses those
@@ -100,7 +100,8 @@ def hessian_penalty(
 
     Example:
 
-    >>> hessian_penalty(lambda z: z[:, 0] * z[:, 1], np.ones((8, 2)), num_directions=100)   # ~ 4
+    >>> z = np.ones((8, 2))
+    >>> kd.losses.hessian_penalty(lambda z: z[:, 0] * z[:, 1], z, num_directions=100)   # ~ 4
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4 and 5.
     """
@@ -125,14 +126,15 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
     """Raises a ValueError if a keyword of `hessian_penalty` is out of range."""
     check_int("num_directions", num_directions, minimum=2)
     check_step("epsilon", epsilon)
-    if not callable(reduction) and reduction not in tuple(REDUCTIONS):
+    if not callable(reduction) and not is_choice(reduction, REDUCTIONS):
         raise ValueError(
             f"`reduction` must be one of {tuple(REDUCTIONS)} or a function. "
             f"Received: reduction={reduction!r}"
         )
     if not is_choice(method, METHODS):
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
-    if one_pass and method == "exact":
+    check_flag("unbiased", unbiased)
+    if check_flag("one_pass", one_pass) and method == "exact":
         raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
 
 

@@ -52,8 +52,11 @@ class HessianPenaltyLoss:
 
     Example:
 
-    >>> penalty = HessianPenaltyLoss(generator, ["norm_1", "norm_2"], seed=self.seed_generator)
-    >>> loss = adversarial_loss + weight * penalty(z)
+    >>> norm = kd.layers.PixelNormalization(name="norm")
+    >>> generator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), norm])
+    >>> penalty = kd.losses.HessianPenaltyLoss(generator, ["norm"], seed=0)
+    >>> weight, z = 0.1, np.ones((8, 4))
+    >>> weight * penalty(z)
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7, appendix A.3.
     """

@@ -25,8 +25,8 @@ def information_lower_bound(space, q_params, codes):
 
     Example:
 
-    >>> space = LatentSpace([Categorical(10)])
-    >>> information_lower_bound(space, np.zeros((1, 10)), np.eye(10)[:1])   # [0.0]
+    >>> space = kd.latents.LatentSpace([kd.latents.Categorical(10)])
+    >>> kd.losses.information_lower_bound(space, np.zeros((1, 10)), np.eye(10)[:1])   # [0.0]
 
     Reference: Chen et al., 2016 (InfoGAN), eq. 5.
     """
@@ -47,7 +47,9 @@ def information_per_code(space, q_params, codes):
 
     Example:
 
-    >>> information_per_code(space, q_params, codes)["categorical"]
+    >>> space = kd.latents.LatentSpace([kd.latents.Normal(2), kd.latents.Categorical(10)])
+    >>> codes = space.sample(8, seed=0)
+    >>> kd.losses.information_per_code(space, np.zeros((8, 10)), codes)["categorical"]   # zeros
 
     Reference: Chen et al., 2016 (InfoGAN), eq. 5.
     """

@@ -24,7 +24,7 @@ def bernoulli_nll(x, logits):
 
     Example:
 
-    >>> bernoulli_nll(np.ones((1, 4)), np.zeros((1, 4)))   # [4 log 2]
+    >>> kd.losses.bernoulli_nll(np.ones((1, 4)), np.zeros((1, 4)))   # [4 log 2]
 
     Reference: Kingma & Welling, 2014 (appendix C.1).
     """
@@ -51,7 +51,7 @@ def gaussian_nll(x, mean, log_std):
 
     Example:
 
-    >>> gaussian_nll(np.zeros((1, 2)), np.zeros((1, 2)), 0.0)   # [log 2 pi]
+    >>> kd.losses.gaussian_nll(np.zeros((1, 2)), np.zeros((1, 2)), 0.0)   # [log 2 pi]
 
     Reference: Kingma & Welling, 2014 (appendix C.2).
     """

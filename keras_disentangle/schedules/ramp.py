@@ -26,7 +26,7 @@ class Ramp(keras.layers.Layer):
 
     Example:
 
-    >>> ramp = Ramp(0.0, 1.0, first_step=100, num_steps=50)
+    >>> ramp = kd.schedules.Ramp(0.0, 1.0, first_step=100, num_steps=50)
     >>> float(ramp(125))
     0.5
     """
@@ -96,6 +96,8 @@ class Ramp(keras.layers.Layer):
 
 def read(variable):
     """The value of a scalar variable as a Python number, also where replicas mirror it."""
+    if isinstance(variable, (int, float)):
+        return variable
     return ops.convert_to_numpy(ops.convert_to_tensor(variable)).item()
 
 
