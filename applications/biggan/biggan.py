@@ -372,7 +372,7 @@ def _checked(image_size, channels, num_classes, kernel_initializer, dtype, weigh
     if weights is not None and not is_path(weights):
         shipped_settings(FOLDER, weights)  # refuses the name: none ship
     sizes = tuple(networks.WIDTHS)
-    if image_size not in sizes:
+    if getattr(image_size, "ndim", 0) or image_size not in sizes:
         raise ValueError(
             f"`image_size` must be one of {sizes}. Received: image_size={image_size!r}"
         )

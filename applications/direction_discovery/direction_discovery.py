@@ -11,6 +11,7 @@ from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 
 from keras_disentangle import models
+from keras_disentangle._arguments import is_choice
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections
@@ -54,7 +55,7 @@ def DirectionDiscovery(
     is_shipped = weights is not None and not is_path(weights)
     if is_shipped:
         shipped = shipped_settings(FOLDER, weights)
-        if preset not in (None, shipped["preset"]):
+        if not is_choice(preset, (None, shipped["preset"])):
             raise ValueError(
                 f"`preset` must be {shipped['preset']!r} for the weights {weights!r}. "
                 f"Received: preset={preset!r}"
@@ -66,9 +67,9 @@ def DirectionDiscovery(
             )
         preset = shipped["preset"]
     preset = "clevr_1fov" if preset is None else preset
-    if preset not in PRESETS:
+    if not is_choice(preset, PRESETS):
         raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
-    if method not in METHODS:
+    if not is_choice(method, METHODS):
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     settings = PRESETS[preset]
     generator, space, image_shape, image_range = _generator(settings, generator_weights)

@@ -10,6 +10,7 @@ from keras_disentangle.applications.discriminative_vae.networks import (
 )
 
 from keras_disentangle import models
+from keras_disentangle._arguments import is_choice
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.losses import FeatureMatchingLoss
 
@@ -103,7 +104,7 @@ def DiscriminativeVAE(
             "`feature_loss` must be a `FeatureMatchingLoss` of a trained classifier, unless "
             "`weights` names those that ship. Received: feature_loss=None"
         )
-    if settings["networks"] not in NETWORKS:
+    if not is_choice(settings["networks"], NETWORKS):
         raise ValueError(
             f"`networks` must be one of {sorted(NETWORKS)}. "
             f"Received: networks={settings['networks']!r}"

@@ -7,6 +7,7 @@ from keras_disentangle.applications._weights import load_weights, trained_settin
 from keras_disentangle.applications.info_gan.presets import PRESETS
 
 from keras_disentangle import models
+from keras_disentangle._arguments import is_choice
 from keras_disentangle._initial_values import no_random_values
 
 FOLDER = Path(__file__).parent
@@ -44,14 +45,14 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
     Reference: Chen et al., 2016 (InfoGAN), appendix C.
     """
     settings = trained_settings(FOLDER, weights, ("information_weight", "feedback"))
+    if not is_choice(preset, (None, *PRESETS)):
+        raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
     if preset not in (None, settings.get("preset", preset)):
         raise ValueError(
             f"`preset` must be {settings['preset']!r} for the weights {weights!r}. "
             f"Received: preset={preset!r}"
         )
     name = preset or settings.get("preset", "mnist")
-    if name not in PRESETS:
-        raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
     given = {"information_weight": information_weight, "feedback": feedback}
     settings = {key: settings[key] for key in given if key in settings}
     settings.update((key, value) for key, value in given.items() if value is not None)

@@ -9,7 +9,7 @@ from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.applications.progressive_gan.presets import PRESETS
 
 from keras_disentangle import models
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, is_choice
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.latents import LatentSpace, Normal
 
@@ -76,7 +76,7 @@ def ProgressiveGAN(
         hessian_penalty = trained.get("hessian_penalty")
     known = {name: value for name, value in trained.items() if name in DEFAULTS}
     settings = {**DEFAULTS, **known, **given}
-    if settings["preset"] not in PRESETS:
+    if not is_choice(settings["preset"], PRESETS):
         raise ValueError(
             f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
         )

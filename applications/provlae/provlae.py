@@ -6,7 +6,7 @@ from keras import ops
 from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
 from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, is_choice
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.models import ProgressiveLadderVAE
 
@@ -78,7 +78,7 @@ def ProVLAE(
                     f"Received: {name}={given[name]}"
                 )
     settings = {**DEFAULTS, **trained, **given}
-    if settings["networks"] not in NETWORKS:
+    if not is_choice(settings["networks"], NETWORKS):
         raise ValueError(
             f"`networks` must be one of {sorted(NETWORKS)}. "
             f"Received: networks={settings['networks']!r}"

@@ -51,7 +51,7 @@ def check_names(name, names):
     """Names as a tuple of different strings, or a ValueError."""
     try:
         found = () if isinstance(names, str) else tuple(map(_as_text, names))
-    except TypeError:
+    except (TypeError, NotImplementedError):  # The latter of a tensor without values.
         found = ()
     if not found or len(set(found)) < len(found):
         raise ValueError(f"`{name}` must be different strings. Received: {name}={names!r}")

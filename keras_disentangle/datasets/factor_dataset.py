@@ -42,7 +42,7 @@ class FactorDataset:
         self.factor_names = check_names("factor_names", factor_names)
         try:
             sizes = tuple(factor_sizes)
-        except TypeError as error:
+        except (TypeError, NotImplementedError) as error:  # The latter of a tensor without values.
             raise ValueError(
                 f"`factor_sizes` must be integers. Received: factor_sizes={factor_sizes!r}"
             ) from error

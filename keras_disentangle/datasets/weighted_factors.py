@@ -1,6 +1,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._selection import MOST_ROWS, as_generator
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 from keras_disentangle.datasets.image_batches import ImageBatches
@@ -104,7 +105,7 @@ class WeightedFactors(FactorDataset):
         return _DrawnBatches(self, batch_size, seed, steps_per_epoch)
 
     def _checked_weight(self, factors):
-        weight = np.asarray(self._weight(factors))
+        weight = to_numpy("weight(factors)", self._weight(factors))
         if weight.shape != (len(factors),) or weight.dtype.kind not in "biuf":
             raise ValueError(
                 f"`weight` must give numbers of shape ({len(factors)},) for factors of shape "

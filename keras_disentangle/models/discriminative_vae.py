@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_flag
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models._networks import output_activation, serialize
 from keras_disentangle.models.vae import VAE
@@ -94,7 +95,7 @@ class DiscriminativeVAE(VAE):
             feature_loss.build(shape)
         feature_loss.check_shape(shape)
         self.feature_loss = feature_loss
-        self.encoder_gradient = bool(encoder_gradient)
+        self.encoder_gradient = check_flag("encoder_gradient", encoder_gradient)
         self.scale_trackers = {}
         for name, weight in feature_loss.layer_weights.items():
             self.add_ramp(f"feature_weight_{name}", weight)

@@ -6,7 +6,7 @@ from functools import partial
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_int, check_weight, is_choice
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.losses import HessianPenaltyLoss
 from keras_disentangle.losses.adversarial import (
@@ -110,11 +110,11 @@ class GAN(PhasedModel):
             )
         input_shape, self.features_shape = _discriminator_shapes(discriminator)
         check_shape("The input of `discriminator`", image_shape, input_shape)
-        if objective not in OBJECTIVES:
+        if not is_choice(objective, OBJECTIVES):
             raise ValueError(
                 f"`objective` must be one of {OBJECTIVES}. Received: objective={objective!r}"
             )
-        if gradient_penalty not in (None, "r1", "wgan_gp"):
+        if not is_choice(gradient_penalty, (None, "r1", "wgan_gp")):
             raise ValueError(
                 '`gradient_penalty` must be None, "r1" or "wgan_gp". '
                 f"Received: gradient_penalty={gradient_penalty!r}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_weight
+from keras_disentangle._arguments import check_flag, check_weight, is_choice
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._networks import check_apart, network_shapes, serialize
@@ -92,7 +92,7 @@ class InfoGAN(GAN):
         self.q_trained_with = q_trained_with
         if not isinstance(feedback, bool):
             raise ValueError(f"`feedback` must be True or False. Received: feedback={feedback!r}")
-        self.feedback = feedback
+        self.feedback = check_flag("feedback", feedback)
         if not isinstance(q_head, keras.layers.Layer):
             raise ValueError(f"`q_head` must be a Keras layer or model. Received: q_head={q_head}")
         if not q_head.built:
@@ -178,7 +178,7 @@ class InfoGAN(GAN):
             ValueError: if there is no such code; as `q_params`.
         """
         categorical = [c.name for c in self.space.informative if isinstance(c, Categorical)]
-        if not categorical or code not in (None, *categorical):
+        if not categorical or not is_choice(code, (None, *categorical)):
             raise ValueError(
                 f"`code` must be one of the categorical codes, {categorical}. "
                 f"Received: code={code!r}"

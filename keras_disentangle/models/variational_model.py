@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_seed, check_weight
+from keras_disentangle._arguments import check_int, check_seed, check_weight, is_choice
 from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
@@ -74,7 +74,7 @@ class VariationalModel(SteppedModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if observation not in ("bernoulli", "gaussian"):
+        if not is_choice(observation, ("bernoulli", "gaussian")):
             raise ValueError(
                 '`observation` must be "bernoulli" or "gaussian". '
                 f"Received: observation={observation!r}"
@@ -82,7 +82,7 @@ class VariationalModel(SteppedModel):
         shapes = {"scalar": (), "channel": image_shape[-1:], "full": image_shape}
         if pixel_scale == "channel":
             check_channels_last('`pixel_scale="channel"`')
-        if pixel_scale not in shapes:
+        if not is_choice(pixel_scale, shapes):
             raise ValueError(
                 f"`pixel_scale` must be one of {list(shapes)}. "
                 f"Received: pixel_scale={pixel_scale!r}"

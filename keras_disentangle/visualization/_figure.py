@@ -7,7 +7,7 @@ from keras_disentangle.visualization.picture import Picture
 from keras_disentangle.visualization.save_png import save_png
 
 # What sets series apart for those who see no colours, or print without them.
-LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dots are for references
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 

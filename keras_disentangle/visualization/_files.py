@@ -24,6 +24,8 @@ def encode_png(image):
 def write_whole(path, content):
     """Writes bytes to `path` at once: a reader finds the old file or the new, never half of one."""
     path = os.fspath(path)
+    if os.path.isdir(path):
+        raise ValueError(f"`path` must be a file, not a folder. Received: path={path!r}")
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     # In the same folder, since a rename is atomic only within one file system.
     temporary = f"{path}.{os.getpid()}.tmp"

@@ -7,8 +7,8 @@ import numpy as np
 from keras_disentangle._tensors import to_numpy
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
-# Beyond these, images are taken to be on another scale than [0, 1]: of 0 to 255, not normalised.
-_BOUNDS = (-1, 2)
+# Larger numbers are on another scale, as a rule of 0 to 255.
+_LARGEST = 16
 
 
 def as_uint8(images, name="images"):
@@ -17,7 +17,7 @@ def as_uint8(images, name="images"):
     Numbers beyond 0 and 1, as the mean of a Gaussian decoder may be, are clipped: a warning tells.
 
     Raises:
-        ValueError: if it is anything else; if a number is not finite, below -1 or above 2.
+        ValueError: if it is anything else; if a number is not finite, or beyond 16.
     """
     images = to_numpy(name, images)
     if images.ndim != 4 or images.shape[-1] not in CHANNELS or not images.size:
@@ -31,7 +31,7 @@ def as_uint8(images, name="images"):
     images = images.astype("float32")
     low, high = images.min(), images.max()
     # Written so that NaN fails the comparison too.
-    if not (low >= _BOUNDS[0] and high <= _BOUNDS[1]):
+    if not max(-low, high) <= _LARGEST:
         raise ValueError(
             f"`{name}` must be uint8 or hold numbers in [0, 1]. "
             f"Received: numbers from {low} to {high}"

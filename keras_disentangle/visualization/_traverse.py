@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle._arguments import check_flag, check_int, check_number
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents.orthogonalize import orthogonalize
 from keras_disentangle.visualization._pixels import as_uint8
@@ -30,7 +30,7 @@ def traverse_directions(decode, latents, directions, values, orthogonal):
     """
     latents, directions = _checked_vectors(latents, directions)
     starts = [latents] * len(directions)
-    if orthogonal:
+    if check_flag("orthogonal", orthogonal):
         starts = [to_numpy("latents", orthogonalize(latents, q)) for q in directions]
     # Each axis of its own: directions, latents, values, dimensions.
     moves = values[:, None] * directions[:, None, None]

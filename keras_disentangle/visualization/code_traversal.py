@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace
 from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
@@ -61,7 +61,7 @@ def code_traversal(
     latents = np.stack([space.traversal(z, name, dim, steps, extent) for z in latents])
     images = decoded(decode, latents, "decode(latents)")
     above = None
-    if value_labels:
+    if check_flag("value_labels", value_labels):
         values = space[name].traversal(steps, extent)
         # Of a categorical code each value is a vector that holds a single 1.
         above = texts_of(values) if values.ndim == 1 else [str(i) for i in range(len(values))]

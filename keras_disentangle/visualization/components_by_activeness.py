@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_flag, check_int
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
 from keras_disentangle.visualization._rungs import split_rungs
@@ -64,5 +64,5 @@ def components_by_activeness(
     values = checked_values(values, span, steps)
     images = traverse(decode, latent, values)[order]
     labels = [f"z{component + 1}: {activeness[component]:.2g}" for component in order]
-    above = texts_of(values) if value_labels else None
+    above = texts_of(values) if check_flag("value_labels", value_labels) else None
     return labelled_grid(images, [num], labels, padding, above)

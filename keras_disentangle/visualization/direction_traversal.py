@@ -1,3 +1,4 @@
+from keras_disentangle._arguments import check_flag
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid, texts_of
 from keras_disentangle.visualization._traverse import checked_values, traverse_directions
@@ -65,5 +66,5 @@ def direction_traversal(
     texts = [text for label in labels for text in [label, *[""] * (rows - 1)]]
     groups = [number] if rows == 1 else [rows] * number
     images = images.reshape(-1, *images.shape[2:])
-    above = texts_of(values) if value_labels else None
+    above = texts_of(values) if check_flag("value_labels", value_labels) else None
     return labelled_grid(images, groups, texts if any(texts) else None, padding, above)

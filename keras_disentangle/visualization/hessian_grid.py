@@ -1,5 +1,6 @@
 import numpy as np
 
+from keras_disentangle._arguments import check_flag
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
 from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid
@@ -84,7 +85,7 @@ def hessian_grid(
         tiles = _side_by_side(images, tiles, padding)
     tiles = tiles.reshape(rows, number, *tiles.shape[1:])
     picture = labelled_grid(tiles, [rows], labels, padding)
-    return with_scale_bar(picture, limit) if scale_bar else picture
+    return with_scale_bar(picture, limit) if check_flag("scale_bar", scale_bar) else picture
 
 
 def _as_colours(images, rows, number):

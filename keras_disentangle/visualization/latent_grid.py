@@ -12,9 +12,9 @@ def latent_grid(
     """Draws what two latent dimensions do together: a row for each value of one, a column for each
     of the other.
 
-    The others stay as in `latent`, as in Figure 10 of Li et al. (2020). The rows go up in the first
-    dimension, from above, the columns in the second, from the left; their values stand beside them,
-    and the names of the two, as `latent_traversal` has them, in the corner: "z1·1 ↓ z1·2 →".
+    The others stay as in `latent`, as in Figure 10 of Li et al. (2020). The first dimension
+    grows downwards, the second to the right. Their values stand beside and above the images, their
+    names, as `latent_traversal` has them, in the corner, that of the first before the other's.
 
     Args:
         decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
@@ -51,7 +51,7 @@ def latent_grid(
     latents[:, :, column] = values
     images = decoded(decode, latents, "decode(latent)")
     names, texts = dimension_names(sizes, names), texts_of(values)
-    corner = f"{names[row]} ↓ {names[column]} →"
+    corner = f"{names[row]} \\ {names[column]}"
     return labelled_grid(images, [len(images)], texts, padding, texts, corner)
 
 

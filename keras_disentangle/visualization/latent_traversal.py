@@ -1,3 +1,4 @@
+from keras_disentangle._arguments import check_flag
 from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
 from keras_disentangle.visualization._rungs import dimension_names, split_rungs
 from keras_disentangle.visualization._traverse import checked_values, traverse
@@ -49,5 +50,5 @@ def latent_traversal(
     latent, sizes, names = split_rungs(latent, rungs)
     values = checked_values(values, span, steps)
     images = traverse(decode, latent, values)
-    above = texts_of(values) if value_labels else None
+    above = texts_of(values) if check_flag("value_labels", value_labels) else None
     return labelled_grid(images, sizes, dimension_names(sizes, names), padding, above)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_number
+from keras_disentangle._arguments import check_flag, check_number
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
 from keras_disentangle.visualization._pixels import as_uint8
@@ -62,4 +62,4 @@ def penalty_heatmap(
             )
         colours = np.rint(opacity * colours + (1 - opacity) * images).astype("uint8")
     picture = image_grid(colours, len(colours) if columns is None else columns, padding)
-    return with_scale_bar(picture, limit) if scale_bar else picture
+    return with_scale_bar(picture, limit) if check_flag("scale_bar", scale_bar) else picture

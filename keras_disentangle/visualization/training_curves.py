@@ -78,9 +78,16 @@ def training_curves(
     axes.set_yscale(y_scale)
     for index, (label, (steps, values)) in enumerate(curves.items()):
         style = LINE_STYLES[index % len(LINE_STYLES)]
-        # A curve of one point has no line.
-        marker = MARKERS[index % len(MARKERS)] if len(steps) == 1 else None
-        axes.plot(steps, values, label=label, linestyle=style, marker=marker)
+        # A curve of one point has no line; where the styles begin again, markers tell them apart.
+        has_marker = len(steps) == 1 or index >= len(LINE_STYLES)
+        axes.plot(
+            steps,
+            values,
+            label=label,
+            linestyle=style,
+            marker=MARKERS[index % len(MARKERS)] if has_marker else None,
+            markevery=max(1, len(steps) // 8),
+        )
     for label, value in reference.items():
         axes.axhline(value, color="black", linestyle=":", linewidth=1, label=label)
     plain_axes(axes, x_label, y_label)
