@@ -16,8 +16,11 @@ from pathlib import Path
 
 PROCESSES = 2
 QUICKEST = ["torch", "tensorflow", "jax"]  # PyTorch compiles nothing.
-# What computes with NumPy alone is tested under the first backend.
-NUMPY_ALONE = ["tests/metrics", "tests/datasets", "tests/visualization", "tests/test_floors.py"]
+# What computes with NumPy alone, or not at all, is tested under the first backend.
+NUMPY_ALONE = [
+    *("tests/metrics", "tests/datasets", "tests/visualization"),
+    *("tests/test_floors.py", "tests/test_packaging.py"),
+]
 # The parts of a backend's tests: balanced, and at an end before a process holds much memory.
 MODELS = ["tests/models", "tests/trainers"]
 APPLICATIONS = ["tests/applications", "tests/test_evaluation.py", "tests/test_readme.py"]

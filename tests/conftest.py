@@ -1,6 +1,7 @@
 """What all tests share: seeds, real data, the backends' order of import, how much is compiled."""
 
 import contextlib
+import gc
 import os
 import pathlib
 
@@ -22,7 +23,7 @@ collect_ignore = [] if keras.backend.backend() == "tensorflow" else ["test_backe
 
 
 # Tests of what is made of trained models. Tracing takes TensorFlow many times as long as the few
-# steps of a test, so here it traces nothing, unless a test is marked as `compiled`.
+# steps of a test, so here it traces nothing, unless a mark says so.
 UNCOMPILED = {
     *("applications", "metrics", "visualization"),
     *("test_evaluation.py", "test_readme.py"),
@@ -31,7 +32,7 @@ UNCOMPILED = {
 
 def pytest_configure(config):
     for marker in (
-        "compiled: functions are compiled, as they are for users",
+        "compiled(yes): whether TensorFlow traces functions, as it does for users",
         "one_backend: what is tested is alike on all backends; test.sh runs it on one",
     ):
         config.addinivalue_line("markers", marker)
@@ -46,8 +47,25 @@ def pytest_runtest_setup(item):
         import tensorflow as tf
 
         part = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
-        compiled = part not in UNCOMPILED or item.get_closest_marker("compiled")
+        mark = item.get_closest_marker("compiled")
+        compiled = mark.args[0] if mark else part not in UNCOMPILED
         tf.config.run_functions_eagerly(not compiled)
+
+
+def pytest_collection_finish():
+    # What was imported stays, and need not be looked through again and again.
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def freed():
+    """Keeps a process small: models and what was compiled for them end with their module."""
+    yield
+    gc.collect()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

@@ -248,7 +248,7 @@ def test_sampling_truncates_latents_and_statistics(deep):
     deep.truncation = 1.0
 
 
-@pytest.mark.compiled
+@pytest.mark.compiled(True)
 def test_truncation_recompiles_nothing(deep):
     inputs = [codes(deep, 2), np.array([0, 1], "int32")]
     before, compiled = deep.predict(inputs, verbose=0), deep.predict_function

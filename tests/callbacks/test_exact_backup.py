@@ -25,6 +25,7 @@ from keras_disentangle.callbacks import ExactBackup, ProgressiveFadeIn, TensorBo
 from keras_disentangle.models import VAE, ProgressiveLadderVAE
 
 
+@pytest.mark.compiled(False)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_goes_on(name, tmp_path):
     def build():

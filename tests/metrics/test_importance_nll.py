@@ -166,7 +166,7 @@ def test_the_seed_decides():
     assert first == same != other
 
 
-@pytest.mark.compiled
+@pytest.mark.compiled(True)
 def test_a_compiled_model_is_traced_once_and_left_as_it_was():
     linear = LinearGaussian()
     model, calls = linear.as_vae(), []
