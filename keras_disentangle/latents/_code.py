@@ -140,7 +140,7 @@ class ContinuousCode(Code):
 def interval(centre, half_width, steps, extent):
     """`steps` float32 values, evenly from centre - extent * half_width to the opposite end."""
     half_width = check_positive("extent", extent) * half_width
-    if centre + half_width > np.finfo("float32").max:
+    if abs(centre) + half_width > np.finfo("float32").max:
         raise ValueError(f"`extent` must leave values finite in float32. Received: extent={extent}")
     steps = check_int("steps", steps, minimum=2)
     return np.linspace(centre - half_width, centre + half_width, steps, dtype="float32")

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 
 from keras_disentangle._arguments import check_number
 from keras_disentangle.latents._code import ContinuousCode, check_draw, interval
@@ -36,6 +37,11 @@ class Uniform(ContinuousCode):
     def __init__(self, size, low=-1.0, high=1.0, informative=True, posterior_std=None, name=None):
         super().__init__(size, informative, posterior_std, name)
         self.low, self.high = check_number("low", low), check_number("high", high)
+        if self.high - self.low > np.finfo("float32").max:
+            raise ValueError(
+                "`low` and `high` must lie less than the range of float32 apart. "
+                f"Received: low={low}, high={high}"
+            )
         if not self.low < self.high:
             raise ValueError(f"`low` must be less than `high`. Received: low={low}, high={high}")
 
