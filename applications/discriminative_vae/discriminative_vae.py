@@ -98,7 +98,9 @@ def DiscriminativeVAE(
         with no_random_values():
             classifier = classifier_network(settings["image_shape"])
             classifier.trainable = False
-            feature_loss = FeatureMatchingLoss(classifier, FEATURES, trained["feature_weights"])
+            feature_loss = FeatureMatchingLoss(
+                classifier, FEATURES, layer_weights=trained["feature_weights"]
+            )
     if feature_loss is None:
         raise ValueError(
             "`feature_loss` must be a `FeatureMatchingLoss` of a trained classifier, unless "

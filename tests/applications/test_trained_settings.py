@@ -71,6 +71,12 @@ def test_weights_are_the_first_argument(name):
         assert next(iter(inspect.signature(getattr(kd.applications, name)).parameters)) == "weights"
 
 
+def test_a_feature_loss_has_the_weights_of_its_training():
+    loss = kd.applications.DiscriminativeVAE("fashion_mnist").feature_loss
+    assert loss.layer_weights == {f"norm_{i}": 0.05 for i in (2, 4, 6)}
+    assert loss.get_config()["learn_scale"] is True
+
+
 def test_what_one_says_goes_before_what_weights_were_trained_with():
     model = kd.applications.DiscriminativeVAE("fashion_mnist", beta=1.5, encoder_gradient=False)
     assert float(model.ramps["beta"](model.step)) == 1.5 and not model.encoder_gradient
