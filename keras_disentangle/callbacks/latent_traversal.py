@@ -19,6 +19,13 @@ _MAX_RECONSTRUCTIONS = 16
 def _as_float(images):
     """Checks images and returns the first few as float32 in [0, 1]."""
     images = np.atleast_1d(to_numpy("images", images))[:_MAX_RECONSTRUCTIONS]
+    # Pictures may leave the range a little, the images that a model is given may not.
+    inside = images.dtype == np.uint8 or np.all((images >= -1e-3) & (images <= 1 + 1e-3))
+    if not inside:
+        raise ValueError(
+            "`images` must be uint8 or hold numbers in [0, 1]. "
+            f"Received: numbers from {images.min()} to {images.max()}"
+        )
     as_uint8(images)
     return images.astype("float32") / (255 if images.dtype == np.uint8 else 1)
 

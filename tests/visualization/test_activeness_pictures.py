@@ -47,7 +47,7 @@ def test_values_and_ties():
         ({"activeness": SCORES * np.nan}, "`activeness` must be 3 finite numbers"),
         ({"num": 0}, "`num` must be an integer >= 1"),
         ({"steps": 1}, "`steps` must be an integer >= 2"),
-        ({"decode": lambda z: 2 + decode(z)}, r"`decode\(latent\)` must be uint8 or"),
+        ({"decode": lambda z: 20 + decode(z)}, r"`decode\(latent\)` must be uint8 or"),
     ],
 )
 def test_bad_input_of_components(arguments, message):

@@ -52,17 +52,32 @@ def test_defaults_and_padding():
     assert (picture[0] == 255).all() and (picture[:, 0] == 255).all()
 
 
+@pytest.mark.parametrize("name, columns", [("categorical", 3), ("uniform", 4)])
+def test_categories_and_values_stand_above_the_columns(name, columns):
+    def decode(z):
+        return np.full((len(z), 48, 48, 1), 0.5)
+
+    bare = code_traversal(decode, SPACE, name, rows=2, steps=4)
+    picture = code_traversal(decode, SPACE, name, rows=2, steps=4, value_labels=True)
+    head = len(picture) - len(bare)
+    np.testing.assert_array_equal(picture[head:], bare)
+    for column in range(columns):
+        assert picture[:head, 49 * column : 49 * (column + 1)].min() < 100
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"name": "pose"}, "`name` must be one of .* Received: name='pose'"),
+        ({"name": "uniform", "space": None}, "`space` must be a `LatentSpace`"),
+        ({"name": "uniform", "seed": -1}, "`seed` must be .*integer >= 0"),
         ({"name": "uniform", "dim": 2}, "`dim` must be less than 2"),
         ({"name": "uniform", "rows": 0}, "`rows` must be an integer >= 1. Received: rows=0"),
         ({"name": "uniform", "steps": 1}, "`steps` must be an integer >= 2. Received: steps=1"),
         ({"name": "uniform", "extent": 0}, "`extent` must be positive. Received: extent=0"),
         ({"name": "uniform", "padding": -1}, "`padding` must be an integer >= 0"),
         (
-            {"name": "uniform", "decode": lambda z: 2 + Decoder()(z)},
+            {"name": "uniform", "decode": lambda z: 20 + Decoder()(z)},
             r"`decode\(latents\)` must be uint8 or hold numbers in \[0, 1\]",
         ),
     ],

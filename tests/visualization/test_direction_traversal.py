@@ -152,7 +152,7 @@ def test_default_frames():
         ({"steps": 1}, "`steps` must be an integer >= 2"),
         ({"values": []}, r"`values` must be of shape \(n,\)"),
         ({"padding": -1}, "`padding` must be an integer >= 0"),
-        ({"decode": lambda z: 2 + Decoder()(z)}, r"`decode\(latents\)` must be uint8 or hold"),
+        ({"decode": lambda z: 20 + Decoder()(z)}, r"`decode\(latents\)` must be uint8 or hold"),
     ],
 )
 def test_bad_input_is_named(draw, arguments, message):

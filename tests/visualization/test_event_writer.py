@@ -1,5 +1,6 @@
 import io
 import os
+import pickle
 import sys
 import threading
 
@@ -70,3 +71,25 @@ def test_bad_input_is_named(tmp_path):
         EventWriter(tmp_path / "file")
     with pytest.raises(ValueError, match="`image` must be uint8"):
         EventWriter(tmp_path).image("picture", np.zeros((2, 2)), 0)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+def test_after_a_full_disk_another_file_is_begun(tmp_path):
+    writer = EventWriter(tmp_path)
+    writer._file = writer._RecordWriter(open("/dev/full", "wb"))
+    writer.scalar("a", 1.0, step=1)
+    with pytest.raises(OSError, match="No space left"):
+        writer.flush()
+    writer.scalar("a", 2.0, step=2)
+    writer.close()
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("a")
+    assert [(event.step, event.value) for event in events] == [(2, 2.0)]
+
+
+def test_a_copy_writes_a_file_of_its_own(tmp_path):
+    writer = EventWriter(tmp_path)
+    writer.scalar("a", 1.0, step=1)
+    for one in (pickle.loads(pickle.dumps(writer)), writer):
+        one.scalar("a", 2.0, step=2)
+        one.close()
+    assert len(os.listdir(tmp_path)) == 2

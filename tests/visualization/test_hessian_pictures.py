@@ -159,7 +159,7 @@ def test_pyplot_is_left_alone():
         (PENALTY, {"columns": 0}, "`columns` must be an integer >= 1"),
         (PENALTY, {"images": IMAGES[:2]}, r"`images` must be of shape \(3, 5, 4, 3\) or"),
         (PENALTY, {"images": IMAGES[..., [0, 1, 2, 0]]}, r"Received: shape \(3, 5, 4, 4\)"),
-        (PENALTY, {"images": IMAGES * 9}, r"`images` must be uint8 or"),
+        (PENALTY, {"images": IMAGES * 99}, r"`images` must be uint8 or"),
     ],
 )
 def test_bad_input_of_heatmaps(penalty, arguments, message):

@@ -46,3 +46,40 @@ def test_reconstructions_stand_below_their_originals():
     assert (grid[8:12] == 255).all() and (grid[12:, 8:] == 255).all()
     with pytest.raises(ValueError, match=r"one shape.*\(5, 4, 4, 1\) and \(4, 4, 4, 1\)"):
         reconstruction_grid(images, images[1:])
+
+
+def test_rows_and_columns_have_labels():
+    images = np.full((5, 32, 32, 1), 0.5)
+    grid = image_grid(images, 2, row_labels=["a", "b", "c"], column_labels=["left", "right"])
+    bare = image_grid(images, 2)
+    head, margin = np.subtract(grid.shape[:2], bare.shape[:2])
+    np.testing.assert_array_equal(grid[head:, margin:], bare)
+    for row in range(3):
+        assert grid[head + 33 * row : head + 33 * (row + 1), :margin].min() < 100
+    for column in range(2):
+        assert grid[:head, margin + 33 * column : margin + 33 * (column + 1)].min() < 100
+    assert (grid[:head, :margin] == 255).all()
+
+
+def test_labels_that_are_too_wide_do_not_overlap():
+    images = np.full((6, 8, 8, 1), 0.5)
+    grid = image_grid(images, 6, column_labels=["-2.5"] * 6)
+    head = len(grid) - 10
+    written = np.flatnonzero(grid[:head, :, 0].min(axis=0) < 200)
+    gaps = np.diff(written)
+    # Some are left out: between those that are drawn there is room.
+    assert written.size and gaps.max() > 4
+
+
+@pytest.mark.parametrize("labels", [["a"], ["a", "b", "c"], "ab", 5, [1, 2]])
+def test_bad_labels_are_named(labels):
+    images = np.zeros((4, 8, 8, 1))
+    for name, of in (("row_labels", "row"), ("column_labels", "column")):
+        with pytest.raises(ValueError, match=f"`{name}` must be 2 texts, one for each {of}"):
+            image_grid(images, 2, **{name: labels})
+
+
+def test_a_little_beyond_the_range_is_clipped_with_a_warning():
+    images = np.array([-0.5, 0.5, 1.5]).reshape(3, 1, 1, 1)
+    with pytest.warns(UserWarning, match="`images` holds numbers from -0.5 to 1.5: shown clipped"):
+        assert image_grid(images, 3, padding=0).ravel().tolist() == [0, 128, 255]

@@ -37,7 +37,7 @@ def test_samples_stand_beside_the_bars(channels):
 def test_no_information_at_all_is_drawn():
     nothing = information_flow([{"total": 0.0, "rungs": [0.0]}])
     assert not bar_pixels(nothing).any()
-    # An estimate a little below it looks the same.
+    # An estimate a little below it looks the same, and no bar goes to the left of its axis.
     below = information_flow([{"total": 0.0, "rungs": [-1e-4]}])
     np.testing.assert_array_equal(below, nothing)
 
@@ -48,6 +48,10 @@ def test_no_information_at_all_is_drawn():
         ([], None, "one or more stages"),
         ([STAGES[0], {"total": 1.0, "rungs": [1.0]}], None, "equally many rungs"),
         ([{"total": np.nan, "rungs": [1.0]}], None, "finite"),
+        ([{"rungs": [1.0]}], None, r"must be dicts with \['rungs', 'total'\]"),
+        ([{"total": None, "rungs": [1.0]}], None, "`stages` must be a finite number"),
+        (7, None, "one or more stages"),
+        (STAGES, 5, "for each of 2 stages, 3 rows"),
         (STAGES, [np.zeros((3, 4, 8, 8, 1))], "for each of 2 stages, 3 rows"),
         (STAGES, [np.zeros((3, 8, 8, 1))] * 2, "must be images of shape"),
     ],

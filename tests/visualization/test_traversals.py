@@ -114,7 +114,7 @@ def test_bad_numbers_and_decoders_are_named():
     with pytest.raises(ValueError, match="num=0"):
         rung_samples(Decoder(), np.zeros(3), num=0)
     with pytest.raises(ValueError, match=r"`decode\(latent\)` must be"):
-        latent_traversal(lambda latents: Decoder()(latents) * 3, np.ones(3))
+        latent_traversal(lambda latents: Decoder()(latents) * 30, np.ones(3))
     with pytest.raises(ValueError, match=r"`decode\(latent\)` must be 27 images.*Received: 1$"):
         latent_traversal(lambda latents: Decoder()(latents)[:1], np.ones(3))
     with pytest.raises(ValueError, match="`decode` must be a function"):
