@@ -272,7 +272,7 @@ class GAN(PhasedModel):
             pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
             for mean, weight in pairs:
                 # Moving statistics are running means already.
-                keep = decay if weight.trainable else 0.0
+                keep = ops.cast(decay if weight.trainable else 0.0, mean.dtype)
                 value = ops.cast(weight, mean.dtype)
                 mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
         super().finish(batch, shared)

@@ -236,6 +236,7 @@ class ProgressiveGAN(GAN):
 
         activations = full_precision(activations, layers)
         found = penalties(activations, z, directions=directions, **settings)
+        found = {name: ops.cast(value, "float32") for name, value in found.items()}
         alpha, newest = self.alpha(), self._stage or None
         return {
             name: alpha * found[name] if stage == newest else found[name]

@@ -443,3 +443,17 @@ def test_a_range_that_was_given_is_named_as_it_is():
     model = gan(networks=linear_players(), image_range=(-1, 1))
     with pytest.raises(ValueError, match=r"generator's range is \[-1, 1\]; the model maps"):
         fit(model, 2 * IMAGES - 1)
+
+
+def test_weights_that_the_running_mean_lacks_are_refused():
+    generator = keras.Sequential([keras.Input((3,)), layers.Dense(16, name="dense")])
+    generator.add(layers.Reshape((4, 4, 1)))
+    critic = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(1)])
+    model = GAN(generator, critic, ema_decay=0.9)
+    generator.get_layer("dense").enable_lora(2)
+    with pytest.raises(ValueError, match="Make the model after `enable_lora`.* Received: 4 weig"):
+        model.compile(generator_optimizer="sgd", discriminator_optimizer="sgd")
+    # Made after, it has them too.
+    model = GAN(generator, critic, ema_decay=0.9)
+    model.compile(generator_optimizer="sgd", discriminator_optimizer="sgd", run_eagerly=True)
+    model.fit(np.random.default_rng(0).uniform(size=(4, 4, 4, 1)), verbose=0)
