@@ -15,6 +15,7 @@ from keras import ops
 from keras_disentangle.applications import _runs
 
 import keras_disentangle as kd
+from keras_disentangle._files import open_npz
 from keras_disentangle.evaluation import METRICS
 from keras_disentangle.visualization import (
     enlarge,
@@ -138,8 +139,8 @@ def _arrays(path):
     """The names of the arrays in an npz file, none of what is no such file."""
     if not zipfile.is_zipfile(path):
         return []
-    with zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist()]
+    with open_npz(path) as arrays:
+        return list(arrays)
 
 
 def report(model, data, name, weights, options):

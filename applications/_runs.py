@@ -9,6 +9,7 @@ import time
 import keras
 from keras_disentangle.applications._weights import available_weights
 
+from keras_disentangle._files import check_weights_file
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.callbacks._backup_lock import FolderLock
 from keras_disentangle.schedules import read
@@ -45,11 +46,13 @@ def load_model(path, argument="weights"):
     """A trained model from a `.keras` file, uncompiled; `argument` is what named it.
 
     Raises:
-        ValueError: if there is no such file or it is damaged.
+        ValueError: if there is no such file, it is damaged, or a weight is NaN or infinite.
     """
     try:
         # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
-        with no_random_values():
+        numbers = check_weights_file(path)
+        # Some are not stored, such as the states of seeds.
+        with no_random_values(most=2 * numbers + 2**20):
             return keras.models.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
         raise ValueError(

@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_disentangle._files import check_weights_file, open_zip, read_json, read_member
 
 MANIFEST = "manifest.json"
 
@@ -20,19 +21,19 @@ def available_weights():
     """
     found = {}
     for manifest in sorted(Path(__file__).parent.glob(f"*/weights/{MANIFEST}")):
-        content = json.loads(manifest.read_text())
+        content = read_json(manifest, "application", "weights")
         found[content["application"]] = sorted(content["weights"])
     return found
 
 
 def shipped_path(folder, name):
     """The file of the weights `name` of an application's folder."""
-    return Path(folder) / "weights" / _entry(folder, name)["file"]
+    return Path(folder) / "weights" / _entry(folder, name, "file")["file"]
 
 
 def shipped_settings(folder, name):
     """The arguments with which the weights `name` of an application's folder were trained."""
-    return _entry(folder, name)["settings"]
+    return _entry(folder, name, "settings")["settings"]
 
 
 def trained_settings(folder, name_or_path, names):
@@ -52,33 +53,35 @@ def trained_settings(folder, name_or_path, names):
     if Path(name_or_path).suffix != ".keras":
         return {}
     try:
-        with zipfile.ZipFile(name_or_path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
+        with open_zip(name_or_path) as archive:
+            config = json.loads(read_member(name_or_path, archive, "config.json"))["config"]
         return {name: config[name] for name in names if name in config}
-    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}  # What is wrong with the file is said when its weights are loaded.
 
 
 def shipped_data(folder, name):
     """The name of the data that the weights `name` of an application's folder were trained on."""
-    return _entry(folder, name)["data"]
+    return _entry(folder, name, "data")["data"]
 
 
 def load_weights(model, folder, name_or_path):
     """Loads shipped weights (checksum verified) or a `.weights.h5` / `.keras` file's weights.
 
     Raises:
-        ValueError: if the name is unknown, or the file is missing, altered, truncated, or of
-            another architecture. The model is then to be discarded.
+        ValueError: if the name is unknown, or the file is missing, altered, truncated, refers to
+            other files, holds NaN or infinity, or is of another architecture. In the last case, the
+            model is to be discarded.
     """
     path = Path(name_or_path)
     if not is_path(name_or_path):
-        entry = _entry(folder, name_or_path)
+        entry = _entry(folder, name_or_path, "sha256")
         path = shipped_path(folder, name_or_path)
         _verify(path, entry["sha256"], f"The weights {name_or_path!r} are")
     elif not path.is_file():
         raise ValueError(f"`weights` must name an existing file. Received: weights={path}")
     try:
+        check_weights_file(path)
         model.load_weights(path)
     except Exception as error:  # h5py, zipfile and Keras each raise their own kinds.
         raise ValueError(
@@ -94,7 +97,9 @@ def verified(path):
         ValueError: if it is not as it was shipped.
     """
     manifest = path.parent / MANIFEST
-    known = json.loads(manifest.read_text()).get("files", {}) if manifest.exists() else {}
+    known = read_json(manifest).get("files", {}) if manifest.exists() else {}
+    if not isinstance(known, dict):
+        raise ValueError(f"{manifest}: files must be a JSON object. Received: {known!r}")
     _verify(path, known.get(path.name, "in its manifest"), f"The network {path.name!r} is")
     return path
 
@@ -179,7 +184,7 @@ def record_scores(folder, application, name, scores):
 
 def _manifest(folder):
     manifest = folder / MANIFEST
-    return json.loads(manifest.read_text()) if manifest.exists() else {"weights": {}}
+    return read_json(manifest, "weights") if manifest.exists() else {"weights": {}}
 
 
 def _write(folder, application, content):
@@ -200,12 +205,23 @@ def is_path(name_or_path):
     return bool(path.suffix) or len(path.parts) > 1
 
 
-def _entry(folder, name):
+def _entry(folder, name, *keys):
+    """What the manifest says of weights, with these keys."""
     manifest = Path(folder) / "weights" / MANIFEST
-    entries = json.loads(manifest.read_text())["weights"] if manifest.exists() else {}
+    entries = read_json(manifest, "weights")["weights"] if manifest.exists() else {}
+    if not isinstance(entries, dict):
+        raise ValueError(f"{manifest}: weights must be a JSON object. Received: {entries!r}")
     if name not in entries:
         raise ValueError(
             f"`weights` must be None, the path of a weights file, or one of {sorted(entries)}. "
             f"Received: weights={name!r}"
         )
-    return entries[name]
+    entry = entries[name]
+    missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+    if missing:
+        raise ValueError(f"{manifest}: {name} must be a JSON object with {missing}. It lacks them")
+    if "file" in entry and Path(str(entry["file"])).name != entry["file"]:
+        raise ValueError(
+            f"{manifest}: {name} must name a file beside it. Received: {entry['file']!r}"
+        )
+    return entry

@@ -198,11 +198,11 @@ def open_hdf5(file, name=None, sliced=()):
 def _check_hdf5(content, size, sliced):
     import h5py
 
-    def check_link(path, info):
-        if info.type != h5py.h5l.TYPE_HARD:
-            raise ValueError(f"{path.decode(errors='replace')} is a link to elsewhere")
+    def elsewhere(path, info):  # An error must not pass through HDF5.
+        return None if info.type == h5py.h5l.TYPE_HARD else path.decode(errors="replace")
 
-    content.id.links.visit(check_link, info=True)
+    if (found := content.id.links.visit(elsewhere, info=True)) is not None:
+        raise ValueError(f"{found} is a link to elsewhere")
     left = [size]  # The bytes of the file that no data set has claimed.
 
     def check_item(path, item):
@@ -228,33 +228,53 @@ def _check_hdf5(content, size, sliced):
 def check_weights_file(path):
     """That a `.weights.h5`, `.h5` or `.keras` file is whole, and its numbers finite.
 
+    Returns:
+        How many numbers it holds.
+
     Raises:
         ValueError: if there is no such file, as `open_hdf5` and `open_zip`, or if a number is NaN
             or an array holds infinity.
     """
     if not os.path.isfile(path):
         raise ValueError(f"There is no file {path}")
+    numbers = 0
     if os.fspath(path).endswith(".keras"):
         with open_zip(path) as archive:
             for member in archive.infolist():
+                if member.file_size > max(2**24, 20 * member.compress_size):
+                    raise ValueError(
+                        f"{path}: {member.filename!r} declares {member.file_size:,} bytes"
+                    )
                 content = read_member(path, archive, member)
                 if member.filename.endswith(".h5"):
                     with open_hdf5(io.BytesIO(content), f"{path}: {member.filename}") as weights:
-                        _check_finite(weights)
-    elif os.fspath(path).endswith(".h5"):
+                        numbers += check_finite(weights)
+    elif os.fspath(path).endswith((".h5", ".hdf5")):
         with open_hdf5(path) as weights:
-            _check_finite(weights)
+            numbers += check_finite(weights)
     else:
         raise ValueError(f"{path} must be a .keras or .h5 file")
+    return numbers
 
 
-def _check_finite(weights):
+def check_finite(weights):
+    """That no number in an open HDF5 file is NaN, and none in an array infinite.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        ValueError: if one is.
+    """
     import h5py
+
+    numbers = [0]
 
     def check(path, item):
         if not isinstance(item, h5py.Dataset) or item.shape is None:
             return
         values = item[()]
+        numbers[0] += item.size
         if item.attrs.get("dtype") == "bfloat16":  # which HDF5 knows as two bytes
             values = (np.asarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         # A scalar may be a smallest or largest value so far, which begins at infinity.
@@ -264,6 +284,7 @@ def _check_finite(weights):
             raise ValueError(f"{path} must be finite. It holds NaN or infinity")
 
     weights.visititems(check)
+    return numbers[0]
 
 
 def _short(error):

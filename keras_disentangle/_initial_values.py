@@ -1,6 +1,7 @@
 """Building networks whose weights are about to be loaded, without drawing random ones first."""
 
 import contextlib
+import math
 import threading
 
 import keras
@@ -19,12 +20,16 @@ _RANDOM = (
 
 
 @contextlib.contextmanager
-def no_random_values(active=True):
+def no_random_values(active=True, most=math.inf):
     """While it lasts, what this thread's layers would draw at random is 0 instead.
 
     For networks whose weights then come from a file: JAX compiles a program for each shape that is
     drawn or filled, which together takes many times as long as reading the file. With
-    `active=False` nothing changes.
+    `active=False` nothing changes. `most` is how many numbers the networks may ask for, so that a
+    file cannot declare larger ones than it holds.
+
+    Raises:
+        ValueError: if they ask for more.
     """
     if not active:
         yield
@@ -32,8 +37,13 @@ def no_random_values(active=True):
     with _LOCK:  # Of two threads, the first to leave would restore while the other still builds.
         add_weight, thread = keras.Layer.add_weight, threading.get_ident()
 
+        left = [most]
+
         def add_filled_weight(self, shape=None, initializer=None, *args, **kwargs):
             if threading.get_ident() == thread:
+                left[0] -= math.prod(shape or ())
+                if left[0] < 0:
+                    raise ValueError(f"{self.name} declares a weight of shape {shape}, too large")
                 initializer = _filled(initializers.get(initializer))
             return add_weight(self, shape, initializer, *args, **kwargs)
 

@@ -2,12 +2,15 @@
 
 import hashlib
 import importlib
+import math
 import pickle
 import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_disentangle._files import open_zip
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
@@ -32,6 +35,7 @@ def read_state_dict(path):
     """
     content = _load(path)
     tensors = _state_dict(content, path)
+    _check_size(tensors, path)
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return {name: _array(value, name, path) for name, value in tensors.items()}
@@ -58,6 +62,8 @@ def read_directions(path):
     content = _load(path)
     if isinstance(content, dict) and len(content) == 1:
         (content,) = content.values()
+    if _is_tensor(content):
+        _check_size({"directions": content}, path)
     shape = tuple(getattr(content, "shape", ()))
     matrix = _array(content, "directions", path) if len(shape) == 2 else np.zeros(())
     if matrix.ndim != 2 or matrix.dtype.kind != "f" or not 0 < len(matrix) <= matrix.shape[1]:
@@ -94,9 +100,11 @@ def _load(path):
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     torch = _module("torch", path)
+    # Files older than PyTorch 1.6 are no archives, which alone have checksums and can be mapped.
+    mapped = zipfile.is_zipfile(path)
+    if mapped:
+        _check_archive(path)
     try:
-        # Files older than PyTorch 1.6 are no archives, which alone can be mapped.
-        mapped = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
@@ -110,6 +118,34 @@ def _load(path):
             f"A checkpoint must be a whole file of torch.save. Received: {path} "
             f"({type(error).__name__}: {error})"
         ) from error
+
+
+def _check_archive(path):
+    """PyTorch compares no checksum of what it maps, and takes each member for as large as it says.
+
+    Raises:
+        ValueError: if one is wrong.
+    """
+    with open_zip(path) as archive:
+        damaged = archive.testzip()
+        packed = [x.filename for x in archive.infolist() if x.compress_type != zipfile.ZIP_STORED]
+    if damaged or packed:
+        raise ValueError(
+            "A checkpoint must be a whole file of torch.save. Received: "
+            f"{path}, of which {damaged or packed[0]} is {'damaged' if damaged else 'compressed'}"
+        )
+
+
+def _check_size(tensors, path):
+    """A tensor of stride 0 is as large as it likes; as arrays all take what they declare."""
+    stored = Path(path).stat().st_size
+    asked = sum(math.prod(x.shape) * x.dtype.itemsize for x in tensors.values())
+    # Some are stored once and used twice.
+    if asked > 4 * stored + 2**20:
+        raise ValueError(
+            f"A checkpoint must hold what it declares. Received: {path}, whose tensors declare "
+            f"{asked:,} bytes in a file of {stored:,}"
+        )
 
 
 def _load_safetensors(path):

@@ -1,12 +1,13 @@
 """Several trainings of directions of one generator side by side: ours and the baseline's."""
 
 import argparse
-import json
 from pathlib import Path
 
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.direction_discovery import _trained
 from keras_disentangle.applications.direction_discovery.presets import PRESETS
+
+from keras_disentangle._files import read_json
 
 
 def main(arguments=None):
@@ -47,10 +48,10 @@ def _generator(run):
     """A run's preset, and the weights of the generator if they are not the preset's."""
     path = run / "results.json"
     try:
-        results = json.loads(path.read_text())
+        results = read_json(path)
         PRESETS[results["preset"]]
         return results["preset"], results["generator_weights"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ValueError(
             "`runs` must be folders of finished trainings of directions, with their results.json. "
             f"Received: {path} ({type(error).__name__}: {error})"

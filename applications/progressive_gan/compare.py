@@ -1,7 +1,6 @@
 """Several trained progressive GANs side by side: the paper's Tables 1 and 2, Figures 5 and 8."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from keras_disentangle.applications.progressive_gan.presets import PRESETS
 from keras_disentangle.applications.progressive_gan.train import Recipe, curve
 
 import keras_disentangle as kd
+from keras_disentangle._files import read_json
 from keras_disentangle.visualization import (
     activeness_bars,
     hessian_grid,
@@ -79,10 +79,10 @@ def read_results(log_dir):
     """
     path = Path(log_dir) / "results.json"
     try:
-        results = json.loads(path.read_text())
+        results = read_json(path)
         Recipe(**results["settings"])
         curve(results, "generator_loss")
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ValueError(
             "`runs` must be folders of finished trainings of progressive GANs, with their "
             f"results.json. Received: {path} ({type(error).__name__}: {error})"

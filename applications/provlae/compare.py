@@ -10,6 +10,7 @@ import numpy as np
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae import _trained, train
 
+from keras_disentangle._files import read_json
 from keras_disentangle.visualization import score_points
 
 SCORES = {"mig": "MIG", "mig_sup": "MIG-sup", "factor_vae": "FactorVAE"}
@@ -76,12 +77,13 @@ def train_once(recipe, model, log_dir, data_dir, seed, verbose):
     """
     path = log_dir / "results.json"
     if path.is_file():
-        results = json.loads(path.read_text())
-        kept = {**results["settings"], "steps_per_stage": 0}
+        results = read_json(path, "settings", "backend")
+        settings = results["settings"] if isinstance(results["settings"], dict) else {}
+        kept = {**settings, "steps_per_stage": 0}
         asked = {**json.loads(json.dumps(asdict(recipe))), "steps_per_stage": 0}
         # Steps are rounded to whole epochs.
         asked_steps = recipe.steps_per_stage // recipe.epochs_per_stage * recipe.epochs_per_stage
-        same = kept == asked and results["settings"]["steps_per_stage"] == asked_steps
+        same = kept == asked and settings.get("steps_per_stage") == asked_steps
         if not same or results["backend"] != keras.backend.backend():
             differ = sorted(name for name in asked if kept.get(name) != asked[name])
             raise ValueError(
