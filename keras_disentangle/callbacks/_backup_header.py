@@ -1,7 +1,8 @@
-"""What the header of a backup must hold."""
+"""What the header of a backup must hold, and which training may go on from it."""
 
 import random
 
+import keras
 import numpy as np
 
 from keras_disentangle.callbacks._backup_state import as_tuple
@@ -46,4 +47,27 @@ def check_header(state, file):
         raise ValueError(
             f"`path` must hold backups of `ExactBackup`. Received: {file}, in whose header "
             f"{', '.join(bad)} is missing or of another kind"
+        )
+
+
+def check_run(state, file, model, params):
+    """Raises a ValueError unless the backup `file` is of such a model and of such epochs."""
+    for what, expected, received in (
+        ("backend", state["backend"], keras.backend.backend()),
+        ("optimizer", state["optimizer"], type(model.optimizer).__name__),
+        ("number of batches in an epoch", state["steps"], params["steps"]),
+    ):
+        if expected != received:
+            raise ValueError(
+                f"The {what} must be that of the backup {file}, {expected}. Received: {received}"
+            )
+    if state["batch"] % model.steps_per_execution:
+        raise ValueError(
+            f"`steps_per_execution` must divide {state['batch']}, the batch at which {file} was "
+            f"made. Received: steps_per_execution={model.steps_per_execution}"
+        )
+    if params["epochs"] < state["epoch"]:
+        raise ValueError(
+            f"`epochs` must be at least {state['epoch']}, the number that the run of {file} has "
+            f"behind it. Received: epochs={params['epochs']}"
         )

@@ -21,6 +21,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle.callbacks._backup_state import as_array
+
 _PLAIN = (bool, int, float, str)
 _CONTAINERS = {
     "list": list,
@@ -92,10 +94,10 @@ class Encoder:
         if isinstance(value, np.ndarray):
             return "array", _add(arrays, value)
         if ops.is_tensor(value):
-            return "tensor", _add(arrays, ops.convert_to_numpy(value))
+            return "tensor", _add(arrays, as_array(value))
         if (variables := _variables(value)) is not None:
             own = [v for v in variables if id(v) not in self._owned]
-            return "variables", [_add(arrays, ops.convert_to_numpy(v)) for v in own]
+            return "variables", [_add(arrays, as_array(v)) for v in own]
         if (state := _generator_state(value)) is not None:
             return "generator", self._encode(state, arrays)
         if isinstance(value, _NAMESPACES) or dataclasses.is_dataclass(type(value)):

@@ -12,7 +12,7 @@ from keras_disentangle._arguments import check_int
 from keras_disentangle.callbacks._backup_calls import CallList
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
-from keras_disentangle.callbacks._backup_header import FORMAT, check_header
+from keras_disentangle.callbacks._backup_header import FORMAT, check_header, check_run
 from keras_disentangle.callbacks._backup_memory import CallbackMemory
 from keras_disentangle.callbacks._backup_settings import check_settings, settings
 from keras_disentangle.callbacks._backup_state import (
@@ -180,7 +180,11 @@ class ExactBackup(keras.callbacks.Callback):
         if self._backup is None:
             return
         state, _ = self._backup
-        self._check_run(state)
+        file = self._folder.newest
+        check_header(state, file)
+        check_run(state, file, model, self.params)
+        moved = state["first_count"] != self._first_count
+        check_settings(self._settings, state["settings"], file, moved)
         self._restore(metrics=False)
         if state["batch"]:
             # Until the batches are made up for, the time is that at which the epoch began.
@@ -359,33 +363,6 @@ class ExactBackup(keras.callbacks.Callback):
             return (logs, *train_state) if train_state else logs
 
         model.train_function = skip
-
-    def _check_run(self, state):
-        file = self._folder.newest
-        steps, epochs = self.params["steps"], self.params["epochs"]
-        check_header(state, file)
-        for what, expected, received in (
-            ("backend", state["backend"], keras.backend.backend()),
-            ("optimizer", state["optimizer"], type(self.model.optimizer).__name__),
-            ("number of batches in an epoch", state["steps"], steps),
-        ):
-            if expected != received:
-                raise ValueError(
-                    f"The {what} must be that of the backup {file}, {expected}. "
-                    f"Received: {received}"
-                )
-        moved = state["first_count"] != self._first_count
-        check_settings(self._settings, state["settings"], file, moved)
-        if state["batch"] % self._steps_per_call:
-            raise ValueError(
-                f"`steps_per_execution` must lead to batch {state['batch']}, where {file} was "
-                f"made. Received: steps_per_execution={self._steps_per_call}"
-            )
-        if epochs < state["epoch"]:
-            raise ValueError(
-                f"`epochs` must be at least {state['epoch']}, the number that the run of {file} "
-                f"has behind it. Received: epochs={epochs}"
-            )
 
     def _check_finite(self, model, logs, weights):
         try:

@@ -12,6 +12,7 @@ from keras_disentangle.callbacks import (
 )
 from keras_disentangle.callbacks._backup_values import Encoder, NotKept
 
+IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
 # The best is that of epoch 1; after it, one at a time is better than the one before.
 SCORES = [5.0, 1.0, 4.0, 2.0, 3.0, 1.5, 0.5, 0.2]
 
@@ -84,6 +85,7 @@ def callbacks(folder):
         ),
         keras.callbacks.CSVLogger(folder / "log.csv"),
         Diary(folder / "diary.txt"),
+        *([keras.callbacks.TensorBoard(folder / "tb", write_graph=False)] if IS_TENSORFLOW else []),
         keras.callbacks.EarlyStopping(**score, patience=3, restore_best_weights=True),
     ]
 

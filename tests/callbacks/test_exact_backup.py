@@ -100,7 +100,7 @@ def test_several_steps_in_one_call(tmp_path):
     assert_goes_on(tmp_path / "run", [(1, 5)], **settings)
     assert train(tmp_path / "other", (0, 8), save_freq=6, **settings) is None
     settings["build"] = lambda: vae(steps_per_execution=4)
-    with pytest.raises(ValueError, match="lead to batch 6.* Received: steps_per_execution=4"):
+    with pytest.raises(ValueError, match="must divide 6,.* Received: steps_per_execution=4"):
         train(tmp_path / "other", **settings)
 
 
