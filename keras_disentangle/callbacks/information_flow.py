@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._files import open_npz
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import check_log_dir
 from keras_disentangle.callbacks._watching import WatchingCallback
@@ -117,12 +118,16 @@ class InformationFlow(WatchingCallback):
         path = self._path("information_flow.npz")
         if not os.path.exists(path):
             return
-        with np.load(path) as file:
-            stages, samples = json.loads(str(file["stages"])), file["samples"]
-            same = tuple(file["rung_sizes"]) == tuple(self.model.rung_sizes)
-        if same and samples.shape[3:] == self.images.shape[1:]:
-            self.stages = [stage for stage in stages if stage["step"] <= step]
-            self._samples = list(samples[: len(self.stages)])
+        try:
+            with open_npz(path) as file:
+                stages, samples = json.loads(str(file["stages"])), file["samples"]
+                same = tuple(file["rung_sizes"]) == tuple(self.model.rung_sizes)
+            if same and samples.shape[3:] == self.images.shape[1:]:
+                self.stages = [stage for stage in stages if stage["step"] <= step]
+                self._samples = list(samples[: len(self.stages)])
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            # The run itself has lost nothing.
+            warnings.warn(f"{path} is damaged: its stages are left out ({error})", stacklevel=2)
 
     def _starts(self):
         """First steps of the rungs that join while the model trains."""
