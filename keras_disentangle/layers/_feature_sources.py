@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_disentangle._arguments import is_choice
 from keras_disentangle._files import check_weights_file
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
 
@@ -34,14 +35,15 @@ def layer_outputs(network, layers):
             output, if these are a dict.
     """
     layers = list(layers) if isinstance(layers, (list, tuple)) else [layers]
-    if not layers or None in layers:
+    if not layers or any(layer is None for layer in layers):
         raise ValueError(f"`layers` must name at least one layer. Received: layers={layers}")
     nodes = [n for n in nodes_behind(network.outputs) if not n.is_input]
     levels = _levels(network)
     found = {}
     for layer in layers:
         name = getattr(layer, "name", layer)
-        tensors = [x for n in nodes if layer in (n.operation, name_of(n)) for x in n.output_tensors]
+        given = [n for n in nodes if is_choice(layer, (n.operation, name_of(n)))]
+        tensors = [x for n in given for x in n.output_tensors]
         if not tensors and isinstance(layer, str) and layer in levels:
             tensors = [levels[layer]]
         if not tensors:
@@ -205,9 +207,9 @@ def check_weights(weights, *names):
     is_path = isinstance(weights, (str, os.PathLike))
     if weights is None or is_path and (weights in names or os.path.isfile(weights)):
         return
-    also = "".join(f", {name!r}" for name in names)
+    expected = ", ".join(["None", *map(repr, names)])
     raise ValueError(
-        f"`weights` must be None{also} or the path of a file. Received: weights={weights!r}"
+        f"`weights` must be {expected} or the path of a file. Received: weights={weights!r}"
         + (", and there is no such file" if is_path else "")
     )
 

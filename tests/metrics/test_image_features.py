@@ -115,7 +115,10 @@ class Subclassed(keras.Model):
         ({"network": None}, "`network` must be a functional or sequential"),
         ({"network": Subclassed()}, "`network` must be a functional or sequential"),
         ({"layers": ["three"]}, "No such layer: three"),
-        ({"weights": "nowhere.h5"}, "`weights` must be None, .* weights='nowhere.h5'"),
+        (
+            {"weights": "nowhere.h5"},
+            "`weights` must be None.* weights='nowhere.h5', and there is no such file",
+        ),
         ({"weights": "imagenet"}, "`weights` must be None"),
         ({"image_size": (8, 8, 3)}, "`image_size` must be one or two sides"),
         ({"image_size": 0}, "`image_size` must be an integer >= 1"),
