@@ -157,6 +157,8 @@ def check_positive(name, value):
 def check_draw(n, seed):
     """A number of draws, which may be symbolic, and a seed that every backend takes."""
     is_symbolic = isinstance(n, keras.KerasTensor) or ops.is_tensor(n)
-    if not (is_symbolic and tuple(n.shape) == () and "int" in str(n.dtype)):
+    # The sizes that JAX does not know have neither shape nor type.
+    is_size = type(n).__module__.startswith("jax.") and not hasattr(n, "dtype")
+    if not (is_size or is_symbolic and tuple(n.shape) == () and "int" in str(n.dtype)):
         n = check_int("n", n)
     return n, check_seed("seed", seed, generator=True)

@@ -1,10 +1,12 @@
 """The Hessian Penalty of chosen layers of a Keras model."""
 
+import numbers
 import warnings
 
 import keras
 from keras import ops, tree
 
+from keras_disentangle._arguments import is_choice
 from keras_disentangle.layers._feature_sources import nodes_behind
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 from keras_disentangle.losses._precision import full_precision
@@ -78,8 +80,8 @@ class HessianPenaltyLoss:
             self._index, self._network = argument, model
             return
         names = [x.name for x in self._inputs]
-        self._index = names.index(argument) if argument in names else argument
-        if self._index not in range(len(names)):
+        self._index = names.index(argument) if is_choice(argument, names) else argument
+        if not _is_index(self._index, len(names)):
             raise ValueError(
                 f"`argument` must be the index or the name of one of the inputs {names}. "
                 f"Received: argument={argument!r}"
@@ -159,7 +161,7 @@ class HessianPenaltyLoss:
         """The model's inputs as a list."""
         if self._inputs is None:
             flat = tree.flatten(inputs)
-            if self._index not in range(len(flat)):
+            if not _is_index(self._index, len(flat)):
                 raise ValueError(
                     f"`argument` must be the index of one of the {len(flat)} inputs. "
                     f"Received: argument={self._index!r}"
@@ -191,7 +193,7 @@ class HessianPenaltyLoss:
         else:
             outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
             for output in outputs:
-                nodes = [n for n in graph if output in (n.operation, n.operation.name)]
+                nodes = [n for n in graph if is_choice(output, (n.operation, n.operation.name))]
                 if not nodes or nodes[0].is_input:
                     raise ValueError(self._not_found(output))
                 activations[nodes[0].operation] = [x for n in nodes for x in n.output_tensors]
@@ -224,8 +226,8 @@ class HessianPenaltyLoss:
     def _not_found(self, output):
         name = getattr(output, "name", output)
         message = "`outputs` must be layers of the model, or their names. "
-        if any(name == layer.name for layer in self.model._flatten_layers()[1:]):
-            if not any(name == layer.name for layer in self.model.layers):
+        if is_choice(name, [layer.name for layer in self.model._flatten_layers()[1:]]):
+            if not is_choice(name, [layer.name for layer in self.model.layers]):
                 message += (
                     "A layer inside another model has to be given with that model as `model`. "
                 )
@@ -253,6 +255,10 @@ def check_layers(layers, *, one_pass, training):
                 "statistics of the batch, which would differ between the points. "
                 f"Received: the layer {layer.name!r}"
             )
+
+
+def _is_index(value, size):
+    return isinstance(value, numbers.Integral) and 0 <= value < size
 
 
 def _same_scale(tensor):

@@ -459,3 +459,12 @@ def test_a_function_that_gives_half_precision_meets_a_warning():
     layer.build((None, 5))
     with pytest.warns(UserWarning, match="`fn` computes in bfloat16"):
         value(lambda z: layer(z))
+
+
+@pytest.mark.parametrize("bad", [np.ones(2), ops.ones((2, 2)), 1.5, None, [0]], ids=str)
+def test_what_is_neither_an_index_nor_a_layer_is_named(bad):
+    with pytest.raises(ValueError, match="`argument` must be the index or the name"):
+        HessianPenaltyLoss(sequential(), argument=bad)
+    if bad is not None:
+        with pytest.raises(ValueError, match="`outputs` must be layers of the model"):
+            HessianPenaltyLoss(sequential(), [bad])
