@@ -93,11 +93,12 @@ class Encoder:
             return "scalar", _add(arrays, np.asarray(value))
         if isinstance(value, np.ndarray):
             return "array", _add(arrays, value)
-        if ops.is_tensor(value):
-            return "tensor", _add(arrays, as_array(value))
+        # Before tensors, among which Keras counts a variable on TensorFlow.
         if (variables := _variables(value)) is not None:
             own = [v for v in variables if id(v) not in self._owned]
             return "variables", [_add(arrays, as_array(v)) for v in own]
+        if ops.is_tensor(value):
+            return "tensor", _add(arrays, as_array(value))
         if (state := _generator_state(value)) is not None:
             return "generator", self._encode(state, arrays)
         if isinstance(value, _NAMESPACES) or dataclasses.is_dataclass(type(value)):

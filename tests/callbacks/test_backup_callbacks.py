@@ -150,7 +150,7 @@ def test_more_epochs_with_what_begins_an_epoch(place, tmp_path):
 
 def test_averages_that_are_swapped_in(tmp_path):
     def build():
-        return regression(optimizer=keras.optimizers.Adam(1e-2, use_ema=True))
+        return regression(optimizer=keras.optimizers.Adam(1e-2, use_ema=True), run_eagerly=True)
 
     swap = keras.callbacks.SwapEMAWeights
     settings = {"build": build, "fresh": True, "validation_data": Pairs()[0]}
@@ -289,6 +289,6 @@ def test_values():
     for bad in (object(), [Meter()], {"a": np.array([object()])}):
         with pytest.raises(NotKept):
             encoder.encode(bad)
-    values["itself"] = values
+    shared.append(shared)
     with pytest.raises(NotKept, match="contains itself"):
-        encoder.encode(values)
+        encoder.encode(shared)
