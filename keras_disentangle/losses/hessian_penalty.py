@@ -156,7 +156,12 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     if isinstance(fn, keras.Layer) and not fn.built:
         # Its variables would be made, and then used as if they were constants.
         raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")
-    z = ops.convert_to_tensor(z)
+    try:
+        z = ops.convert_to_tensor(z)
+    except OverflowError as error:  # JAX, of an integer of more than 32 bits.
+        raise ValueError(
+            f"`z` must be a float tensor (batch, ...), batch > 0. Received: z={z!r}"
+        ) from error
     if not keras.backend.is_float_dtype(z.dtype) or not len(z.shape) or 0 in z.shape:
         raise ValueError(
             "`z` must be a float tensor (batch, ...), batch > 0. "

@@ -79,6 +79,15 @@ class VariationalModel(SteppedModel):
                 '`observation` must be "bernoulli" or "gaussian". '
                 f"Received: observation={observation!r}"
             )
+        try:
+            image_shape = tuple(check_int("image_shape", side) for side in image_shape)
+        except (TypeError, NotImplementedError):  # The latter of a tensor without values.
+            image_shape = ()
+        if len(image_shape) != 3:
+            raise ValueError(
+                "`image_shape` must be (height, width, channels). "
+                f"Received: image_shape={image_shape}"
+            )
         shapes = {"scalar": (), "channel": image_shape[-1:], "full": image_shape}
         if pixel_scale == "channel":
             check_channels_last('`pixel_scale="channel"`')
@@ -89,7 +98,7 @@ class VariationalModel(SteppedModel):
             )
         self.rung_sizes = tuple(rung_sizes)
         self.latent_dim = sum(self.rung_sizes)
-        self.image_shape = tuple(image_shape)
+        self.image_shape = image_shape
         self.beta = check_weight("beta", beta)
         self.observation = observation
         self.pixel_scale = pixel_scale

@@ -91,6 +91,7 @@ TABLE = {
             "new": st.sampled_from((None, (0, 1.0, 2, 3))),
         },
         lambda a: (),
+        fixed=("new",),
         nan=True,
     ),
     "read": Case(

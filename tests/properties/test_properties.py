@@ -3,6 +3,7 @@
 `scripts/property_tests.py` draws more of them.
 """
 
+import keras
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,9 +22,11 @@ def test_everything_public_has_a_strategy():
 def test_a_few_calls(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     case = CASES[name]
+    if case.share <= 0.1 and keras.backend.backend() == "jax":
+        pytest.skip("Compiling what it needs takes longer than all others; the script draws it.")
 
     @settings(
-        max_examples=max(1, round(6 * case.share)),
+        max_examples=max(1, round(4 * case.share)),
         derandomize=True,
         database=None,
         deadline=None,
