@@ -112,6 +112,14 @@ def open_npz(path):
         ValueError: if the file or an array is damaged, or an array is of Python objects.
     """
     with open_zip(path, "npz") as archive:
+        for member in archive.infolist():
+            try:
+                # Compares the two places where its name stands, so that none seems to be missing.
+                archive.open(member).close()
+            except Exception as error:  # zipfile raises many kinds for a damaged file.
+                raise ValueError(
+                    f"{path}: {member.filename} is damaged: {_short(error)}"
+                ) from error
         yield _Arrays(path, archive)
 
 

@@ -16,7 +16,7 @@ by a `ValueError` that names it. Further it is counted:
 - memory: at most twice what the whole file needs, plus 200 MB.
 
 "same" and "other" are the numbers that were read: those of the whole file, or others. Formats with
-checksums (zip, npz, PNG, checkpoints, saved models, backups) must give no others.
+checksums (zip, npz, checkpoints, saved models, backups) must give no others.
 
 The exit status is 0 if there was nothing else than that, otherwise 1.
 """
@@ -53,6 +53,7 @@ CHECKED |= {"model.keras", "backup"}
 SECRET = b"what lies in another file " * 40
 LARGE = (2**31 - 1, 2**32 - 1, 2**31, 2**24, 10**9, 2**16, 0)
 EXTRA_MEMORY = 200e6
+RANDOM = ("flip", "flips", "cut", "lie", "block")
 SECONDS = 120  # for one file
 
 
@@ -160,7 +161,7 @@ def work(options):
         needed = watch.memory()
         spent = n = 0
         for name, bad in files(kind, content, options.seed, folder):
-            if n and spent + len(bad) > options.bytes:
+            if spent + len(bad) > options.bytes and name.split()[0] in RANDOM:
                 break
             spent += len(bad)
             if n >= int(first):
@@ -200,7 +201,7 @@ def outcome(read, path, expected):
         return {"outcome": kind, "error": f"ValueError: {str(error)[:300]}"}
     except BaseException as error:
         return {"outcome": "wrong error", "error": f"{type(error).__name__}: {str(error)[:300]}"}
-    if SECRET[:26] in b"".join(x.tobytes() for x in found):
+    if SECRET[:26] in b"".join(x.tobytes() for x in found if x is not None):
         return {"outcome": "wrong error", "error": "gave out what lies in another file"}
     return {"outcome": "same" if digest(found) == expected else "other", "error": ""}
 
@@ -208,7 +209,8 @@ def outcome(read, path, expected):
 def digest(arrays):
     found = hashlib.sha256()
     for array in arrays:
-        found.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
+        if array is not None:
+            found.update(f"{array.shape} {array.dtype}".encode() + array.tobytes())
     return found.hexdigest()
 
 
@@ -273,7 +275,7 @@ def files(kind, content, seed, folder):
     n = 0
     while True:
         rng = random.Random(f"{seed} {kind} {n}")
-        how = rng.choice(("flip", "flip", "flip", "flips", "cut", "cut", "lie", "lie", "block"))
+        how = rng.choice((*RANDOM, "flip", "flip", "cut", "lie"))
         bad = bytearray(content)
         if how in ("flip", "flips"):
             for _ in range(1 if how == "flip" else rng.randint(2, 50)):
@@ -594,7 +596,7 @@ def made_to_harm(kind, content, folder):
         torch.save({"a": torch.ones(1).half().expand(25_000, 25_000)}, half)
         yield "half, stride 0", half.getvalue()
         many = io.BytesIO()
-        one = torch.ones(100_000)
+        one = torch.ones(10_000)
         torch.save({f"a{i}": one for i in range(2000)}, many)
         yield "one tensor, many times", many.getvalue()
         yield "pickle", b"cos\nsystem\n(S'touch /tmp/hostile'\ntR."
