@@ -80,6 +80,11 @@ class ConditionalBatchNormalization(keras.layers.Layer):
                 f"`x` must be a tensor (batch, ..., channels). Received: x.shape={tuple(x_shape)}"
             )
         channels = x_shape[-1]
+        if condition_shape is not None and len(condition_shape) != 2:
+            raise ValueError(
+                "`condition` must be a tensor (batch, d). "
+                f"Received: condition.shape={tuple(condition_shape)}"
+            )
         if condition_shape is None:
             self.gain = self.bias = None
             self.gamma, self.beta = (

@@ -6,7 +6,7 @@ import re
 import tensorflow as tf
 from keras import tree
 
-from keras_disentangle.losses._normalization import twice_differentiable
+from keras_disentangle.losses._second_derivative import twice_differentiable
 
 
 def train_step(model, batch):

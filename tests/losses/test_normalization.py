@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_disentangle.losses import _normalization
-from keras_disentangle.losses._normalization import twice_differentiable
+from keras_disentangle.losses import _second_derivative
+from keras_disentangle.losses._second_derivative import twice_differentiable
 
 PARTS = [
     layers.BatchNormalization,
@@ -17,8 +17,8 @@ PARTS = [
 
 
 def own():
-    module = _normalization._module
-    return module and getattr(module, _normalization._name)
+    module = _second_derivative._module
+    return module and getattr(module, _second_derivative._name)
 
 
 @pytest.mark.parametrize("part", PARTS)
