@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.visualization._files import encode_png
 from keras_disentangle.visualization._pixels import check_picture
 
@@ -87,8 +88,9 @@ class EventWriter:
                 self._file = None
 
     def _write(self, step, value):
+        step = check_int("step", step, minimum=0, maximum=2**63 - 1)
         summary = self._Summary(value=[value])
-        event = self._Event(wall_time=time.time(), step=int(step), summary=summary)
+        event = self._Event(wall_time=time.time(), step=step, summary=summary)
         with self._lock:
             if self._file is None:
                 self._file = self._open()
