@@ -59,7 +59,7 @@ SECONDS = 120  # for one file
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bytes", type=int, default=10_000_000, help="of hostile files in all")
+    parser.add_argument("--bytes", type=int, default=10_000_000, help="of random files in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, metavar="KIND")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -161,9 +161,10 @@ def work(options):
         needed = watch.memory()
         spent = n = 0
         for name, bad in files(kind, content, options.seed, folder):
-            if spent + len(bad) > options.bytes and name.split()[0] in RANDOM:
-                break
-            spent += len(bad)
+            if name.split()[0] in RANDOM:
+                if spent and spent + len(bad) > max(options.bytes, 5 * len(content)):
+                    break
+                spent += len(bad)
             if n >= int(first):
                 restore(path, bad)
                 begun = {"n": n, "name": name, "bytes": len(bad), "ran": [], "outside": []}
