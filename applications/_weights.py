@@ -22,6 +22,8 @@ def available_weights():
     found = {}
     for manifest in sorted(Path(__file__).parent.glob(f"*/weights/{MANIFEST}")):
         content = read_json(manifest, "application", "weights")
+        if not (isinstance(content["application"], str) and isinstance(content["weights"], dict)):
+            raise ValueError(f"{manifest}: application must be text, weights a JSON object")
         found[content["application"]] = sorted(content["weights"])
     return found
 

@@ -67,6 +67,13 @@ def open_zip(path, kind="zip"):
             raise ValueError(f"{path} declares members that are larger than the file")
         for member in members:
             _check_member(path, member)
+            try:
+                # Compares the two places where its name stands, so that none seems to be missing.
+                archive.open(member).close()
+            except Exception as error:  # zipfile raises many kinds for a damaged file.
+                raise ValueError(
+                    f"{path}: {member.filename!r} is damaged: {_short(error)}"
+                ) from error
         try:
             yield archive
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
@@ -112,14 +119,6 @@ def open_npz(path):
         ValueError: if the file or an array is damaged, or an array is of Python objects.
     """
     with open_zip(path, "npz") as archive:
-        for member in archive.infolist():
-            try:
-                # Compares the two places where its name stands, so that none seems to be missing.
-                archive.open(member).close()
-            except Exception as error:  # zipfile raises many kinds for a damaged file.
-                raise ValueError(
-                    f"{path}: {member.filename} is damaged: {_short(error)}"
-                ) from error
         yield _Arrays(path, archive)
 
 
