@@ -96,7 +96,12 @@ class VariationalModel(SteppedModel):
                 f"`pixel_scale` must be one of {list(shapes)}. "
                 f"Received: pixel_scale={pixel_scale!r}"
             )
-        self.rung_sizes = tuple(rung_sizes)
+        try:
+            self.rung_sizes = tuple(check_int("rung_sizes", size) for size in rung_sizes)
+        except (TypeError, NotImplementedError) as error:
+            raise ValueError(
+                f"`rung_sizes` must be integers. Received: rung_sizes={rung_sizes!r}"
+            ) from error
         self.latent_dim = sum(self.rung_sizes)
         self.image_shape = image_shape
         self.beta = check_weight("beta", beta)
