@@ -216,7 +216,7 @@ def _entry(folder, name, *keys):
     if name not in entries:
         raise ValueError(
             f"`weights` must be None, the path of a weights file, or one of {sorted(entries)}. "
-            f"Received: weights={name!r}"
+            f"Received: weights={name!r} ({manifest})"
         )
     entry = entries[name]
     missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
