@@ -169,6 +169,8 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
     check_callable("images", images)
     check_int("num_images", num_images)
     check_int("batch_size", batch_size)
+    if not isinstance(verbose, bool):
+        check_int("verbose", verbose, minimum=0)
     parts = []
     progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
     for start in range(0, num_images, batch_size):
