@@ -42,7 +42,9 @@ def generator(images, labels=()):
 
 def vae(**arguments):
     model = VAE(**flat_networks(2), **arguments)
-    model.compile("sgd", run_eagerly=keras.backend.backend() != "jax")
+    # Small steps: one with images out of range must not make later ones infinite.
+    sgd = keras.optimizers.SGD(1e-6)
+    model.compile(sgd, run_eagerly=keras.backend.backend() != "jax")
     return model
 
 
