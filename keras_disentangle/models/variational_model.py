@@ -229,25 +229,38 @@ class VariationalModel(SteppedModel):
             return bernoulli_nll(x, prediction)
         return gaussian_nll(x, prediction, floored(self.log_std, self.min_log_std))
 
-    def compile(self, optimizer="rmsprop", **kwargs):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
         """`keras.Model.compile`, with an optimizer and without a loss: the objective is the bound.
 
         Args:
             optimizer: as in Keras.
+            loss, loss_weights, metrics, weighted_metrics: `None`.
             **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
 
         Raises:
             ValueError: if a loss, weights of losses or metrics are given.
         """
-        given = {"loss", "loss_weights", "metrics", "weighted_metrics"} & {
-            name for name, value in kwargs.items() if value is not None
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
         }
-        if given:
-            raise ValueError(
-                f"`{sorted(given)[0]}` must be left out: the objective is the model's own (`beta` "
-                "weighs its KL term), its terms are logged, and codes are measured by the callback "
-                f"`FactorMetrics`. Received: {', '.join(f'{k}={kwargs[k]!r}' for k in given)}"
-            )
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` must be left out: the objective is the model's own (`beta` weighs its "
+                    "KL term), its terms are logged, and codes are measured by the callback "
+                    f"`FactorMetrics`. Received: {name}={value!r}"
+                )
         super().compile(optimizer=optimizer, **kwargs)
 
     def check_batch(self, x):

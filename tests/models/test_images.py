@@ -197,6 +197,8 @@ def test_no_loss_or_metrics():
     for name, value in (("loss", "mse"), ("metrics", ["mae"]), ("loss_weights", [1.0])):
         with pytest.raises(ValueError, match=f"`{name}` must be left out"):
             model.compile("sgd", **{name: value})
+    with pytest.raises(ValueError, match="`loss` must be left out"):
+        model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"needs the optimizers .* Received: \['adam'\]"):
         GAN(**player_networks(3)).compile("adam")
 
