@@ -257,8 +257,8 @@ class VariationalModel(SteppedModel):
         for name, value in given.items():
             if value is not None:
                 raise ValueError(
-                    f"`{name}` must be left out: the objective is the model's own (`beta` weighs its "
-                    "KL term), its terms are logged, and codes are measured by the callback "
+                    f"`{name}` must be left out: the objective is the model's own (`beta` weighs "
+                    "its KL term), its terms are logged, and codes are measured by the callback "
                     f"`FactorMetrics`. Received: {name}={value!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
