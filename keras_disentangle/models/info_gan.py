@@ -9,6 +9,7 @@ from keras import ops
 from keras_disentangle._arguments import check_flag, check_weight, is_choice
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
+from keras_disentangle.models._image_data import check_image_batch
 from keras_disentangle.models._networks import check_apart, network_shapes, serialize
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.trainers.inference import inference
@@ -90,8 +91,6 @@ class InfoGAN(GAN):
             name: check_weight(f"information_weight[{name!r}]", weights[name]) for name in names
         }
         self.q_trained_with = q_trained_with
-        if not isinstance(feedback, bool):
-            raise ValueError(f"`feedback` must be True or False. Received: feedback={feedback!r}")
         self.feedback = check_flag("feedback", feedback)
         if not isinstance(q_head, keras.layers.Layer):
             raise ValueError(f"`q_head` must be a Keras layer or model. Received: q_head={q_head}")
@@ -140,7 +139,7 @@ class InfoGAN(GAN):
             ValueError: if the shape is another one, or if images lie outside [0, 1]
                 while the generator's range is known.
         """
-        self.check_batch(x)
+        check_image_batch("x", x, self.image_shape, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
         _, features = self.discriminate(x, training=False)
         return ops.cast(self.q_head(features, training=False), "float32")

@@ -206,6 +206,13 @@ def test_the_information_rises_to_the_entropy():
 # Use
 
 
+def test_a_single_image_may_be_encoded():
+    model = info_gan(batch_normalization=True)
+    encoded = {name: numbers([value])[0] for name, value in model.encode(IMAGES[:3]).items()}
+    for name, value in model.encode(IMAGES[:1]).items():
+        np.testing.assert_allclose(numbers([value])[0], encoded[name][:1], rtol=1e-5, atol=1e-6)
+
+
 def test_what_q_says_of_images():
     space = LatentSpace(
         [
