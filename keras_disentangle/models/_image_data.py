@@ -9,16 +9,18 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.trainers.terms import TOLERANCE
 
 # `data` to hand on to Keras, the sizes of the batches that are known, and how many parts a batch
 # has: images; and labels; and weights.
 ImageData = namedtuple("ImageData", "data sizes parts")
 
 _CHUNK = 1 << 26  # bytes that are looked at together
-TOLERANCE = 1e-4  # what resizing and rounding may overshoot
 
 
-def check_images(name, data, image_shape, bounded, batch_size=None, labelled=False):
+def check_images(
+    name, data, image_shape, bounded, batch_size=None, labelled=False, may_be_constant=False
+):
     """Raises a ValueError unless `data` is images: all of an array, else the first batch.
 
     Args:
@@ -29,6 +31,7 @@ def check_images(name, data, image_shape, bounded, batch_size=None, labelled=Fal
         bounded: why images must lie in [0, 1], or `None` if they need not.
         batch_size: as given to `fit`.
         labelled: whether arrays may come as (images, labels), as in `validation_data`.
+        may_be_constant: whether all pixels of an array may be equal, as none to train on are.
 
     Returns:
         An `ImageData`.
@@ -42,7 +45,7 @@ def check_images(name, data, image_shape, bounded, batch_size=None, labelled=Fal
         data = x if parts == 1 else tuple(data)
     if hasattr(x, "shape"):
         low, high = _checked(name, x, image_shape, bounded)
-        if len(x) > 1 and low == high:
+        if len(x) > 1 and low == high and not may_be_constant:
             raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
         size = batch_size or 32
         sizes = {min(size, len(x)), len(x) % size or size}

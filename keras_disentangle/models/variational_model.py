@@ -290,11 +290,11 @@ class VariationalModel(SteppedModel):
         """`keras.Model.evaluate`: the bound and its terms.
 
         Raises:
-            ValueError: as `fit`, of the images; if a term is not finite.
+            ValueError: as `fit`, of the images, which may be constant; if a term is not finite.
         """
         if isinstance(kwargs.get("_use_cached_eval_dataset"), bool):
             return super().evaluate(x, y, batch_size, **kwargs)  # Within `fit`.
-        images = self._images("x", x, batch_size)
+        images = self._images("x", x, batch_size, may_be_constant=True)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
         check_finite(self, "Evaluation failed")
         return found
@@ -303,9 +303,10 @@ class VariationalModel(SteppedModel):
         """`keras.Model.predict`: what `call` gives.
 
         Raises:
-            ValueError: as `fit`, of the images.
+            ValueError: as `fit`, of the images, which may be constant.
         """
-        return super().predict(self._images("x", x, batch_size).data, batch_size, **kwargs)
+        images = self._images("x", x, batch_size, may_be_constant=True)
+        return super().predict(images.data, batch_size, **kwargs)
 
     def test_on_batch(self, x, *args, **kwargs):
         self.check_batch(x)
@@ -462,8 +463,8 @@ class VariationalModel(SteppedModel):
         ends = np.cumsum((0, *self.rung_sizes)).tolist()
         return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
-    def _images(self, name, data, batch_size=None, labelled=False):
-        return check_images(name, data, self.image_shape, self.bounded, batch_size, labelled)
+    def _images(self, name, data, batch_size=None, **options):
+        return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
 
     def _check_logits(self, name, network):
         """Raises a ValueError if a network is to give logits and ends in an activation."""

@@ -9,6 +9,8 @@ from keras import ops
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
 
+TOLERANCE = 1e-4  # how far images may lie outside [0, 1]: what resizing and rounding overshoot
+
 
 class FiniteMean(keras.metrics.Mean):
     """The mean of a term over an epoch; keeps the first training step at which it was not finite.
@@ -62,12 +64,10 @@ class GuardedMean(FiniteMean):
 
     Args:
         name, step: as in `FiniteMean`.
-        tolerance: how far images may lie outside [0, 1].
     """
 
-    def __init__(self, name, step, tolerance=1e-4):
+    def __init__(self, name, step):
         super().__init__(name, step)
-        self._tolerance = tolerance
         self._bounded = None
         # How far images lay below 0 and above 1, and whether that was refused: 0 while all is well.
         self.below, self.above, self.refused = (
@@ -85,7 +85,7 @@ class GuardedMean(FiniteMean):
         self.above.assign(ops.maximum(self.above, above))
         self._bounded = bounded
         if bounded is not None:
-            is_out = ops.cast(ops.maximum(below, above) > self._tolerance, "float32")
+            is_out = ops.cast(ops.maximum(below, above) > TOLERANCE, "float32")
             self.refused.assign(ops.maximum(self.refused, is_out))
 
     def update_state(self, values, sample_weight=None):
@@ -96,8 +96,8 @@ class GuardedMean(FiniteMean):
         below, above, refused = (
             max(by_replica(variable)) for variable in (self.below, self.above, self.refused)
         )
-        seen = [f"down to {-below:g}"] if below > self._tolerance else []
-        seen += [f"up to {1 + above:g}"] if above > self._tolerance else []
+        seen = [f"down to {-below:g}"] if below > TOLERANCE else []
+        seen += [f"up to {1 + above:g}"] if above > TOLERANCE else []
         seen = f"values {' and '.join(seen)}"
         if refused:
             return (

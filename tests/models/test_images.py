@@ -143,6 +143,12 @@ def test_evaluation_and_prediction():
     )
 
 
+def test_images_without_a_picture_are_evaluated_and_predicted():
+    model, blank = vae(), np.zeros_like(IMAGES[:4])
+    assert np.isfinite(model.evaluate(blank, verbose=0, return_dict=True)["loss"])
+    assert model.predict(blank, verbose=0)["reconstruction"].shape == blank.shape
+
+
 def test_a_gaussian_model_says_that_its_images_were_large():
     model = vae(observation="gaussian")
     with pytest.raises(ValueError, match="stay finite.*the images had values up to .*divide"):
