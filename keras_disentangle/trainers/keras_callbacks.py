@@ -4,6 +4,7 @@ import keras
 
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, has_schedule
 
+_MODES = {"up": "max", "down": "min"}
 _RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
@@ -32,7 +33,7 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
             if isinstance(monitor, str) and getattr(callback, "mode", None) == "auto":
                 direction = self._direction(monitor.removeprefix("val_"))
                 if direction is not None:
-                    callback.mode = {"up": "max", "down": "min"}[direction]
+                    callback.mode = _MODES[direction]
             if isinstance(callback, _RATE_CALLBACKS):
                 _check_rate(self.model.optimizer, callback)
 
@@ -42,7 +43,9 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
             if metric.name == name:
                 return getattr(metric, "_direction", None)
         for callback in self._others:
-            if hasattr(callback, "direction") and (found := callback.direction(name)):
+            direction = getattr(callback, "direction", None)
+            # A callback of the user's may have an attribute of that name that is something else.
+            if callable(direction) and (found := direction(name)) in _MODES:
                 return found
         return None
 

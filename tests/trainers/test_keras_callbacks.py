@@ -54,6 +54,15 @@ def test_callbacks_learn_what_is_better(name, monitor, mode, tmp_path):
     assert [callback.mode for callback in watching] == [mode, mode, mode, "max"]
 
 
+def test_an_attribute_named_direction_is_left_alone():
+    class Other(keras.callbacks.Callback):
+        direction = "north"
+
+    stop = EarlyStopping("score")
+    fit(MODELS["vae_bernoulli"].build(), epochs=0, callbacks=[Other(), stop])
+    assert stop.mode == "auto"
+
+
 def test_the_better_end_is_followed(tmp_path):
     """Two runs of one score: the first epoch is the best of them where more is better."""
     for end, best in (("up", 0), ("down", 2)):
