@@ -95,8 +95,8 @@ class SteppedModel(keras.Model):
 
     @property
     def input_signature(self):
-        """What `call` takes, as `export` needs it: a list of `keras.InputSpec`."""
-        raise NotImplementedError
+        """What `call` takes, for `export`: a list of `keras.InputSpec`; None for what it was given."""
+        return None
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """`keras.Model.export`, of what `call` does, whether or not the model was called before."""
