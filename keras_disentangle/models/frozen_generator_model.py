@@ -148,7 +148,8 @@ class FrozenGeneratorModel(PhasedModel):
                 "`fit` takes no data, and the length of an epoch as `steps`. "
                 f"Received: the arguments {given}"
             )
-        check_devices([check_int("batch_size", batch_size)])
+        batch_size = check_int("batch_size", batch_size)
+        check_devices([batch_size])
         data = _NoData(check_int("steps", steps), batch_size)
         return super().fit(x=data, epochs=epochs, **kwargs)
 
