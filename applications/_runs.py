@@ -49,10 +49,10 @@ def load_model(path, argument="weights"):
         ValueError: if there is no such file, it is damaged, or a weight is NaN or infinite.
     """
     try:
-        # Without the optimizer: Keras stores that of PyTorch as a class of that backend alone.
         numbers = check_weights_file(path)
         # Some are not stored, such as the states of seeds.
         with no_random_values(most=2 * numbers + 2**20):
+            # Without the optimizer, which may be one of PyTorch's alone.
             return keras.models.load_model(path, compile=False)
     except Exception as error:  # zipfile, h5py and Keras each raise their own kinds.
         raise ValueError(
