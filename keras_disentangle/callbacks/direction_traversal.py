@@ -3,7 +3,7 @@ import functools
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
 from keras_disentangle.visualization.direction_frames import direction_frames
@@ -75,7 +75,7 @@ class DirectionTraversal(PictureCallback):
         if max_directions is not None:
             max_directions = check_int("max_directions", max_directions)
         self.max_directions = max_directions
-        self.orthogonal = orthogonal
+        self.orthogonal = check_flag("orthogonal", orthogonal)
         self.batch_size = check_int("batch_size", batch_size)
         self.seed = check_seed("seed", seed, optional=False)
         self._start = self._classes = None

@@ -206,6 +206,7 @@ def test_nothing_is_written_if_nothing_is_trained(tmp_path):
     "arguments, message",
     [
         ({"every": 0}, "`every` must be an integer >= 1. Received: every=0"),
+        ({"orthogonal": "no"}, "`orthogonal` must be True or False. Received: orthogonal='no'"),
         ({"span": 0}, "`span` must be a finite number > 0. Received: span=0"),
         ({"steps": 1}, "`steps` must be an integer >= 2. Received: steps=1"),
         ({"num_latents": 0}, "`num_latents` must be an integer >= 1"),
