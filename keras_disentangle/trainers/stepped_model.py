@@ -95,7 +95,7 @@ class SteppedModel(keras.Model):
 
     @property
     def input_signature(self):
-        """What `call` takes, for `export`: a list of `keras.InputSpec`; None for what it was given."""
+        """What `call` takes, for `export`: a list of `keras.InputSpec`; None: what it was given."""
         return None
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
