@@ -1,6 +1,8 @@
-"""Which axis of images holds their channels: the last one, here."""
+"""How images are held: their channels on the last axis, their numbers in [0, 1]."""
 
 import keras
+
+TOLERANCE = 1e-4  # how far numbers may lie outside: what resizing and rounding overshoot
 
 
 def check_channels_last(what, *networks):

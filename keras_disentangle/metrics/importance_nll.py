@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_flag, check_int, check_seed
+from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics._validation import LARGEST_LOG_VAR, check_matrix, check_size
 
@@ -213,7 +214,7 @@ def _check_images(x, bernoulli, batch_size):
         low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("`x` must hold finite numbers. Received: NaN or infinity")
-    if bernoulli and (low < 0 or high > 1):
+    if bernoulli and (low < -TOLERANCE or high > 1 + TOLERANCE):
         raise ValueError(
             "`x` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
             f"Received: values in [{low:g}, {high:g}]"

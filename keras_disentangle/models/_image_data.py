@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.trainers.terms import TOLERANCE
 
 # `data` to hand on to Keras, the sizes of the batches that are known, and how many parts a batch
 # has: images; and labels; and weights.

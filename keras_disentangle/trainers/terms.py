@@ -6,10 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
-
-TOLERANCE = 1e-4  # how far images may lie outside [0, 1]: what resizing and rounding overshoot
 
 
 class FiniteMean(keras.metrics.Mean):
@@ -51,8 +50,12 @@ class FiniteMean(keras.metrics.Mean):
         """The first step that was not finite on any replica, plus 1; 0 if there is none."""
         return min((step for step in by_replica(self.not_finite) if step), default=0)
 
-    def complaint(self):
-        """What is wrong with the data behind the term; "" where nothing is known of them."""
+    def refusal(self):
+        """Why the data behind the term are refused; "" if they are not."""
+        return ""
+
+    def hint(self):
+        """What may be wrong with the data behind the term; "" where nothing is known of them."""
         return ""
 
 
@@ -92,20 +95,24 @@ class GuardedMean(FiniteMean):
         refused = ops.convert_to_tensor(self.refused) > 0
         super().update_state(ops.where(refused, float("nan"), values), sample_weight)
 
-    def complaint(self):
-        below, above, refused = (
-            max(by_replica(variable)) for variable in (self.below, self.above, self.refused)
+    def refusal(self):
+        if not max(by_replica(self.refused)):
+            return ""
+        return (
+            f"images must lie in [0, 1] {self._bounded} (divide uint8 images by 255). "
+            f"Received: {self._seen()}"
         )
+
+    def hint(self):
+        # A model of unbounded images takes any numbers, but hardly any that large.
+        is_large = max(by_replica(self.above)) > 15
+        return f"the images had {self._seen()}: divide uint8 images by 255" if is_large else ""
+
+    def _seen(self):
+        below, above = (max(by_replica(variable)) for variable in (self.below, self.above))
         seen = [f"down to {-below:g}"] if below > TOLERANCE else []
         seen += [f"up to {1 + above:g}"] if above > TOLERANCE else []
-        seen = f"values {' and '.join(seen)}"
-        if refused:
-            return (
-                f"images must lie in [0, 1] {self._bounded} (divide uint8 images by 255). "
-                f"Received: {seen}"
-            )
-        # A model of unbounded images takes any numbers, but hardly any that large.
-        return f"the images had {seen}: divide uint8 images by 255" if above > 15 else ""
+        return f"values {' and '.join(seen)}"
 
 
 class PresentValue(keras.metrics.Mean):
@@ -126,20 +133,28 @@ def by_replica(variable):
 
 def check_finite(model, stopped="Training was stopped"):
     """Raises a ValueError naming the terms that first were not finite, and the training step."""
-    terms = [metric for metric in model.metrics if isinstance(metric, FiniteMean)]
+    terms = _terms(model)
     bad = {term.name: step for term in terms if (step := term.first_bad())}
     if not bad:
         return
     first = min(bad.values())
     names = ", ".join(f"`{name}`" for name, step in bad.items() if step == first)
-    complaints = [text for term in terms if (text := term.complaint())]
-    if complaints and complaints[0].startswith("images must"):
-        raise ValueError(f"{stopped} at training step {first - 1}: {complaints[0]}")
+    if refusal := _refusal(terms):
+        raise ValueError(f"{stopped} at training step {first - 1}: {refusal}")
+    hints = "".join(f" ({hint})" for term in terms if (hint := term.hint()))
     raise ValueError(
         f"{stopped}: every term of the objective must stay finite. Received: NaN or infinity in "
-        f"{names} at training step {first - 1}{''.join(f' ({text})' for text in complaints)}. "
+        f"{names} at training step {first - 1}{hints}. "
         "Files that were written before are left as they are."
     )
+
+
+def _terms(model):
+    return [metric for metric in model.metrics if isinstance(metric, FiniteMean)]
+
+
+def _refusal(terms):
+    return next((text for term in terms if (text := term.refusal())), "")
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -154,8 +169,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     only_looks_on = True  # for `ExactBackup`
 
     def on_train_begin(self, logs=None):
-        metrics = self.model.metrics
-        self._watched = {m.name for m in metrics if isinstance(m, FiniteMean)} | {"loss"}
+        self._watched = {term.name for term in _terms(self.model)} | {"loss"}
 
     def on_train_batch_end(self, batch, logs=None):
         if self._bad(logs):
@@ -164,6 +178,11 @@ class StopOnNonFinite(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         # The validation of an epoch begins by resetting the metrics.
         check_finite(self.model)
+
+    def on_test_end(self, logs=None):
+        # A validation that is not finite stops nothing; one of images that are refused does.
+        if _refusal(_terms(self.model)):
+            check_finite(self.model, "Validation failed")
 
     def on_epoch_end(self, epoch, logs=None):
         if bad := self._bad(logs):

@@ -137,6 +137,8 @@ def test_evaluation_and_prediction():
         model.evaluate(Batches(2), verbose=0)
     with pytest.raises(ValueError, match=r"`validation_data` must lie in \[0, 1\]"):
         model.fit(IMAGES, validation_data=(BYTES, np.zeros(16)), verbose=0)
+    with pytest.raises(ValueError, match=r"^Validation failed.* images must lie in \[0, 1\]"):
+        model.fit(IMAGES, validation_data=Batches(2), verbose=0)
     history = model.fit(IMAGES, validation_data=(IMAGES, IMAGES), verbose=0).history
     assert history["val_loss"][0] == pytest.approx(
         model.evaluate(IMAGES, verbose=0, return_dict=True)["loss"], rel=0.05
