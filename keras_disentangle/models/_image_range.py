@@ -8,7 +8,7 @@ import numpy as np
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.models._networks import output_activation
 
-_RANGES = {
+RANGES = {
     "sigmoid": (0.0, 1.0),
     "hard_sigmoid": (0.0, 1.0),
     "softmax": (0.0, 1.0),
@@ -49,8 +49,8 @@ def check_range(image_range, generator, code_dim=None):
 
 def _inferred(generator, code_dim):
     activation = output_activation(generator)
-    if activation in _RANGES:
-        return _RANGES[activation], f"its {activation}"
+    if activation in RANGES:
+        return RANGES[activation], f"its {activation}"
     if activation in _UNBOUNDED or code_dim is None:
         return None, None
     found = _range_of_samples(generator, code_dim)

@@ -19,7 +19,7 @@ from keras_disentangle.losses.adversarial import (
 from keras_disentangle.losses.hessian_penalty import rademacher
 from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
 from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
-from keras_disentangle.models._image_range import check_range, from_range, to_range
+from keras_disentangle.models._image_range import RANGES, check_range, from_range, to_range
 from keras_disentangle.models._networks import (
     batch_normalizations,
     check_apart,
@@ -124,7 +124,7 @@ class GAN(PhasedModel):
             raise ValueError(
                 f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
             )
-        if output_activation(discriminator) in ("sigmoid", "tanh", "softmax"):
+        if output_activation(discriminator) in RANGES:
             raise ValueError(
                 "`discriminator` must give logits, so it must not end in an activation (the "
                 "objective applies the sigmoid itself). Received: a network that ends in "
