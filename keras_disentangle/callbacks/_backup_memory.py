@@ -144,12 +144,18 @@ class CallbackMemory:
     def _hooked(self, callback):
         state = callback.get_backup_state()
         try:
-            return self._encoder.encode(state)
+            encoded = self._encoder.encode(state)
         except NotKept as error:
             raise ValueError(
                 "`get_backup_state` must give numbers, texts, None, arrays, and lists and dicts of "
                 f"them. Received: a value {error}, of {type(callback).__qualname__}"
             ) from None
+        if state is not None and not hasattr(callback, "set_backup_state"):
+            raise ValueError(
+                "A callback whose `get_backup_state` gives something must have the method "
+                f"`set_backup_state`. Received: {type(callback).__qualname__}, which lacks it"
+            )
+        return encoded
 
     def _changed(self, callback, name):
         """The attributes that are no longer what they were when training began."""

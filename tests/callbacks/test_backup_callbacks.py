@@ -193,6 +193,9 @@ def test_a_state_that_cannot_be_kept(tmp_path):
 
     with pytest.raises(ValueError, match="`get_backup_state` must give .* Meter, of .*Hooked"):
         train(tmp_path, after=[Hooked()])
+    Hooked.get_backup_state = lambda self: {"seen": 1}
+    with pytest.raises(ValueError, match="must have the method `set_backup_state`.*Hooked"):
+        train(tmp_path, after=[Hooked()])
 
 
 def test_what_turns_up_while_training(tmp_path):
