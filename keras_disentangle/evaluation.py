@@ -127,11 +127,11 @@ def check_settings(
     Raises:
         ValueError: as `evaluate`, of all that can be known without the model.
     """
-    check_int("num_samples", num_samples)
-    check_int("num_votes", num_votes)
+    num_samples = check_int("num_samples", num_samples)
+    num_votes = check_int("num_votes", num_votes)
     check_seed("seed", seed, optional=False)
     if num_resamples != 0:
-        check_int("num_resamples", num_resamples, minimum=2)
+        num_resamples = check_int("num_resamples", num_resamples, minimum=2)
     missing = [name for name in ("sample_index", "factors") if not hasattr(dataset, name)]
     if missing:
         raise ValueError(
@@ -167,10 +167,10 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
     """
     encode = _encoder(model)
     check_callable("images", images)
-    check_int("num_images", num_images)
-    check_int("batch_size", batch_size)
+    num_images = check_int("num_images", num_images)
+    batch_size = check_int("batch_size", batch_size)
     if not isinstance(verbose, bool):
-        check_int("verbose", verbose, minimum=0)
+        verbose = check_int("verbose", verbose, minimum=0)
     parts = []
     progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
     for start in range(0, num_images, batch_size):

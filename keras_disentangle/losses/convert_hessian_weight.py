@@ -66,12 +66,12 @@ def convert_hessian_weight(
     new_epsilon = epsilon if new_epsilon is None else new_epsilon
     new_num_directions = num_directions if new_num_directions is None else new_num_directions
     new_unbiased = unbiased if new_unbiased is None else new_unbiased
-    check_step("epsilon", epsilon)
-    check_step("new_epsilon", new_epsilon)
+    epsilon = check_step("epsilon", epsilon)
+    new_epsilon = check_step("new_epsilon", new_epsilon)
     check_flag("unbiased", unbiased)
     check_flag("new_unbiased", new_unbiased)
-    check_int("num_directions", num_directions, minimum=2)
-    check_int("new_num_directions", new_num_directions, minimum=2)
+    num_directions = check_int("num_directions", num_directions, minimum=2)
+    new_num_directions = check_int("new_num_directions", new_num_directions, minimum=2)
     factor = 1 if unbiased else (num_directions - 1) / num_directions
     new_factor = 1 if new_unbiased else (new_num_directions - 1) / new_num_directions
     try:

@@ -153,6 +153,8 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     ValueError is raised if they have another shape.
     """
     check_settings(num_directions=num_directions, **settings)
+    # NumPy's small integers would overflow in what is computed of them.
+    num_directions, settings["epsilon"] = int(num_directions), float(settings["epsilon"])
     if isinstance(fn, keras.Layer) and not fn.built:
         # Its variables would be made, and then used as if they were constants.
         raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")

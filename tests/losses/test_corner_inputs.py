@@ -79,3 +79,19 @@ def test_a_scale_that_does_not_fit_is_named():
 def test_the_penalty_is_finite_for_every_step_that_it_takes(epsilon):
     value = hessian_penalty(ops.tanh, np.ones((2, 3), "float32"), epsilon=epsilon, seed=0)
     assert np.isfinite(ops.convert_to_numpy(value))
+
+
+def test_numbers_of_small_types_do_not_overflow():
+    z = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    small = hessian_penalty(
+        lambda z: z[:, :1] * z[:, 1:2],
+        z,
+        num_directions=np.uint8(2),
+        epsilon=np.uint8(1),
+        unbiased=False,
+        seed=0,
+    )
+    plain = hessian_penalty(
+        lambda z: z[:, :1] * z[:, 1:2], z, num_directions=2, epsilon=1.0, unbiased=False, seed=0
+    )
+    assert float(ops.stop_gradient(small)) == float(ops.stop_gradient(plain))

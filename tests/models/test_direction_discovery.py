@@ -456,7 +456,7 @@ def test_logs(tmp_path):
     names = ["hessian_penalty", "hessian_penalty_first", "hessian_penalty_last"]
     assert list(history) == names
     for name in names:
-        written = events.Scalars(f"epoch_{name}")
+        written = events.Scalars(f"loss/epoch_{name}")
         assert [event.step for event in written] == [1, 2, 3]
         np.testing.assert_allclose([event.value for event in written], history[name], rtol=1e-6)
     sums = np.add(*(history[name] for name in names[1:]))
