@@ -1,13 +1,14 @@
 """Data of one's own under a recipe that was written for other data: in which shape they go in."""
 
-import shutil
-import tempfile
+import itertools
+from functools import partial
 from pathlib import Path
 
 from keras_disentangle.applications._evaluation import RENDERED, factor_data
 
 import keras_disentangle as kd
 from keras_disentangle._files import open_zip, read_member
+from keras_disentangle.datasets import _pictures
 
 LARGEST = 128  # pixels a side that are taken as they are
 _NAMED = {
@@ -129,32 +130,26 @@ def image_shape_of(name, data_dir=None):
 
 def _first_shape(path):
     """(h, w, c) of an image of a folder or zip, `None` if the first files hold none."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for i, (name, write) in zip(range(_FILES), _members(path), strict=False):
-            alone = Path(scratch) / str(i)
-            alone.mkdir()
-            try:
-                write(alone / f"image{Path(name).suffix}")
-                return tuple(kd.datasets.load_images(alone)[0].shape[1:])
-            except ValueError:  # No image, or a damaged one: it is named when all are read.
-                continue
+    for read in itertools.islice(_readers(path), _FILES):
+        try:
+            picture, _ = _pictures.decode(read())
+        except Exception:  # No image, or a damaged one: it is named when all are read.
+            continue
+        return _pictures.shape_of(picture)
     return None
 
 
-def _members(path):
-    """Pairs of a file's name and a function that writes it to a path."""
+def _readers(path):
+    """Functions that give the bytes of a file each."""
     if path.is_dir():
         for file in path.rglob("*"):
             if file.is_file() and file.stat().st_size < _BYTES:
-                yield file.name, lambda to, file=file: shutil.copyfile(file, to)
+                yield file.read_bytes
         return
     with open_zip(path) as archive:
         for info in archive.infolist():
             if not info.is_dir() and info.file_size < _BYTES:
-                yield (
-                    info.filename,
-                    lambda to, info=info: to.write_bytes(read_member(path, archive, info)),
-                )
+                yield partial(read_member, path, archive, info)
 
 
 def _is_grey(name, data_dir, size):
