@@ -106,7 +106,7 @@ class ContinuousCode(Code):
     def __init__(self, size, informative, posterior_std, name):
         super().__init__(informative, name)
         if posterior_std is not None:
-            posterior_std = check_positive("posterior_std", posterior_std)
+            posterior_std = check_number("posterior_std", posterior_std, above=0)
         self.size = self.dim = self.num_traversals = check_int("size", size)
         self.posterior_std = posterior_std
         self.num_params = self.size if posterior_std is not None else 2 * self.size
@@ -139,19 +139,11 @@ class ContinuousCode(Code):
 
 def interval(centre, half_width, steps, extent):
     """`steps` float32 values, evenly from centre - extent * half_width to the opposite end."""
-    half_width = check_positive("extent", extent) * half_width
+    half_width = check_number("extent", extent, above=0) * half_width
     if abs(centre) + half_width > np.finfo("float32").max:
         raise ValueError(f"`extent` must leave values finite in float32. Received: extent={extent}")
     steps = check_int("steps", steps, minimum=2)
     return np.linspace(centre - half_width, centre + half_width, steps, dtype="float32")
-
-
-def check_positive(name, value):
-    """`value` as a finite float above 0, or a ValueError."""
-    number = check_number(name, value)
-    if number <= 0:
-        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
-    return number
 
 
 def check_draw(n, seed):

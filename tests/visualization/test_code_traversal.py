@@ -74,7 +74,10 @@ def test_categories_and_values_stand_above_the_columns(name, columns):
         ({"name": "uniform", "dim": 2}, "`dim` must be less than 2"),
         ({"name": "uniform", "rows": 0}, "`rows` must be an integer >= 1. Received: rows=0"),
         ({"name": "uniform", "steps": 1}, "`steps` must be an integer >= 2. Received: steps=1"),
-        ({"name": "uniform", "extent": 0}, "`extent` must be positive. Received: extent=0"),
+        (
+            {"name": "uniform", "extent": 0},
+            "`extent` must be a finite number > 0. Received: extent=0",
+        ),
         ({"name": "uniform", "padding": -1}, "`padding` must be an integer >= 0"),
         (
             {"name": "uniform", "decode": lambda z: 20 + Decoder()(z)},
