@@ -404,7 +404,7 @@ class VariationalModel(SteppedModel):
 
         Reference: Lamb et al., 2016, section 5.4.
         """
-        check_int("steps", steps, minimum=2)
+        steps = check_int("steps", steps, minimum=2)
         if np.shape(a) != np.shape(b):
             raise ValueError(
                 "`a` and `b` must have the same shape. "
@@ -436,8 +436,8 @@ class VariationalModel(SteppedModel):
 
         Reference: Lamb et al., 2016: their release does so before it samples.
         """
-        check_int("num_batches", num_batches)
-        check_int("batch_size", batch_size, minimum=2)
+        num_batches = check_int("num_batches", num_batches)
+        batch_size = check_int("batch_size", batch_size, minimum=2)
         norms = batch_normalizations(*self.generative_networks)
         if frozen := [layer.path for layer in norms if not layer.trainable]:
             raise ValueError(
