@@ -47,6 +47,9 @@ class DirectionTraversal(PictureCallback):
 
     Example:
 
+    >>> generator.trainable = False
+    >>> model = kd.models.DirectionDiscovery(generator, seed=0)
+    >>> model.compile()
     >>> model.fit(steps=1000, epochs=50, callbacks=[DirectionTraversal("logs", every=5)])
 
     Reference:

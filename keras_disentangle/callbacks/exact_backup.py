@@ -106,7 +106,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     Example:
 
-    >>> batches = kd.datasets.image_batches(images, batch_size=128, seed=0)
+    >>> batches = kd.datasets.image_batches(images, batch_size=16, seed=0)
     >>> model.fit(batches, epochs=30, callbacks=[ExactBackup("backups", save_freq=1000)])
 
     A callback of one's own that holds a file:

@@ -48,8 +48,8 @@ class FactorMetrics(WatchingCallback):
 
     Example:
 
-    >>> scores = FactorMetrics(dataset, every=5, metrics=["mig", "dci"])
-    >>> model.fit(data, callbacks=[scores, TensorBoardScalars("logs")])
+    >>> scores = FactorMetrics(data, every=5, metrics=["mig", "sap"])
+    >>> model.fit(images, callbacks=[scores, kd.callbacks.TensorBoardScalars("logs")])
     """
 
     def __init__(self, dataset, every=1, *, max_share=0.05, **options):

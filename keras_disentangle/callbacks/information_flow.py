@@ -47,7 +47,13 @@ class InformationFlow(WatchingCallback):
 
     Example:
 
-    >>> model.fit(data, callbacks=[ProgressiveFadeIn(10), InformationFlow("logs", images)])
+    >>> data = kd.datasets.DSprites(image_size=32)
+    >>> images = data.images(range(64))
+    >>> model = kd.applications.ProVLAE(image_shape=data.image_shape)
+    >>> model.compile("adam")
+    >>> fade_in = kd.callbacks.ProgressiveFadeIn(epochs_per_stage=1, fade_steps=2)
+    >>> flow = InformationFlow("logs", images)
+    >>> model.fit(images / 255.0, epochs=3, callbacks=[fade_in, flow])
 
     Reference: Li et al., 2020, Figure 5 and Tables 3-8.
     """

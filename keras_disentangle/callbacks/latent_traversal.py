@@ -74,7 +74,8 @@ class LatentTraversal(PictureCallback):
 
     Example:
 
-    >>> model.fit(data, epochs=30, callbacks=[LatentTraversal("logs", every=5, images=test[:8])])
+    >>> traversal = LatentTraversal("logs", every=5, images=images[:8])
+    >>> model.fit(images, epochs=30, callbacks=[traversal])
     """
 
     def __init__(self, log_dir, every=1, images=None, *, span=2.5, steps=9, num_samples=10, seed=0):

@@ -26,7 +26,12 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
 
     Example:
 
-    >>> model.fit(data, epochs=30, callbacks=[ProgressiveFadeIn(epochs_per_stage=10)])
+    >>> data = kd.datasets.DSprites(image_size=32)
+    >>> images = data.images(range(64))
+    >>> model = kd.applications.ProVLAE(image_shape=data.image_shape)
+    >>> model.compile("adam")
+    >>> fade_in = ProgressiveFadeIn(epochs_per_stage=1, fade_steps=2)
+    >>> model.fit(images / 255.0, epochs=3, callbacks=[fade_in])
 
     Reference: Li et al., 2020, section 3.3.
     """

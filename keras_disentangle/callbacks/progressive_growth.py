@@ -30,8 +30,12 @@ class ProgressiveGrowth(keras.callbacks.Callback):
 
     Example:
 
-    >>> growth = ProgressiveGrowth(images_per_fade=600_000, images_per_stage=600_000)
-    >>> model.fit(images, batch_size=32, epochs=700, callbacks=[growth])
+    >>> model = kd.applications.ProgressiveGAN(preset="small")
+    >>> adam = keras.optimizers.Adam
+    >>> model.compile(generator_optimizer=adam(1e-3), discriminator_optimizer=adam(1e-3))
+    >>> growth = ProgressiveGrowth(images_per_fade=8, images_per_stage=8)
+    >>> images = kd.datasets.Shapes3D(image_size=32).images(range(32))
+    >>> model.fit(images / 255.0, batch_size=8, epochs=2, callbacks=[growth])
 
     Reference: Karras et al., 2018 (progressive GANs), section 2 and appendix A.1.
     """

@@ -25,7 +25,7 @@ class RampWeight(keras.callbacks.Callback):
 
     Example:
 
-    >>> model.fit(data, callbacks=[RampWeight("beta", 8.0, steps=20_000)])
+    >>> model.fit(images, callbacks=[RampWeight("beta", 8.0, steps=20_000)])
     """
 
     def __init__(self, name, target, steps, start=None):

@@ -36,7 +36,7 @@ class TensorBoardScalars(WatchingCallback):
 
     Example:
 
-    >>> model.fit(data, epochs=10, callbacks=[TensorBoardScalars("logs", every=100)])
+    >>> model.fit(images, epochs=10, callbacks=[TensorBoardScalars("logs", every=100)])
     """
 
     # Lets Keras hand over the logs of a batch from another thread, rather than hold up training
