@@ -20,7 +20,8 @@ class ArrayFactorDataset(FactorDataset):
 
     Example:
         ```python
-        data = ArrayFactorDataset(images, factor_sizes=(4, 10), factor_names=("colour", "angle"))
+        images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype="uint8")
+        data = kd.datasets.ArrayFactorDataset(images, (4, 10), factor_names=("colour", "angle"))
         ```
     """
 

@@ -59,9 +59,9 @@ class Clevr(FactorDataset):
     Example:
         ```python
         data = kd.datasets.Clevr("complex", image_size=128)
-        index = np.random.default_rng(0).choice(len(data), 10_000, replace=False)
-        images = data.images(index)  # (10000, 128, 128, 3) uint8
-        model.fit(kd.datasets.image_batches(images, batch_size=16, seed=0))
+        index = np.random.default_rng(0).integers(len(data), size=16)
+        images = data.images(index)  # (16, 128, 128, 3) uint8
+        batches = kd.datasets.image_batches(images, batch_size=8, seed=0)
         ```
 
     Reference: Peebles et al., The Hessian Penalty, ECCV 2020, section 4.1; Johnson et al., CLEVR: A

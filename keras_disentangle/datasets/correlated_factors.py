@@ -27,7 +27,7 @@ def correlated_factors(dataset, pair, sigma):
         ```python
         data = kd.datasets.DSprites()
         correlated = kd.datasets.correlated_factors(data, ("scale", "x_position"), sigma=0.2)
-        model.fit(correlated.batches(128, seed=0))
+        batches = correlated.batches(128, seed=0)
         ```
 
     Reference: Träuble et al., On Disentangled Representations Learned from Correlated Data,

@@ -39,7 +39,7 @@ def edge_maps(images, sigma=1.0, low=0.1, high=0.3):
 
     Example:
         ```python
-        images, _ = kd.datasets.load_images("fashion_mnist", image_shape=(64, 64, 1))
+        images, _ = kd.datasets.load_images("mnist", data_dir="data", image_shape=(64, 64, 1))
         edges = kd.datasets.edge_maps(images[:100])
         ```
 
@@ -82,10 +82,10 @@ def edges_and_images(images, edges=None, **options):
 
     Example:
         ```python
-        images, labels = kd.datasets.load_images("fashion_mnist")
+        images, labels = kd.datasets.load_images("fashion_mnist", data_dir="data")
         footwear = images[np.isin(labels, (5, 7, 9))]  # sandals, sneakers, ankle boots
         mixed, is_image = kd.datasets.edges_and_images(footwear)
-        model.fit(kd.datasets.image_batches(mixed, batch_size=64, seed=0))
+        batches = kd.datasets.image_batches(mixed, batch_size=8, seed=0)
 
         edges, shoes = kd.datasets.load_paired_images("edges2shoes/train", (128, 128, 3))
         mixed, is_image = kd.datasets.edges_and_images(shoes, edges)

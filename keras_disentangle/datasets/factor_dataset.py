@@ -34,7 +34,7 @@ class FactorDataset:
         ```python
         data = kd.datasets.DSprites()
         x = data.images(data.index([[2, 5, 0, 16, 16]]))  # one large heart in the middle
-        model.fit(data.batches(128, seed=0))
+        batches = data.batches(128, seed=0)
         ```
     """
 

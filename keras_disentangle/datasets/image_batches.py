@@ -110,8 +110,8 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
 
     Example:
         ```python
-        images, _ = kd.datasets.load_images("mnist")
-        model.fit(kd.datasets.image_batches(images, batch_size=128, seed=0), epochs=10)
+        images, _ = kd.datasets.load_images("mnist", data_dir="data")
+        model.fit(kd.datasets.image_batches(images, batch_size=32, seed=0), epochs=10)
         ```
     """
     images = as_uint8_images(images, "images", stay_in_file=True)

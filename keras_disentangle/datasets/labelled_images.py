@@ -28,8 +28,10 @@ class LabelledImages:
 
     Example:
         ```python
-        faces, attributes = kd.datasets.load_images("celeb_a", attributes=True)
-        kd.evaluate(model, kd.datasets.LabelledImages(faces, attributes))
+        images, digits = kd.datasets.load_images("mnist", data_dir="data")
+        bold = images.mean(axis=(1, 2, 3)) > np.median(images.mean(axis=(1, 2, 3)))
+        factors = np.stack([digits, bold], axis=1)
+        kd.evaluate(model, kd.datasets.LabelledImages(images, factors, ("digit", "bold")))
         ```
     """
 
@@ -84,6 +86,7 @@ def load_labelled_images(path):
 
     Example:
         ```python
+        factors = np.indices((4, 8)).reshape(2, -1).T  # one row for each of the 32 images
         np.savez("mine.npz", images=images, factors=factors, factor_names=["hue", "size"])
         kd.evaluate(model, kd.datasets.load_labelled_images("mine.npz"))
         ```

@@ -51,7 +51,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
 
     Example:
         ```python
-        images, labels = kd.datasets.load_images("mnist", image_shape=(32, 32, 1))
+        images, labels = kd.datasets.load_images("mnist", data_dir="data", image_shape=(32, 32, 1))
         images, _ = kd.datasets.load_images("photos.zip", image_shape=(64, 64, 3))
         ```
     """

@@ -53,7 +53,7 @@ class Shapes3D(FactorDataset):
         ```python
         data = kd.datasets.Shapes3D()
         images = data.images(data.index([[0, 6, 3, 7, 2, 0]]))  # (1, 64, 64, 3) uint8
-        model.fit(data.batches(64, seed=0))
+        batches = data.batches(64, seed=0)
         ```
 
     Reference: Burgess and Kim, 3D Shapes Dataset, 2018; first in Kim and Mnih, Disentangling by

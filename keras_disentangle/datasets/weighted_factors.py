@@ -34,10 +34,11 @@ class WeightedFactors(FactorDataset):
         def unseen(factors):  # hearts on the right
             return (factors[:, 0] == 2) & (factors[:, 3] >= 16)
 
-        data = kd.datasets.DSprites()
+        data = kd.datasets.DSprites(image_size=28)
         seen = kd.datasets.WeightedFactors(data, lambda factors: ~unseen(factors))
-        model.fit(seen.batches(128, seed=0))
-        kd.evaluate(model, kd.datasets.WeightedFactors(data, unseen), metrics=["mig", "dci"])
+        batches = seen.batches(128, seed=0)
+        rest = kd.datasets.WeightedFactors(data, unseen)
+        kd.evaluate(model, rest, metrics=["mig", "sap"], num_samples=500)
         ```
     """
 
