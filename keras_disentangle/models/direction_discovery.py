@@ -45,9 +45,11 @@ class DirectionDiscovery(FrozenGeneratorModel):
 
     Example:
 
-    >>> model = DirectionDiscovery(biggan, labels=207)      # golden retrievers
+    >>> generator.trainable = False
+    >>> model = DirectionDiscovery(generator, seed=0)
     >>> model.compile()
     >>> model.fit(steps=1000, epochs=50, batch_size=32)
+    >>> z = model.space.sample(6, seed=1)
     >>> images = model.decode(model.edit(z, direction=3, amount=5.0))
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), section 4.4 and appendix A.2.

@@ -52,11 +52,10 @@ class DiscriminativeVAE(VAE):
 
     Example:
 
-    >>> classifier.trainable = False
-    >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_2", "norm_4"])
+        >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_1", "norm_2"])
     >>> model = DiscriminativeVAE(encoder, decoder, loss)
     >>> model.compile("adam")
-    >>> model.fit(batches, callbacks=[kd.callbacks.RampWeight("feature_weight_norm_4", 0.1, 1000)])
+    >>> model.fit(images, callbacks=[kd.callbacks.RampWeight("feature_weight_norm_2", 0.1, 1000)])
     >>> model.reestimate_batch_normalization()
 
     Reference: Lamb et al., 2016 (Discriminative regularization), equations 4 and 5.

@@ -77,7 +77,7 @@ class GAN(PhasedModel):
     >>> model = GAN(generator, discriminator, gradient_penalty="r1")
     >>> model.compile(generator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5),
     ...               discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5))
-    >>> model.fit(images, batch_size=64)
+    >>> model.fit(images, batch_size=16)
 
     References: Goodfellow et al., 2014; Gulrajani et al., 2017 (WGAN-GP); Mescheder et al., 2018
     (R1).
@@ -426,21 +426,15 @@ class GAN(PhasedModel):
 
 def _discriminator_shapes(discriminator):
     """Shapes of the image and of the features (or `None`), without the batch axis."""
-    try:
-        image, outputs = discriminator.input_shape, discriminator.output_shape
-    except AttributeError as error:
+    image, outputs = network_shapes("discriminator", discriminator, several=True)
+    if not isinstance(outputs, list):
+        return image, None
+    if len(outputs) != 2:
         raise ValueError(
-            f"`discriminator` must be a built Keras model. Received: {discriminator}"
-        ) from error
-    is_named = isinstance(getattr(discriminator, "output", None), dict)
-    if is_named or isinstance(outputs, list):
-        if is_named or len(outputs) != 2:
-            raise ValueError(
-                "`discriminator` must give logits, or [logits, features]. "
-                f"Received: the outputs {discriminator.output}"
-            )
-        return tuple(image[1:]), tuple(outputs[1][1:])
-    return tuple(image[1:]), None
+            "`discriminator` must give logits, or [logits, features]. "
+            f"Received: outputs of the shapes {outputs}"
+        )
+    return image, outputs[1]
 
 
 def _frozen_copy(network):

@@ -71,11 +71,18 @@ class ProgressiveGAN(GAN):
 
     Example:
 
-    >>> model = ProgressiveGAN(ProgressiveGenerator(12), ProgressiveDiscriminator())
+    >>> from keras_disentangle.applications.progressive_gan.networks import (
+    ...     ProgressiveDiscriminator,
+    ...     ProgressiveGenerator,
+    ... )
+    >>> sizes = {"resolution": 16, "max_channels": 32}
+    >>> model = ProgressiveGAN(ProgressiveGenerator(12, **sizes), ProgressiveDiscriminator(**sizes))
     >>> adam = {"learning_rate": 1e-3, "beta_1": 0.0, "beta_2": 0.99, "epsilon": 1e-8}
     >>> model.compile(generator_optimizer=keras.optimizers.Adam(**adam),
     ...               discriminator_optimizer=keras.optimizers.Adam(**adam))
-    >>> model.fit(images, batch_size=32, epochs=700, callbacks=[ProgressiveGrowth()])
+    >>> images = kd.datasets.Shapes3D(image_size=16).images(range(32))
+    >>> growth = kd.callbacks.ProgressiveGrowth(images_per_fade=16, images_per_stage=16)
+    >>> model.fit(images / 255.0, batch_size=16, epochs=3, callbacks=[growth])
 
     Reference: Karras et al., 2018 (progressive GANs).
     """

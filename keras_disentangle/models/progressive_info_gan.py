@@ -25,7 +25,16 @@ class ProgressiveInfoGAN(InfoGAN, ProgressiveGAN):
 
     Example:
 
-    >>> space = LatentSpace([Normal(4, informative=True, posterior_std=1.0), Normal(8)])
+    >>> from keras_disentangle.applications.progressive_gan.networks import (
+    ...     ProgressiveDiscriminator,
+    ...     ProgressiveGenerator,
+    ...     q_network,
+    ... )
+    >>> sizes = {"resolution": 16, "max_channels": 32}
+    >>> generator = ProgressiveGenerator(12, **sizes)
+    >>> discriminator = ProgressiveDiscriminator(**sizes)
+    >>> codes = kd.latents.Normal(4, informative=True, posterior_std=1.0)
+    >>> space = kd.latents.LatentSpace([codes, kd.latents.Normal(8)])
     >>> q_head = q_network(discriminator, space.num_params)
     >>> model = ProgressiveInfoGAN(generator, discriminator, q_head, space,
     ...                            information_weight=2 / 4)

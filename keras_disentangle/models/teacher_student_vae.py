@@ -41,7 +41,11 @@ class TeacherStudentVAE(VAE):
 
     Example:
 
-    >>> student = TeacherStudentVAE(teacher, encoder, decoder)
+    >>> encoder = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(20)])
+    >>> decoder = keras.Sequential(
+    ...     [keras.Input((10,)), layers.Dense(784), layers.Reshape((28, 28, 1))]
+    ... )
+    >>> student = TeacherStudentVAE(model, encoder, decoder)
     >>> student.start_from_teacher()
     >>> student.compile("adam")
 

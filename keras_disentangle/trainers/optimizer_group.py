@@ -33,7 +33,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     Example:
 
     >>> group = OptimizerGroup({"generator": "adam", "discriminator": keras.optimizers.SGD(0.1)})
-    >>> group.build_slots({"generator": g_variables, "discriminator": d_variables})
+    >>> players = {"generator": generator, "discriminator": discriminator}
+    >>> group.build_slots({name: player.trainable_variables for name, player in players.items()})
     """
 
     def __init__(self, slots, name="optimizer_group", shares=None):

@@ -27,11 +27,22 @@ class PhasedModel(SteppedModel):
 
     Example:
 
-    >>> class Alternating(PhasedModel):
+    >>> class Alternating(kd.trainers.PhasedModel):
+    ...     def __init__(self, encoder, decoder):
+    ...         super().__init__()
+    ...         self.encoder, self.decoder = encoder, decoder
+    ...         self.built = True
+    ...
     ...     def phases(self):
-    ...         return [Phase("encoder", (self.encoder,), self.encoder_loss),
-    ...                 Phase("decoder", (self.decoder,), self.decoder_loss)]
+    ...         return [kd.trainers.Phase("encoder", (self.encoder,), self.error),
+    ...                 kd.trainers.Phase("decoder", (self.decoder,), self.error)]
+    ...
+    ...     def error(self, images, shared):
+    ...         code, _ = ops.split(self.encoder(images, training=True), 2, axis=-1)
+    ...         return ops.mean(ops.square(self.decoder(code, training=True) - images))
+    >>> model = Alternating(encoder, decoder)
     >>> model.compile(encoder_optimizer="adam", decoder_optimizer=keras.optimizers.SGD(0.1))
+    >>> model.fit(images, batch_size=16)
     """
 
     def __init__(self, seed=None, **kwargs):
