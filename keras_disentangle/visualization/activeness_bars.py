@@ -24,6 +24,8 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
 
     Example:
 
+    >>> before = kd.metrics.activeness(generator, 4)
+    >>> after = np.sort(before)
     >>> picture = activeness_bars({"ProGAN": before, "with Hessian penalty": after})
 
     Reference:

@@ -49,7 +49,8 @@ def code_traversal(
 
     Example:
 
-    >>> picture = code_traversal(decode, space, "categorical", rows=5)
+    >>> space = kd.latents.LatentSpace([kd.latents.Normal(1), kd.latents.Categorical(3)])
+    >>> picture = code_traversal(generator, space, "categorical", rows=5)
 
     Reference:
         Chen et al., InfoGAN, 2016, Figure 2.

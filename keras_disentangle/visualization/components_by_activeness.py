@@ -45,8 +45,8 @@ def components_by_activeness(
 
     Example:
 
-    >>> scores = kd.metrics.activeness(generator, space)
-    >>> picture = components_by_activeness(generator, np.zeros(12), scores)
+    >>> scores = kd.metrics.activeness(generator, 4)
+    >>> picture = components_by_activeness(generator, np.zeros(4), scores)
 
     Reference:
         Peebles et al., The Hessian Penalty, 2020, Figure 3.

@@ -43,7 +43,8 @@ def direction_frames(
 
     Example:
 
-    >>> save_gif("directions.gif", direction_frames(decode, np.zeros(4), np.eye(4)))
+    >>> frames = direction_frames(model.decode, np.zeros(4), np.eye(4))
+    >>> kd.visualization.save_gif("directions.gif", frames)
 
     Reference:
         Peebles et al., The Hessian Penalty, 2020, section 4.4.

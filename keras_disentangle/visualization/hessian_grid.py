@@ -48,6 +48,7 @@ def hessian_grid(
 
     Example:
 
+    >>> z = np.random.default_rng(0).normal(size=(2, 4))
     >>> hessians, pixels = kd.metrics.peak_hessians(generator, z)
     >>> picture = hessian_grid(hessians, generator(z), pixels)
 

@@ -29,8 +29,10 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
 
     Example:
 
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
+    >>> codes = factors + np.random.default_rng(1).normal(size=(1000, 2))
     >>> information = kd.metrics.mutual_information(codes, factors)
-    >>> picture = information_matrix(information, data.factor_names)
+    >>> picture = information_matrix(information, ("shape", "size"))
 
     Reference:
         Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,

@@ -32,6 +32,7 @@ def penalty_heatmap(
 
     Example:
 
+    >>> z = np.random.default_rng(0).normal(size=(2, 4))
     >>> penalty = kd.metrics.hessian_penalty_map(generator, z).max(axis=-1)
     >>> picture = penalty_heatmap(penalty, generator(z))
 

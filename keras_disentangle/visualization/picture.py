@@ -12,7 +12,7 @@ class Picture(np.ndarray):
 
     Example:
 
-    >>> grid = image_grid(np.zeros((6, 8, 8, 1)), columns=3)
+    >>> grid = kd.visualization.image_grid(np.zeros((6, 8, 8, 1)), columns=3)
     >>> grid
     <Picture of 19 × 28 pixels, 1 channel>
     >>> int(grid.max())

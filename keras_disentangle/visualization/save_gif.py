@@ -21,7 +21,8 @@ def save_gif(path, frames, duration=80):
 
     Example:
 
-    >>> save_gif("pictures/traversal.gif", traversal_frames(decode, np.zeros(10)))
+    >>> frames = kd.visualization.traversal_frames(model.decode, np.zeros(4))
+    >>> save_gif("pictures/traversal.gif", frames)
     """
     frames = [check_picture(frame, "frames") for frame in frames] if np.iterable(frames) else []
     duration, shapes = check_int("duration", duration), {frame.shape for frame in frames}

@@ -13,6 +13,6 @@ def save_png(path, image):
 
     Example:
 
-    >>> save_png("pictures/grid.png", image_grid(images, columns=8))
+    >>> save_png("pictures/grid.png", kd.visualization.image_grid(images, columns=8))
     """
     write_whole(path, encode_png(image))

@@ -43,6 +43,8 @@ def training_curves(
 
     Example:
 
+    >>> steps = np.arange(1, 101)
+    >>> information, without_feedback = np.log(10) * (1 - np.exp(-steps / 20)), np.zeros(100)
     >>> picture = training_curves(
     ...     {"InfoGAN": (steps, information), "GAN": (steps, without_feedback)},
     ...     reference={"$H(c)$": np.log(10)},

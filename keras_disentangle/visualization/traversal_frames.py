@@ -30,7 +30,8 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
 
     Example:
 
-    >>> save_gif("traversal.gif", traversal_frames(decode, np.zeros(4), rungs=(2, 2)))
+    >>> frames = traversal_frames(model.decode, np.zeros(4), rungs=(2, 2))
+    >>> kd.visualization.save_gif("traversal.gif", frames)
     """
     latent, sizes, names = split_rungs(latent, rungs)
     images = traverse(decode, latent, checked_values(values, span, steps))
