@@ -54,8 +54,8 @@ def train_classifier(
 
     Example:
 
-    >>> images, labels = kd.datasets.load_images("fashion_mnist")
-    >>> classifier = train_classifier(images, labels)
+    >>> images, labels = kd.datasets.load_images("fashion_mnist", data_dir="data")
+    >>> classifier = train_classifier(images, labels, epochs=8, batch_size=32)
     >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_2", "norm_4", "norm_6"])
 
     Reference: Lamb et al., 2016, section 5.

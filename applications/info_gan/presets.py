@@ -34,8 +34,9 @@ class Preset:
 
     Example:
 
+    >>> from keras_disentangle.applications.info_gan.presets import PRESETS
     >>> preset = PRESETS["mnist"]
-    >>> model = InfoGAN(**preset.model_arguments())
+    >>> model = kd.models.InfoGAN(**preset.model_arguments())
     >>> model.compile(**preset.optimizers())
 
     Reference: Chen et al., 2016 (InfoGAN), appendix C.

@@ -198,7 +198,7 @@ class ProgressiveDiscriminator(keras.Model):
 
     Example:
 
-    >>> logits, features = ProgressiveDiscriminator()(np.zeros((8, 128, 128, 3)))
+    >>> logits, features = ProgressiveDiscriminator(64)(np.zeros((1, 64, 64, 3)))
 
     References: as `ProgressiveGenerator`.
     """

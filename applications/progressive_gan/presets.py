@@ -29,6 +29,7 @@ class Preset:
 
     Example:
 
+    >>> from keras_disentangle.applications.progressive_gan.presets import PRESETS
     >>> preset = PRESETS["paper"]
     >>> model = kd.models.ProgressiveGAN(**preset.networks())
     >>> model.compile(**preset.optimizers())

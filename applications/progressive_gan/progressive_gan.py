@@ -55,10 +55,12 @@ def ProgressiveGAN(
 
     Example:
 
+    >>> from keras_disentangle.applications.progressive_gan.presets import PRESETS
     >>> model = kd.applications.ProgressiveGAN(weights="clevr_1fov", hessian_penalty={})
     >>> model.compile(**PRESETS["small"].optimizers())
     >>> ramp = kd.callbacks.RampWeight("hessian_weight", 1e-3, steps=10_000)
-    >>> model.fit(images, batch_size=16, epochs=50, callbacks=[ramp])
+    >>> images = kd.datasets.Clevr("1fov", image_size=model.image_shape[0]).images(range(16))
+    >>> model.fit(images / 255.0, batch_size=16, epochs=50, callbacks=[ramp])
 
     References: Peebles et al., 2020 (The Hessian Penalty); Karras et al., 2018 (progressive GANs).
     """

@@ -56,6 +56,7 @@ def ProVLAE(
     Example:
 
     >>> model = kd.applications.ProVLAE(weights="dsprites")
+    >>> images = kd.datasets.DSprites(image_size=32).images([0, 1, 2])
     >>> mean, log_var = model.encode(images / 255.0)
 
     Reference: Li et al., 2020 (Progressive learning and disentanglement of hierarchical
