@@ -72,7 +72,8 @@ def evaluate(
 
     Example:
 
-    >>> kd.evaluate(model, kd.datasets.DSprites(image_size=32))["mig"]
+    >>> scores = kd.evaluate(model, data)
+    >>> scores["mig"], scores["information_total"]
     """
     encode = _encoder(model)
     names = check_settings(dataset, metrics, num_samples, num_votes, num_resamples, options, seed)

@@ -118,7 +118,7 @@ class FeatureNetwork(keras.layers.Layer):
         Example:
 
         >>> layers = ["block1_conv2", "block2_conv2"]
-        >>> kd.layers.FeatureNetwork.from_applications("VGG16", layers)
+        >>> features = kd.layers.FeatureNetwork.from_applications("VGG16", layers, image_size=32)
         """
         sources.check_weights(weights, "imagenet")
         network, own = sources.from_applications(network, weights)

@@ -37,7 +37,7 @@ class Truncation(keras.layers.Layer):
 
     >>> truncation = kd.layers.Truncation()
     >>> truncation.set(0.4)
-    >>> truncation(np.zeros((8, 128)))[0, 20]
+    >>> float(truncation(np.zeros((8, 128)))[0, 20])
     1.0
 
     Reference: Brock et al., 2019 (BigGAN), section 3.1 and appendix B.

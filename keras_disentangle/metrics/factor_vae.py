@@ -62,7 +62,7 @@ def factor_vae(
 
     ```python
     encode = lambda images: model.encode(images)[0]  # the means
-    kd.metrics.factor_vae(encode, kd.datasets.DSprites(), num_train=1000, num_eval=500)
+    kd.metrics.factor_vae(encode, kd.datasets.DSprites(image_size=28), num_train=50, num_eval=25)
     ```
 
     Reference:
