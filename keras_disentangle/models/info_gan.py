@@ -45,8 +45,8 @@ class InfoGAN(GAN):
 
     Example:
 
-    >>> space = LatentSpace([Normal(62), Categorical(10), Uniform(2)])
-    >>> model = InfoGAN(generator, discriminator, QHead(space), space)
+    >>> space = kd.latents.LatentSpace([kd.latents.Normal(1), kd.latents.Categorical(3)])
+    >>> model = InfoGAN(generator, discriminator, kd.layers.QHead(space), space)
     >>> model.compile(generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
     ...               discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5))
 

@@ -37,6 +37,10 @@ class ShiftPrediction(FrozenGeneratorModel):
 
     Example:
 
+    >>> pair = keras.Input((28, 28, 2))
+    >>> features = layers.Dense(64, "relu")(layers.Flatten()(pair))
+    >>> reconstructor = keras.Model(pair, [layers.Dense(4)(features), layers.Dense(1)(features)])
+    >>> generator.trainable = False
     >>> model = ShiftPrediction(generator, reconstructor)
     >>> model.compile()
     >>> model.fit(steps=1000, epochs=50, batch_size=32)
