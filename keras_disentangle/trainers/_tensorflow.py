@@ -2,16 +2,27 @@
 
 import contextlib
 import re
+import threading
 
 import tensorflow as tf
 from keras import tree
 
 from keras_disentangle.losses._second_derivative import twice_differentiable
 
+# What `prepare` required, in the thread of each replica while it is traced.
+_tracing = threading.local()
+
 
 def train_step(model, batch):
-    replicas, _ = replica()
+    _tracing.required = []
     batch = model.prepare(batch)
+    # A graph would not wait for it by itself: nothing that comes after uses what it gives.
+    with tf.control_dependencies(_tracing.required):
+        return _train_step(model, batch)
+
+
+def _train_step(model, batch):
+    replicas, _ = replica()
     through = tf.GradientTape()
     with through:
         shared = model.share_of(batch)
@@ -60,11 +71,14 @@ def check_processes():
 
 
 def require(condition, message, value):
-    """Ends the step before anything moves unless a tensor is true; XLA leaves this out.
+    """In `prepare`: ends the step before anything moves unless a tensor is true.
 
-    `message` ends where the value received follows. `readable_errors` makes a ValueError of it.
+    XLA leaves this out. `message` ends where the value received follows. `readable_errors` makes a
+    ValueError of it.
     """
-    tf.debugging.Assert(condition, [_MARK + message, value])
+    operation = tf.debugging.Assert(condition, [_MARK + message, value])
+    if operation is not None:  # None where it was looked at already, outside of a graph.
+        _tracing.required.append(operation)
 
 
 @contextlib.contextmanager
