@@ -31,13 +31,17 @@ def network_shapes(name, network, several=False):
     except AttributeError:
         shapes = _shapes_of_subclass(name, network)
     given, made = map(_without_batch, shapes)
+    outputs = getattr(network, "output", None)
+    if isinstance(outputs, dict):  # `output_shape` is a list all the same.
+        made = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
     if isinstance(given, (list, dict)):
         raise ValueError(
             f"`{name}` must have one input: no networks are trained here that are given "
             f"classes or other conditions too. Received: inputs of the shapes {given}"
         )
     if isinstance(made, dict) or (isinstance(made, list) and not several):
-        raise ValueError(f"`{name}` must have one output. Received: outputs of the shapes {made}")
+        expected = "one output, or a list of them" if several else "one output"
+        raise ValueError(f"`{name}` must have {expected}. Received: outputs of the shapes {made}")
     return given, made
 
 

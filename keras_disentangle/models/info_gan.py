@@ -71,7 +71,7 @@ class InfoGAN(GAN):
         if self.features_shape is None:
             raise ValueError(
                 "`discriminator` must give [logits, features]: the Q head reads its features. "
-                f"Received: one output of the shape {discriminator.output_shape}"
+                "Received: one output"
             )
         if q_trained_with not in ("discriminator", "generator"):
             raise ValueError(

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_weight
-from keras_disentangle.models._networks import serialize
+from keras_disentangle.models._networks import network_shapes, serialize
 from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
 from keras_disentangle.trainers import Phase
 
@@ -110,17 +110,17 @@ class ShiftPrediction(FrozenGeneratorModel):
         return ops.mean(which) + self.step_weight * ops.mean(how_far)
 
     def _check(self, reconstructor):
-        shapes = getattr(reconstructor, "output_shape", None)
-        expected = [(None, self.directions.num_directions), (None, 1)]
-        if list(shapes or ()) != expected:
+        given, made = network_shapes("reconstructor", reconstructor, several=True)
+        expected = [(self.directions.num_directions,), (1,)]
+        if made != expected:
             raise ValueError(
-                "`reconstructor` must be a built model with the outputs [logits, step], of the "
-                f"shapes {expected}. Received: {shapes}"
+                "`reconstructor` must have the outputs [logits, step], of the shapes "
+                f"{expected} beside the batch. Received: {made}"
             )
         images = getattr(self.generator, "output_shape", None)
         if not isinstance(images, tuple):
             return
-        pair, given = (*images[:-1], 2 * images[-1]), reconstructor.input_shape
+        pair = (*images[1:-1], 2 * images[-1])
         if len(given) != len(pair) or any(
             None not in sizes and sizes[0] != sizes[1] for sizes in zip(given, pair, strict=True)
         ):

@@ -322,15 +322,15 @@ by_name = keras.Model(image, {"logits": layers.Dense(1)(layers.Flatten()(image))
         ),
         (
             lambda: gan(networks={**player_networks(3), "discriminator": None}),
-            "`discriminator` must be a built Keras model. Received: None",
+            "`discriminator` must be a built Keras model .* Received: discriminator=None",
         ),
         (
             lambda: gan(networks={**player_networks(3), "discriminator": three_outputs}),
-            r"`discriminator` must give logits, or \[logits, features\]. Received: the outputs \[",
+            r"`discriminator` must give logits, or \[logits, features\]. Received: .*shapes \[",
         ),
         (
             lambda: gan(networks={**player_networks(3), "discriminator": by_name}),
-            r"`discriminator` must give logits, or \[logits, features\]. Received: .*logits",
+            r"`discriminator` must have one output, or a list of them. .*'logits': \(1,\)",
         ),
         (lambda: gan(objective="wgan"), "`objective` must be one of .*Received: .*'wgan'"),
         (lambda: gan(gradient_penalty="gp"), "`gradient_penalty` must be .*Received: .*'gp'"),

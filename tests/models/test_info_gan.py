@@ -294,7 +294,7 @@ def built_for(width):
         ({"width": 9}, r"the width of `space`, 10. Received: an input of shape \('batch', 9\)"),
         (
             {"features": False},
-            r"`discriminator` must give \[logits, features\].* Received: .*\(None, 1\)",
+            r"`discriminator` must give \[logits, features\].* Received: one output",
         ),
         ({"space": LatentSpace([Normal(10)])}, "`space` must have an informative code"),
         ({"space": None}, "`space` must have an informative code"),

@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import IMAGE_SHAPE, IMAGES, dense, flat_networks, player_networks
+from tiny_models import IMAGE_SHAPE, IMAGES, dense, fit, flat_networks, numbers, player_networks
 
-from keras_disentangle.models import GAN, VAE, LadderVAE
+from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.layers import LatentDirections, QHead
+from keras_disentangle.models import GAN, VAE, InfoGAN, LadderVAE, ShiftPrediction
 from keras_disentangle.models._networks import output_activation
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 
@@ -65,6 +67,19 @@ class OwnEncoder(keras.Model):
         return self.mean(h), self.log_var(h)
 
 
+@keras.saving.register_keras_serializable("tests")
+class OwnPair(keras.Model):
+    """Two outputs of an image: a discriminator's logits and features, or [logits, step]."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.flat, self.first, self.second = layers.Flatten(), layers.Dense(1), layers.Dense(1)
+
+    def call(self, x):
+        x = self.flat(x)
+        return [self.first(x), self.second(x)]
+
+
 def discriminator():
     return player_networks(3)["discriminator"]
 
@@ -88,6 +103,24 @@ def test_no_word_where_the_range_is_known_or_given(recwarn):
     assert GAN(image_of(layers.Conv2D(1, 1)), discriminator()).image_range is None
     assert GAN(built(OwnGenerator(), 3), discriminator(), image_range=None).image_range is None
     assert not [w for w in recwarn if "image_range" in str(w.message)]
+
+
+def test_discriminators_and_reconstructors_of_own_classes(tmp_path):
+    generator = dense((2,), 64, "sigmoid", reshape=IMAGE_SHAPE)
+    generator.trainable = False
+    space = LatentSpace([Normal(2, informative=True)])
+    players = (dense((2,), 64, "sigmoid", reshape=IMAGE_SHAPE), built(OwnPair(), *IMAGE_SHAPE))
+    models = (
+        GAN(*players, ema_decay=0.5, seed=0),
+        InfoGAN(*players, QHead(space), space, seed=0),
+        ShiftPrediction(generator, built(OwnPair(), 8, 8, 2), LatentDirections(2, 1), seed=0),
+    )
+    for model in models:
+        fit(model, epochs=1, compile_with={"run_eagerly": True})
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        for a, b in zip(numbers(model.weights), numbers(loaded.weights), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def two_outputs(d=2):
@@ -133,6 +166,12 @@ def three_outputs():
     return keras.Model(encoder.inputs, [*encoder.outputs, encoder.outputs[0]])
 
 
+def named():
+    encoder = two_outputs()
+    mean, log_var = encoder.outputs
+    return keras.Model(encoder.inputs, {"mean": mean, "log_var": log_var})
+
+
 def conditional():
     image, label = keras.Input(IMAGE_SHAPE), keras.Input((10,))
     h = layers.Concatenate()([layers.Flatten()(image), label])
@@ -156,6 +195,7 @@ def vae(encoder=None, end=None, **arguments):
     "make, message",
     [
         (lambda: vae(OwnEncoder()), "`encoder` must be a built Keras model, .* call it once on"),
+        (lambda: vae(named()), "`encoder` must have one output, or a list of them. .*'log_var': "),
         (lambda: vae(three_outputs()), "samples are drawn by the model itself"),
         (lambda: vae(conditional()), "`encoder` must have one input: no networks are trained here"),
         (lambda: vae(end="sigmoid"), "`decoder` must give logits .* ends in sigmoid"),
