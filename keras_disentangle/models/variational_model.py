@@ -14,6 +14,7 @@ from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._networks import batch_normalizations, output_activation
+from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
@@ -192,6 +193,8 @@ class VariationalModel(SteppedModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        if training:
+            self._check_batch_size(x)
         # Batches of `tf.data` and generators come as they are: bytes, float64.
         x = ops.cast(x, y_pred["mean"].dtype)
         self.term_trackers["reconstruction"].look(x, self.bounded)
@@ -279,6 +282,8 @@ class VariationalModel(SteppedModel):
         arguments = fit_arguments(*args, **kwargs)
         x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
         arguments["x"] = x.data
+        if 1 in x.sizes:
+            self._check_batch_size(np.empty((1, *self.image_shape)))
         if arguments.get("validation_data") is not None:
             given, size = arguments["validation_data"], arguments.get("validation_batch_size")
             given = self._images("validation_data", given, size, labelled=True)
@@ -466,6 +471,20 @@ class VariationalModel(SteppedModel):
     def _images(self, name, data, batch_size=None, **options):
         return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
 
+    def _check_batch_size(self, x):
+        """Ends a step on one image whose vectors would be normalised by their batch."""
+        norms = batch_normalizations(self)
+        if x.shape[0] not in (None, 1) or all(map(_normalises_pixels, norms)):
+            return
+        message = (
+            "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
+            "normalisation of the vectors of one image gives zeros. Received: a batch of "
+        )
+        if x.shape[0] == 1:
+            raise ValueError(f"{message}1")
+        size = ops.shape(x)[0]
+        backend.require(size > 1, message, size)
+
     def _check_logits(self, name, network):
         """Raises a ValueError if a network is to give logits and ends in an activation."""
         activation = output_activation(network)
@@ -517,6 +536,11 @@ class VariationalModel(SteppedModel):
             "pixel_scale": self.pixel_scale,
             "min_log_std": self.min_log_std,
         }
+
+
+def _normalises_pixels(layer):
+    """Whether a batch normalisation also takes its statistics over places, not images alone."""
+    return not layer.trainable or len(layer.get_build_config()["input_shape"]) > 2
 
 
 class BatchMean(keras.losses.Loss):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import IMAGE_SHAPE, IMAGES, flat_networks, player_networks
+from tiny_models import IMAGE_SHAPE, IMAGES, flat_networks, network, player_networks
 
 from keras_disentangle.models import GAN, VAE
 
@@ -16,15 +16,16 @@ BYTES = (IMAGES * 255).astype("uint8")
 class Batches(keras.utils.PyDataset):
     """Four batches, of which one has another range."""
 
-    def __init__(self, bad):
+    def __init__(self, bad, last=4):
         super().__init__()
-        self._bad = bad
+        self._bad, self._last = bad, last
 
     def __len__(self):
         return 4
 
     def __getitem__(self, index):
-        return IMAGES[4 * index : 4 * index + 4] * (255 if index == self._bad else 1)
+        size = self._last if index == 3 else 4
+        return IMAGES[4 * index : 4 * index + size] * (255 if index == self._bad else 1)
 
 
 class Dicts(Batches):
@@ -161,6 +162,13 @@ def test_a_gaussian_model_says_that_its_images_were_large():
 def test_a_last_batch_that_is_too_small_moves_nothing():
     import tensorflow as tf
 
+    norm = network(IMAGE_SHAPE, keras.layers.Flatten(), keras.layers.BatchNormalization())
+    norm.add(keras.layers.Dense(4))
+    model = VAE(norm, flat_networks(2)["decoder"])
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="^`batch_size` must leave at least 2 images.* batch of 1"):
+        model.fit(tf.data.Dataset.from_tensor_slices(IMAGES[:5]).batch(4), verbose=0)
+
     model = gan(discriminator_steps=5)
     data = tf.data.Dataset.from_tensor_slices(IMAGES[:13]).batch(10)
     with pytest.raises(ValueError, match=r"^`batch_size` must leave at least 1 images to each of"):
@@ -168,6 +176,22 @@ def test_a_last_batch_that_is_too_small_moves_nothing():
         model.fit(data, verbose=0)
     assert int(model.step) == 1
     assert all(np.all(np.isfinite(w)) for w in model.get_weights())
+
+
+def test_vectors_of_one_image_are_not_normalised_by_their_batch():
+    norm = keras.layers.BatchNormalization
+    flat = [keras.layers.Flatten(), keras.layers.Dense(4)]
+    before, after = network(IMAGE_SHAPE, norm(), *flat), network(IMAGE_SHAPE, *flat, norm())
+    decoder = flat_networks(2)["decoder"]
+    for encoder, refused in ((before, False), (after, True)):
+        model = VAE(encoder, decoder)
+        model.compile("sgd")
+        if not refused:
+            model.fit(IMAGES[:5], batch_size=4, verbose=0)
+            continue
+        for x, size in ((IMAGES[:5], 4), (Batches(None, last=1), None)):
+            with pytest.raises(ValueError, match="^`batch_size` must leave at least 2 images"):
+                model.fit(x, batch_size=size, verbose=0)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="others exchange gradients")
