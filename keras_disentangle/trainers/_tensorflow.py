@@ -9,15 +9,18 @@ from keras import tree
 
 from keras_disentangle.losses._second_derivative import twice_differentiable
 
-# What `prepare` required, in the thread of each replica while it is traced.
+# What `prepare` requires, in the thread of each replica while it is traced.
 _tracing = threading.local()
 
 
 def train_step(model, batch):
-    _tracing.required = []
-    batch = model.prepare(batch)
+    required = _tracing.required = []
+    try:
+        batch = model.prepare(batch)
+    finally:
+        _tracing.required = None
     # A graph would not wait for it by itself: nothing that comes after uses what it gives.
-    with tf.control_dependencies(_tracing.required):
+    with tf.control_dependencies(required):
         return _train_step(model, batch)
 
 
@@ -71,14 +74,16 @@ def check_processes():
 
 
 def require(condition, message, value):
-    """In `prepare`: ends the step before anything moves unless a tensor is true.
+    """Ends the step unless a tensor is true: in `prepare`, before anything moves.
 
     XLA leaves this out. `message` ends where the value received follows. `readable_errors` makes a
     ValueError of it.
     """
     operation = tf.debugging.Assert(condition, [_MARK + message, value])
-    if operation is not None:  # None where it was looked at already, outside of a graph.
-        _tracing.required.append(operation)
+    required = getattr(_tracing, "required", None)
+    # Outside of a graph it has been looked at already, and is None.
+    if operation is not None and required is not None:
+        required.append(operation)
 
 
 @contextlib.contextmanager
