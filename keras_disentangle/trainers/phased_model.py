@@ -31,6 +31,7 @@ class PhasedModel(SteppedModel):
     ...     def __init__(self, encoder, decoder):
     ...         super().__init__()
     ...         self.encoder, self.decoder = encoder, decoder
+    ...         self.add_terms("error")
     ...         self.built = True
     ...
     ...     def phases(self):
@@ -39,7 +40,9 @@ class PhasedModel(SteppedModel):
     ...
     ...     def error(self, images, shared):
     ...         code, _ = ops.split(self.encoder(images, training=True), 2, axis=-1)
-    ...         return ops.mean(ops.square(self.decoder(code, training=True) - images))
+    ...         errors = ops.square(self.decoder(code, training=True) - images)
+    ...         self.track("error", errors)
+    ...         return ops.mean(errors)
     >>> model = Alternating(encoder, decoder)
     >>> model.compile(encoder_optimizer="adam", decoder_optimizer=keras.optimizers.SGD(0.1))
     >>> model.fit(images, batch_size=16)
