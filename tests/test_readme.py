@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 import keras_disentangle as kd
 
@@ -106,3 +107,70 @@ def test_measuring(capsys):
     exec(compile(example, "README.md", "exec"), names)
     assert set(names["scores"]) >= {"mig", "dci_completeness", "sap", "intervals"}
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def block_with(text, *changes):
+    """The one Python block that has the text, with what makes it quick."""
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (example,) = (block for block in blocks if text in block)
+    for old, new in changes:
+        assert example.count(old) == 1, old
+        example = example.replace(old, new)
+    return compile(example, "README.md", "exec")
+
+
+def test_training_on_rendered_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    example = block_with(
+        "data = kd.datasets.DSprites(image_size=32)",
+        (
+            "data.batches(100, seed=0, steps_per_epoch=400)",
+            "data.batches(8, seed=0, steps_per_epoch=1)",
+        ),
+        ("epochs=30", "epochs=3, verbose=0"),
+        ("epochs_per_stage=10, fade_steps=1000", "epochs_per_stage=1, fade_steps=1"),
+        ("kd.evaluate(model, data)", "kd.evaluate(model, data, num_samples=100, num_votes=10)"),
+    )
+    names = {}
+    exec(example, names)
+    assert "mig_sup" in capsys.readouterr().out
+    assert int(keras.models.load_model("model.keras").step) == 3
+
+
+def test_ones_own_networks(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (128, 28, 28, 1), dtype="uint8")
+    monkeypatch.setattr(kd.datasets, "load_images", lambda name, data_dir: (images, None))
+    names = {"kd": kd, "keras": keras}
+    vae = "kd.models.VAE(encoder, decoder, beta=4.0)"
+    exec(block_with(vae, ("epochs=5", "epochs=1, verbose=0")), names)
+    assert tuple(names["mean"].shape) == (100, 10)
+
+    exec(block_with("class Sparse", ("images / 255.0,", "images / 255.0, verbose=0,")), names)
+    model = names["model"]
+    assert int(model.step) == 4
+    assert float(model.ramps["sparsity"](400)) == pytest.approx(0.1)
+
+
+def test_the_hessian_penalty():
+    layers = (keras.layers.Dense(6, "tanh", name=f"norm_{i}") for i in (1, 2))
+    image = [keras.layers.Dense(16, "sigmoid"), keras.layers.Reshape((4, 4, 1))]
+    generator = keras.Sequential([keras.Input((3,)), *layers, *image])
+    discriminator = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    rng = np.random.default_rng(0)
+    names = {"kd": kd, "keras": keras, "generator": generator, "discriminator": discriminator}
+    names |= {"images": rng.random((32, 4, 4, 1), "float32"), "loss": 0.0, "weight": 0.1}
+    names["z"] = rng.standard_normal((4, 3), "float32")
+    exec(block_with("loss = loss + weight * penalty(z)"), names)
+    assert float(names["loss"]) > 0
+
+    exec(block_with('hessian_penalty={"outputs"', ("fit(images,", "fit(images, verbose=0,")), names)
+    assert int(names["model"].step) == 1
+    exec(block_with('ProgressiveGAN(weights="clevr_1fov", hessian_penalty={})'), names)
+    assert names["model"].ramps.keys() >= {"hessian_weight"}
+
+
+def test_the_features_of_a_published_network():
+    with pytest.raises(ValueError, match="vgg16.weights.h5"):  # which nobody has here
+        exec(block_with("FeatureNetwork.from_applications"), {"kd": kd})
