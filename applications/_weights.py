@@ -18,6 +18,11 @@ def available_weights():
 
     Returns:
         Dict from application (`"ProVLAE"`) to a list of names that its `weights` argument takes.
+
+    Example:
+
+    >>> kd.applications.available_weights()["InfoGAN"]
+    ['mnist']
     """
     found = {}
     for manifest in sorted(Path(__file__).parent.glob(f"*/weights/{MANIFEST}")):

@@ -198,7 +198,19 @@ def run(names, steps):
             assert Checker().check_output(want, got, flags), f"{source}states {want}gives {got}"
 
 
-@pytest.mark.parametrize("names, steps", collect())
+EXAMPLES = list(collect())
+
+
+def test_public_names_have_examples():
+    shown = {where.id.rpartition(".")[2] for where in EXAMPLES}
+    packages = [getattr(kd, name) for name in kd.__all__]
+    names = {name for package in packages for name in getattr(package, "__all__", ())}
+    assert len(names) > 100
+    # A table of names, and a base that is used by its subclasses.
+    assert names - shown == {"OBJECTIVES", "VariationalModel"}
+
+
+@pytest.mark.parametrize("names, steps", EXAMPLES)
 def test_runs(names, steps, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", no_download)
@@ -211,3 +223,19 @@ def test_runs(names, steps, tmp_path, monkeypatch, request):
             run(names, steps)
     else:
         run(names, steps)
+
+
+@pytest.mark.parametrize(
+    "want, got, alike",
+    [
+        ("(8, 3)", "torch.Size([8, 3])", True),
+        ("(8,)", "TensorShape([8])", True),
+        ("(8, 3)", "(8, 4)", False),
+        ("0.5", "0.50002", True),
+        ("0.5", "0.6", False),
+        ("[1, ...]", "[1, 2, 3]", True),
+    ],
+)
+def test_results_are_compared(want, got, alike):
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert Checker().check_output(f"{want}\n", f"{got}\n", flags) == alike

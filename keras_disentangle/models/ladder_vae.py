@@ -38,6 +38,13 @@ class LadderVAE(VariationalModel):
         ValueError: if the lists differ in length, networks do not fit each other, or another
             argument is out of range.
 
+    Example:
+
+    >>> from keras_disentangle.applications.provlae.networks import ladder_networks
+    >>> model = LadderVAE(**ladder_networks((32, 32, 1), rung_sizes=(2, 3)), beta=4.0)
+    >>> tuple(model.sample(5).shape), model.latent_dim
+    ((5, 32, 32, 1), 5)
+
     Reference: Zhao et al., 2017; equations 4-7 of Li et al., 2020.
     """
 

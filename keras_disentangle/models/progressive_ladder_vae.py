@@ -29,6 +29,13 @@ class ProgressiveLadderVAE(LadderVAE):
     Raises:
         ValueError: as `LadderVAE`, and if `gamma` is negative.
 
+    Example:
+
+    >>> from keras_disentangle.applications.provlae.networks import ladder_networks
+    >>> model = ProgressiveLadderVAE(**ladder_networks((32, 32, 1), rung_sizes=(2, 3)))
+    >>> sorted(model.ramps)
+    ['alpha_1', 'beta']
+
     Reference: Li et al., 2020 (pro-VLAE).
     """
 

@@ -95,7 +95,13 @@ class Ramp(keras.layers.Layer):
 
 
 def read(variable):
-    """The value of a scalar variable as a Python number, also where replicas mirror it."""
+    """The value of a scalar variable as a Python number, also where replicas mirror it.
+
+    Example:
+
+    >>> kd.schedules.read(model.step)
+    0
+    """
     if isinstance(variable, (int, float)):
         return variable
     return ops.convert_to_numpy(ops.convert_to_tensor(variable)).item()

@@ -14,6 +14,16 @@ class Phase:
         differentiates_shared: whether the gradient also flows through `shared`, what
             `PhasedModel.share` computed before the first phase. The phase must then be the first
             to move the variables that `share` depends on. For every other phase it is a constant.
+
+    Example:
+
+    >>> phase = kd.trainers.Phase(
+    ...     "decoder",
+    ...     (decoder,),
+    ...     lambda batch, shared: ops.mean(ops.square(decoder(shared, training=True) - batch)),
+    ... )
+    >>> len(phase.variables)
+    2
     """
 
     slot: str
