@@ -1,12 +1,11 @@
 """Generative adversarial networks."""
 
-import numbers
 from functools import partial
 
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_weight, is_choice
+from keras_disentangle._arguments import check_int, check_number, check_weight, is_choice
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.losses import HessianPenaltyLoss
 from keras_disentangle.losses.adversarial import (
@@ -119,11 +118,8 @@ class GAN(PhasedModel):
                 '`gradient_penalty` must be None, "r1" or "wgan_gp". '
                 f"Received: gradient_penalty={gradient_penalty!r}"
             )
-        is_decay = isinstance(ema_decay, numbers.Real) and 0 <= ema_decay < 1
-        if ema_decay is not None and not is_decay:
-            raise ValueError(
-                f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
-            )
+        if ema_decay is not None:
+            ema_decay = check_number("ema_decay", ema_decay, 0, below=1)
         if output_activation(discriminator) in RANGES:
             raise ValueError(
                 "`discriminator` must give logits, so it must not end in an activation (the "
@@ -174,7 +170,9 @@ class GAN(PhasedModel):
             self._check_batch_size(x.shape[0])
         else:
             backend.require(size >= self._smallest_batch, self._batch_message, size)
-        self.trackers["discriminator_loss"].look(x, self.bounded)
+        # XLA knows no such refusal: there the batch is noticed when it was trained on.
+        tracker, smallest = self.trackers["discriminator_loss"], self._smallest_batch
+        tracker.look(x, self.bounded, smallest, self._batch_message)
         n = size // self.discriminator_steps
         x = self._to_range(ops.cast(x, "float32"))
         parts = []
@@ -442,6 +440,7 @@ def _frozen_copy(network):
     copy = type(network).from_config(network.get_config())
     if not copy.built:
         copy.build_from_config(network.get_build_config())
+        copy.built = True  # Where a class has no `build`, Keras calls it and leaves this as it was.
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy

@@ -105,15 +105,18 @@ def test_no_word_where_the_range_is_known_or_given(recwarn):
     assert not [w for w in recwarn if "image_range" in str(w.message)]
 
 
-def test_discriminators_and_reconstructors_of_own_classes(tmp_path):
-    generator = dense((2,), 64, "sigmoid", reshape=IMAGE_SHAPE)
-    generator.trainable = False
-    space = LatentSpace([Normal(2, informative=True)])
-    players = (dense((2,), 64, "sigmoid", reshape=IMAGE_SHAPE), built(OwnPair(), *IMAGE_SHAPE))
+def test_players_and_reconstructors_of_own_classes(tmp_path):
+    generator, frozen = built(OwnGenerator(), 3), built(OwnGenerator(), 3)
+    frozen.trainable = False
+    players = generator, built(OwnPair(), *IMAGE_SHAPE)
+    space = LatentSpace([Normal(3, informative=True)])
+    arguments = {"seed": 0, "image_range": (-1, 1)}
     models = (
-        GAN(*players, ema_decay=0.5, seed=0),
-        InfoGAN(*players, QHead(space), space, seed=0),
-        ShiftPrediction(generator, built(OwnPair(), 8, 8, 2), LatentDirections(2, 1), seed=0),
+        GAN(*players, ema_decay=0.5, **arguments),
+        InfoGAN(*players, QHead(space), space, **arguments),
+        ShiftPrediction(
+            frozen, built(OwnPair(), 8, 8, 2), LatentDirections(3, 1), space, **arguments
+        ),
     )
     for model in models:
         fit(model, epochs=1, compile_with={"run_eagerly": True})
@@ -237,8 +240,10 @@ def test_whole_models_are_exported(tmp_path):
     codes = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
     model = GAN(**player_networks(3))
     model.export(tmp_path / "gan", verbose=0)
-    served = tf.saved_model.load(tmp_path / "gan").serve(codes)
+    loaded = tf.saved_model.load(tmp_path / "gan")
+    served = loaded.serve(codes)
     np.testing.assert_allclose(served, model.decode(codes), rtol=1e-5)
     vae().export(tmp_path / "vae", verbose=0)
-    outputs = tf.saved_model.load(tmp_path / "vae").serve(IMAGES)
+    loaded = tf.saved_model.load(tmp_path / "vae")
+    outputs = loaded.serve(IMAGES)
     assert outputs["reconstruction"].shape == IMAGES.shape
