@@ -119,6 +119,7 @@ def block_with(text, *changes):
     return compile(example, "README.md", "exec")
 
 
+@pytest.mark.one_backend
 def test_training_on_rendered_images(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     example = block_with(
@@ -151,6 +152,7 @@ def test_ones_own_networks(monkeypatch):
     assert float(model.ramps["sparsity"](400)) == pytest.approx(0.1)
 
 
+@pytest.mark.one_backend
 def test_the_hessian_penalty():
     layers = (keras.layers.Dense(6, "tanh", name=f"norm_{i}") for i in (1, 2))
     image = [keras.layers.Dense(16, "sigmoid"), keras.layers.Reshape((4, 4, 1))]
