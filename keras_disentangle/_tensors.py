@@ -30,7 +30,7 @@ def to_numpy(name, x):
         elif isinstance(x, keras.Variable):
             x = ops.convert_to_numpy(x)
         array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except (TypeError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
         raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={x!r}") from error
     if array.dtype.name == "bfloat16":
         array = array.astype("float32")

@@ -172,25 +172,15 @@ def use_statistics_of_reconstructions(model, images, num_batches=100, batch_size
         num_batches, batch_size: how many images, at random, in all and at once.
         seed: of the images and the codes.
     """
-    norms = [
-        layer
-        for network in model.generative_networks
-        for layer in network._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    momenta = [layer.momentum for layer in norms]
     rng = np.random.default_rng(seed)
-    try:
-        for done in range(num_batches):
-            for layer in norms:
-                layer.momentum = done / (done + 1)
+
+    def codes():
+        for _ in range(num_batches):
             chosen = to_float(images[np.sort(rng.choice(len(images), batch_size, replace=False))])
             mean, log_var = (ops.convert_to_numpy(part) for part in model.encode(chosen))
-            z = mean + np.exp(0.5 * log_var) * rng.standard_normal(mean.shape)
-            model.generate(model.split(ops.convert_to_tensor(z, "float32")), training=True)
-    finally:
-        for layer, momentum in zip(norms, momenta, strict=True):
-            layer.momentum = momentum
+            yield mean + np.exp(0.5 * log_var) * rng.standard_normal(mean.shape)
+
+    model.average_statistics(codes())
 
 
 def accuracy(judge, images, labels):

@@ -1,6 +1,7 @@
 """The images that models are given: their shape and range, before anything is done with them."""
 
 import inspect
+import random
 import warnings
 from collections import namedtuple
 
@@ -87,13 +88,17 @@ def check_image_batch(name, x, image_shape, bounded):
         if shape[0] == 0:
             raise ValueError(f"`{name}` must hold at least one image. Received: an empty array")
         return
-    try:
-        values = to_numpy(name, x)
-    except (ValueError, NotImplementedError):
-        if isinstance(x, np.ndarray):
-            raise
-        return
-    _check_range(name, np.min(values), np.max(values), bounded)
+    if isinstance(x, np.ndarray):
+        low, high = np.min(to_numpy(name, x)), np.max(x)
+    else:
+        # Two numbers leave the device, not the images.
+        values = keras.ops.cast(x, "float32")
+        extremes = keras.ops.stack([keras.ops.min(values), keras.ops.max(values)])
+        try:
+            low, high = to_numpy(name, extremes)
+        except ValueError:
+            return
+    _check_range(name, low, high, bounded)
 
 
 def check_devices(sizes):
@@ -129,7 +134,13 @@ def _first_batches(name, data):
         length = data.num_batches
         if length == 0:
             raise ValueError(f"`{name}` must hold at least one batch. Received: an empty data set")
-        return data, [data[i] for i in ({0, length - 1} if length else {0})]
+        # A look draws nothing from what the batches of training will draw from.
+        states = random.getstate(), np.random.get_state()
+        try:
+            return data, [data[i] for i in ({0, length - 1} if length else {0})]
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
     if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
         raise ValueError(
             f"`{name}` must be an array of images, or a data set or generator of batches. "

@@ -1,11 +1,12 @@
 """Generative adversarial networks."""
 
+import numbers
 from functools import partial
 
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_number, check_weight, is_choice
+from keras_disentangle._arguments import check_int, check_weight, is_choice
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.losses import HessianPenaltyLoss
 from keras_disentangle.losses.adversarial import (
@@ -118,8 +119,11 @@ class GAN(PhasedModel):
                 '`gradient_penalty` must be None, "r1" or "wgan_gp". '
                 f"Received: gradient_penalty={gradient_penalty!r}"
             )
-        if ema_decay is not None:
-            ema_decay = check_number("ema_decay", ema_decay, 0, below=1)
+        is_decay = isinstance(ema_decay, numbers.Real) and 0 <= ema_decay < 1
+        if ema_decay is not None and (isinstance(ema_decay, bool) or not is_decay):
+            raise ValueError(
+                f"`ema_decay` must be None or in [0, 1). Received: ema_decay={ema_decay!r}"
+            )
         if output_activation(discriminator) in RANGES:
             raise ValueError(
                 "`discriminator` must give logits, so it must not end in an activation (the "

@@ -14,7 +14,6 @@ from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
 from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._networks import batch_normalizations, output_activation
-from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
@@ -193,11 +192,13 @@ class VariationalModel(SteppedModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        smallest = 1
         if training:
-            self._check_batch_size(x)
+            smallest = self._smallest_batch
+            self._check_batch_size(x.shape[0])
         # Batches of `tf.data` and generators come as they are: bytes, float64.
         x = ops.cast(x, y_pred["mean"].dtype)
-        self.term_trackers["reconstruction"].look(x, self.bounded)
+        self.term_trackers["reconstruction"].look(x, self.bounded, smallest, _TOO_SMALL)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
         means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
         kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
@@ -264,6 +265,7 @@ class VariationalModel(SteppedModel):
                     "its KL term), its terms are logged, and codes are measured by the callback "
                     f"`FactorMetrics`. Received: {name}={value!r}"
                 )
+        self._auto_scale_loss = kwargs.get("auto_scale_loss", True)
         super().compile(optimizer=optimizer, **kwargs)
 
     def check_batch(self, x):
@@ -282,8 +284,7 @@ class VariationalModel(SteppedModel):
         arguments = fit_arguments(*args, **kwargs)
         x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
         arguments["x"] = x.data
-        if 1 in x.sizes:
-            self._check_batch_size(np.empty((1, *self.image_shape)))
+        self._check_batch_size(min(x.sizes))
         if arguments.get("validation_data") is not None:
             given, size = arguments["validation_data"], arguments.get("validation_batch_size")
             given = self._images("validation_data", given, size, labelled=True)
@@ -443,6 +444,21 @@ class VariationalModel(SteppedModel):
         """
         num_batches = check_int("num_batches", num_batches)
         batch_size = check_int("batch_size", batch_size, minimum=2)
+        generator = keras.random.SeedGenerator(check_seed("seed", seed))
+        shape = (batch_size, self.latent_dim)
+        self.average_statistics(
+            keras.random.normal(shape, seed=generator) for _ in range(num_batches)
+        )
+
+    def average_statistics(self, codes):
+        """Sets the moving statistics of the decoder's batch normalisations to means over batches.
+
+        Args:
+            codes: iterable of batches of codes (n, latent_dim), of which each is decoded once.
+
+        Raises:
+            ValueError: if a batch normalisation is frozen.
+        """
         norms = batch_normalizations(*self.generative_networks)
         if frozen := [layer.path for layer in norms if not layer.trainable]:
             raise ValueError(
@@ -452,12 +468,11 @@ class VariationalModel(SteppedModel):
         if not norms:
             return
         momenta = [layer.momentum for layer in norms]
-        generator = keras.random.SeedGenerator(check_seed("seed", seed))
         try:
-            for done in range(num_batches):
+            for done, z in enumerate(codes):
                 for layer in norms:
                     layer.momentum = done / (done + 1)
-                z = keras.random.normal((batch_size, self.latent_dim), seed=generator)
+                z = ops.convert_to_tensor(z, "float32")
                 self.generate(self.split(z), training=True)
         finally:
             for layer, momentum in zip(norms, momenta, strict=True):
@@ -471,19 +486,14 @@ class VariationalModel(SteppedModel):
     def _images(self, name, data, batch_size=None, **options):
         return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
 
-    def _check_batch_size(self, x):
-        """Ends a step on one image whose vectors would be normalised by their batch."""
-        norms = batch_normalizations(self)
-        if x.shape[0] not in (None, 1) or all(map(_normalises_pixels, norms)):
-            return
-        message = (
-            "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
-            "normalisation of the vectors of one image gives zeros. Received: a batch of "
-        )
-        if x.shape[0] == 1:
-            raise ValueError(f"{message}1")
-        size = ops.shape(x)[0]
-        backend.require(size > 1, message, size)
+    @property
+    def _smallest_batch(self):
+        """2 where vectors are normalised by their batch, which makes zeros of a single one."""
+        return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
+
+    def _check_batch_size(self, size):
+        if size is not None and size < self._smallest_batch:
+            raise ValueError(f"{_TOO_SMALL}{size}")
 
     def _check_logits(self, name, network):
         """Raises a ValueError if a network is to give logits and ends in an activation."""
@@ -517,10 +527,11 @@ class VariationalModel(SteppedModel):
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
+            "auto_scale_loss": self._auto_scale_loss,
         }
 
     def compile_from_config(self, config):
-        known = {"jit_compile", "steps_per_execution", "run_eagerly"}
+        known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
         optimizer = keras.optimizers.deserialize(config["optimizer"])
         self.compile(optimizer, **{k: v for k, v in config.items() if k in known})
         # Its variables, so that a file's values can be loaded into them.
@@ -536,6 +547,12 @@ class VariationalModel(SteppedModel):
             "pixel_scale": self.pixel_scale,
             "min_log_std": self.min_log_std,
         }
+
+
+_TOO_SMALL = (
+    "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
+    "normalisation of the vectors of one image gives zeros. Received: a batch of "
+)
 
 
 def _normalises_pixels(layer):

@@ -37,7 +37,9 @@ class FiniteMean(keras.metrics.Mean):
     def update_state(self, values, sample_weight=None):
         values = ops.stop_gradient(ops.convert_to_tensor(values))
         super().update_state(values, sample_weight)
-        is_bad = ops.logical_not(ops.all(ops.isfinite(values)))
+        self._notice(ops.logical_not(ops.all(ops.isfinite(values))))
+
+    def _notice(self, is_bad):
         known, step = ops.convert_to_tensor(self.not_finite), ops.cast(self._step(), "int32")
         self.not_finite.assign(ops.where((known == 0) & is_bad, step + 1, known))
 
@@ -60,10 +62,10 @@ class FiniteMean(keras.metrics.Mean):
 
 
 class GuardedMean(FiniteMean):
-    """The mean of a term that becomes NaN, and so ends a run, when images are out of their range.
+    """The mean of a term that becomes NaN, and so ends a run, when a batch of images is not right.
 
-    `look` sees every batch, wherever it comes from, inside the compiled step. The weights have then
-    made one step too many, by finite numbers.
+    That is when they are out of their range, or too few. `look` sees every batch, wherever it comes
+    from, inside the compiled step. The weights have then made one step too many.
 
     Args:
         name, step: as in `FiniteMean`.
@@ -71,17 +73,25 @@ class GuardedMean(FiniteMean):
 
     def __init__(self, name, step):
         super().__init__(name, step)
-        self._bounded = None
-        # How far images lay below 0 and above 1, and whether that was refused: 0 while all is well.
-        self.below, self.above, self.refused = (
+        self._bounded, self._message = None, ""
+        # How far images lay below 0 and above 1, whether that was refused, and the size of a batch
+        # that was too small, plus 1: 0 while all is well.
+        self.below, self.above, self.refused, self.too_small = (
             self.add_variable(
                 shape=(), initializer="zeros", aggregation="only_first_replica", name=part
             )
-            for part in ("below", "above", "refused")
+            for part in ("below", "above", "refused", "too_small")
         )
 
-    def look(self, images, bounded):
-        """Takes notice of a batch; `bounded` is why images must lie in [0, 1], or `None`."""
+    def look(self, images, bounded, smallest=1, message=""):
+        """Takes notice of a batch.
+
+        Args:
+            images: the batch.
+            bounded: why images must lie in [0, 1], or `None`.
+            smallest: how many there must be at least.
+            message: what is said of fewer, up to their number.
+        """
         images = ops.stop_gradient(ops.cast(images, "float32"))
         below, above = -ops.min(images), ops.max(images) - 1.0
         self.below.assign(ops.maximum(self.below, below))
@@ -90,12 +100,23 @@ class GuardedMean(FiniteMean):
         if bounded is not None:
             is_out = ops.cast(ops.maximum(below, above) > TOLERANCE, "float32")
             self.refused.assign(ops.maximum(self.refused, is_out))
+        if smallest > 1:
+            self._message = message
+            size = ops.cast(ops.shape(images)[0], "float32")
+            found = ops.where(size < smallest, size + 1.0, 0.0)
+            self.too_small.assign(ops.maximum(self.too_small, found))
 
     def update_state(self, values, sample_weight=None):
-        refused = ops.convert_to_tensor(self.refused) > 0
-        super().update_state(ops.where(refused, float("nan"), values), sample_weight)
+        super().update_state(values, sample_weight)
+        # There may be no values, of a batch that was too small.
+        refused = ops.maximum(self.refused, self.too_small) > 0
+        total = ops.convert_to_tensor(self.total)
+        self.total.assign(ops.where(refused, float("nan"), total))
+        self._notice(refused)
 
     def refusal(self):
+        if size := max(by_replica(self.too_small)):
+            return f"{self._message}{size - 1:g}"
         if not max(by_replica(self.refused)):
             return ""
         return (

@@ -162,13 +162,6 @@ def test_a_gaussian_model_says_that_its_images_were_large():
 def test_a_last_batch_that_is_too_small_moves_nothing():
     import tensorflow as tf
 
-    norm = network(IMAGE_SHAPE, keras.layers.Flatten(), keras.layers.BatchNormalization())
-    norm.add(keras.layers.Dense(4))
-    model = VAE(norm, flat_networks(2)["decoder"])
-    model.compile("sgd")
-    with pytest.raises(ValueError, match="^`batch_size` must leave at least 2 images.* batch of 1"):
-        model.fit(tf.data.Dataset.from_tensor_slices(IMAGES[:5]).batch(4), verbose=0)
-
     model = gan(discriminator_steps=5)
     data = tf.data.Dataset.from_tensor_slices(IMAGES[:13]).batch(10)
     with pytest.raises(ValueError, match=r"^`batch_size` must leave at least 1 images to each of"):
@@ -192,6 +185,22 @@ def test_vectors_of_one_image_are_not_normalised_by_their_batch():
         for x, size in ((IMAGES[:5], 4), (Batches(None, last=1), None)):
             with pytest.raises(ValueError, match="^`batch_size` must leave at least 2 images"):
                 model.fit(x, batch_size=size, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="`tf.data` alone hides sizes")
+def test_a_last_batch_that_is_too_small_is_noticed_by_xla_too():
+    import tensorflow as tf
+
+    norm = network(IMAGE_SHAPE, keras.layers.Flatten(), keras.layers.BatchNormalization())
+    norm.add(keras.layers.Dense(4))
+    model = VAE(norm, flat_networks(2)["decoder"])
+    model.compile("sgd", jit_compile=True)
+    with pytest.raises(ValueError, match="`batch_size` must leave at least 2 images.* batch of 1"):
+        model.fit(tf.data.Dataset.from_tensor_slices(IMAGES[:5]).batch(4), verbose=0)
+    model = gan(discriminator_steps=5)
+    model.compile(generator_optimizer="sgd", discriminator_optimizer="sgd", jit_compile=True)
+    with pytest.raises(ValueError, match="`batch_size` must leave at least 1 images.* batch of 3"):
+        model.fit(tf.data.Dataset.from_tensor_slices(IMAGES[:13]).batch(10), verbose=0)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="others exchange gradients")
