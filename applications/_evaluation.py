@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import math
 import platform
-import zipfile
 from pathlib import Path
 
 import keras
@@ -15,7 +14,7 @@ from keras import ops
 from keras_disentangle.applications import _runs
 
 import keras_disentangle as kd
-from keras_disentangle._files import open_npz
+from keras_disentangle._files import is_zip, open_npz
 from keras_disentangle.evaluation import METRICS
 from keras_disentangle.visualization import (
     enlarge,
@@ -137,7 +136,7 @@ def factor_data(name, image_shape, data_dir=None):
 
 def _arrays(path):
     """The names of the arrays in an npz file, none of what is no such file."""
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return []
     with open_npz(path) as arrays:
         return list(arrays)

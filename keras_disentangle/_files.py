@@ -45,6 +45,14 @@ def read_json(path, *keys):
     return content
 
 
+def is_zip(path):
+    """Whether a file is a zip archive, if a damaged one: what opens it then says so."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # raised of one that seems to be a part of several
+        return True
+
+
 @contextlib.contextmanager
 def open_zip(path, kind="zip"):
     """A zip file, as a `zipfile.ZipFile`, all of whose members stay within it.

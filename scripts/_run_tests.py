@@ -23,6 +23,7 @@ NUMPY_ALONE = [
 ]
 # The parts of a backend's tests: balanced, and at an end before a process holds much memory.
 MODELS = ["tests/models", "tests/trainers"]
+CALLBACKS = ["tests/callbacks", "tests/test_shared_table.py"]
 APPLICATIONS = ["tests/applications", "tests/test_evaluation.py", "tests/test_readme.py"]
 NO_TESTS = 5  # pytest's exit status
 
@@ -33,7 +34,7 @@ def jobs(backends, arguments):
     """Names, backends and arguments of the processes, those that take long first."""
     by_speed = sorted(backends, key=QUICKEST.index)
     whole = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
-    rest = [] if whole else MODELS + APPLICATIONS
+    rest = [] if whole else MODELS + CALLBACKS + APPLICATIONS
     found = []
     for backend in reversed(by_speed):
         ignored = rest if backend == backends[0] and whole else rest + NUMPY_ALONE
@@ -42,6 +43,7 @@ def jobs(backends, arguments):
         found.append((backend, backend, [*(f"--ignore={path}" for path in ignored), *common]))
         if not whole:
             found.append((f"{backend}, models", backend, [*MODELS, *common]))
+            found.append((f"{backend}, callbacks", backend, [*CALLBACKS, *common]))
             found.append((f"{backend}, applications", backend, [*APPLICATIONS, *common]))
     if not whole:
         found.append((f"{backends[0]}, NumPy alone", backends[0], [*NUMPY_ALONE, *arguments]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_disentangle._files import open_zip
+from keras_disentangle._files import is_zip, open_zip
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 
@@ -101,7 +101,7 @@ def _load(path):
         return _load_safetensors(path)
     torch = _module("torch", path)
     # Files older than PyTorch 1.6 are no archives, which alone have checksums and can be mapped.
-    mapped = zipfile.is_zipfile(path)
+    mapped = is_zip(path)
     if mapped:
         _check_archive(path)
     try:

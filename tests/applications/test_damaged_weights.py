@@ -1,6 +1,7 @@
 """Files of weights that are damaged, lie, refer to other files or hold NaN are refused by name."""
 
 import json
+import struct
 import zipfile
 
 import h5py
@@ -255,6 +256,18 @@ def test_one_bit_of_a_checkpoint(tmp_path, place):
         assert "a.pt" in str(error)
     else:  # what was hit has no meaning, such as a date or what pads a member
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("read", [checkpoint.read_state_dict, checkpoint.read_directions])
+def test_a_checkpoint_that_seems_to_be_one_part_of_several(tmp_path, read):
+    path = state_dict(tmp_path / "a.pt")
+    content = path.read_bytes()
+    end = content.rfind(b"PK\5\6")
+    # The locator of the zip64 format, which names five disks.
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 5)
+    path.write_bytes(content[:end] + locator + content[end:])
+    with pytest.raises(ValueError, match=r"a\.pt.* zipfiles that span multiple disks"):
+        read(path)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
