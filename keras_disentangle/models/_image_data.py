@@ -177,13 +177,13 @@ def _checked(name, x, image_shape, bounded):
         part = to_numpy(name, x[start : start + rows])
         # The minimum of numbers among which one is NaN is NaN.
         low, high = np.minimum(low, np.min(part)), np.maximum(high, np.max(part))
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
     _check_range(name, low, high, bounded)
     return low, high
 
 
 def _check_range(name, low, high, bounded):
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
     if bounded is not None and (low < -TOLERANCE or high > 1 + TOLERANCE):
         raise ValueError(
             f"`{name}` must lie in [0, 1] {bounded} (divide uint8 images by 255). "

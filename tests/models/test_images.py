@@ -244,6 +244,17 @@ def test_no_loss_or_metrics():
         GAN(**player_networks(3)).compile("adam")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_single_batches_that_are_not_finite(value):
+    images = IMAGES.copy()
+    images[3, 2, 1, 0] = value
+    model, players = vae(observation="gaussian"), GAN(**player_networks(3))
+    for call in (model.encode, model.train_on_batch, model.test_on_batch, players.train_on_batch):
+        for batch in (images, ops.convert_to_tensor(images)):
+            with pytest.raises(ValueError, match="`x` must hold finite numbers"):
+                call(batch)
+
+
 def test_results_hold_no_graph():
     model, players = vae(), GAN(**player_networks(3))
     mean, log_var = model.encode(IMAGES)
