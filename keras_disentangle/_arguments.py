@@ -103,6 +103,14 @@ def check_callable(name, value):
     return value
 
 
+def listed(value):
+    """The parts of `value` as a list, or a TypeError, also of a tensor that has no values yet."""
+    try:
+        return list(value)
+    except NotImplementedError as error:
+        raise TypeError(str(error)) from error
+
+
 def _integer(value):
     """As an int, or `None`: no bool, text, fraction or array of several."""
     if isinstance(value, (bool, np.bool_)):

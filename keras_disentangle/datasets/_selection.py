@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._arguments import check_int, check_seed, listed
 from keras_disentangle._tensors import to_numpy
 
 MOST_ROWS = 2**27  # drawn at once: 1 GiB of numbers
@@ -50,8 +50,8 @@ def draw_index(n, count, rng):
 def check_names(name, names):
     """Names as a tuple of different strings, or a ValueError."""
     try:
-        found = () if isinstance(names, str) else tuple(map(_as_text, names))
-    except (TypeError, NotImplementedError):  # The latter of a tensor without values.
+        found = () if isinstance(names, str) else tuple(map(_as_text, listed(names)))
+    except TypeError:
         found = ()
     if not found or len(set(found)) < len(found):
         raise ValueError(f"`{name}` must be different strings. Received: {name}={names!r}")

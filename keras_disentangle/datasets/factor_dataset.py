@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import check_image_shape
 from keras_disentangle.datasets._selection import (
@@ -41,8 +41,8 @@ class FactorDataset:
     def __init__(self, factor_names, factor_sizes, image_shape):
         self.factor_names = check_names("factor_names", factor_names)
         try:
-            sizes = tuple(factor_sizes)
-        except (TypeError, NotImplementedError) as error:  # The latter of a tensor without values.
+            sizes = listed(factor_sizes)
+        except TypeError as error:
             raise ValueError(
                 f"`factor_sizes` must be integers. Received: factor_sizes={factor_sizes!r}"
             ) from error

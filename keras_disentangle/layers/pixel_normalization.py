@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_number
 from keras_disentangle._image_format import check_channels_last
-from keras_disentangle._tensors import check_rank, widen
+from keras_disentangle._tensors import as_floats, check_rank
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -42,7 +42,7 @@ class PixelNormalization(keras.layers.Layer):
 
     def call(self, x):
         check_rank("x", x, 1)
-        wide = widen(x)
+        wide = as_floats(x=x)
         mean_square = ops.mean(ops.square(wide), axis=-1, keepdims=True)
         return ops.cast(wide * ops.rsqrt(mean_square + self.epsilon), x.dtype)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_seed, check_weight, is_choice
+from keras_disentangle._arguments import check_int, check_seed, check_weight, is_choice, listed
 from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle.layers import GaussianSampling
@@ -80,8 +80,8 @@ class VariationalModel(SteppedModel):
                 f"Received: observation={observation!r}"
             )
         try:
-            image_shape = tuple(check_int("image_shape", side) for side in image_shape)
-        except (TypeError, NotImplementedError):  # The latter of a tensor without values.
+            image_shape = tuple(check_int("image_shape", side) for side in listed(image_shape))
+        except TypeError:
             image_shape = ()
         if len(image_shape) != 3:
             raise ValueError(
@@ -97,8 +97,8 @@ class VariationalModel(SteppedModel):
                 f"Received: pixel_scale={pixel_scale!r}"
             )
         try:
-            self.rung_sizes = tuple(check_int("rung_sizes", size) for size in rung_sizes)
-        except (TypeError, NotImplementedError) as error:
+            self.rung_sizes = tuple(check_int("rung_sizes", size) for size in listed(rung_sizes))
+        except TypeError as error:
             raise ValueError(
                 f"`rung_sizes` must be integers. Received: rung_sizes={rung_sizes!r}"
             ) from error

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, listed
 from keras_disentangle._tensors import to_numpy
 
 
@@ -37,7 +37,7 @@ def split_rungs(latent, rungs):
 def rung_sizes(rungs):
     """`rungs` as a tuple of positive sizes, empty if it is anything else."""
     try:
-        return tuple(check_int("rungs", size) for size in rungs)
+        return tuple(check_int("rungs", size) for size in listed(rungs))
     except (TypeError, ValueError):
         return ()
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_number
+from keras_disentangle._arguments import check_number, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._figure import drawn, new_figure
 from keras_disentangle.visualization.image_grid import image_grid
@@ -47,7 +47,10 @@ def information_flow(stages, images=None, path=None):
         raise ValueError(f"`stages` must hold finite numbers. Received: stages={stages}")
     number = rungs[0].size
     if images is not None:
-        images = [to_numpy("images", rows) for rows in images] if np.iterable(images) else []
+        try:
+            images = [to_numpy("images", rows) for rows in listed(images)]
+        except TypeError:
+            images = []
     if images is not None and [rows.shape[:1] for rows in images] != [(number,)] * len(rungs):
         raise ValueError(
             f"`images` must hold, for each of {len(rungs)} stages, {number} rows of images. "

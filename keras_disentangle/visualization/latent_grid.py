@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, listed
 from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
 from keras_disentangle.visualization._rungs import dimension_names, split_rungs
 from keras_disentangle.visualization._traverse import checked_values, decoded
@@ -57,7 +57,7 @@ def latent_grid(
 
 def _check_dims(dims, size):
     try:
-        row, column = (check_int("dims", dim, minimum=0, maximum=size - 1) for dim in dims)
+        row, column = (check_int("dims", dim, minimum=0, maximum=size - 1) for dim in listed(dims))
     except (TypeError, ValueError):
         row = column = None
     if row == column:

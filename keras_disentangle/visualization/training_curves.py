@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_disentangle._arguments import check_choice
+from keras_disentangle._arguments import check_choice, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._figure import (
     LINE_STYLES,
@@ -98,7 +98,7 @@ def training_curves(
 
 def _check(label, curve):
     try:
-        steps, values = (to_numpy("curves", numbers).astype("float64") for numbers in curve)
+        steps, values = (to_numpy("curves", numbers).astype("float64") for numbers in listed(curve))
     except (TypeError, ValueError):
         steps = values = np.zeros(0)
     if steps.ndim != 1 or not steps.size or steps.shape != values.shape:
