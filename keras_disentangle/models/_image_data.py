@@ -178,6 +178,12 @@ def _checked(name, x, image_shape, bounded):
         # The minimum of numbers among which one is NaN is NaN.
         low, high = np.minimum(low, np.min(part)), np.maximum(high, np.max(part))
     _check_range(name, low, high, bounded)
+    if bounded is None and high > 15:
+        warnings.warn(
+            f"`{name}` holds values up to {high:g}. Images are meant to lie in [0, 1]: divide "
+            "uint8 images by 255.",
+            stacklevel=5,
+        )
     return low, high
 
 

@@ -16,7 +16,7 @@ RANGES = {
     "hard_tanh": (-1.0, 1.0),
 }
 # Activations after which images have no lower or no upper bound.
-_UNBOUNDED = ("linear", "relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")
+_UNBOUNDED = ("linear", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")
 
 
 def check_range(image_range, generator, code_dim=None):
@@ -53,7 +53,7 @@ def _inferred(generator, code_dim):
         return RANGES[activation], f"its {activation}"
     if activation in _UNBOUNDED or code_dim is None:
         return None, None
-    found = _range_of_samples(generator, code_dim)
+    found = range_of_samples(generator, code_dim)
     if found is None:
         warnings.warn(
             "`image_range` cannot be inferred from `generator`: its images are taken as they are, "
@@ -71,7 +71,7 @@ def _inferred(generator, code_dim):
     return found, "images that it gave"
 
 
-def _range_of_samples(generator, code_dim):
+def range_of_samples(generator, code_dim):
     """[0, 1] or [-1, 1] if images of large codes come to both ends of it, and not beyond."""
     codes = np.random.default_rng(0).normal(size=(32, code_dim)) * 1e3
     images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)

@@ -186,6 +186,8 @@ def _activation_name(operation):
         return _activation_name(operation.layer)
     # `ops.tanh(x)`, or a layer such as `ReLU`.
     named = _ACTIVATIONS.get(type(operation).__name__)
+    if named is None and getattr(operation, "activation", "") is None:
+        return "linear"
     return named or getattr(getattr(operation, "activation", None), "__name__", None)
 
 

@@ -85,7 +85,8 @@ class FrozenGeneratorModel(PhasedModel):
         self.argument = argument
         self.num_classes, self.labels = self._classes(labels, num_classes)
         self.path_size = check_weight("path_size", path_size)
-        self.image_range, _ = check_range(image_range, generator)
+        code_dim = space.dim if self.labels is None else None
+        self.image_range, _ = check_range(image_range, generator, code_dim)
         self.built = True
 
     # Training

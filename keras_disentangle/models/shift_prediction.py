@@ -90,6 +90,7 @@ class ShiftPrediction(FrozenGeneratorModel):
         self.reconstructor = reconstructor
         self.add_terms("direction_loss", "step_loss")
         self.trackers["direction_accuracy"] = keras.metrics.Mean("direction_accuracy")
+        self.trackers["direction_accuracy"]._direction = "up"
 
     def phases(self):
         return [Phase("directions", (self.directions, self.reconstructor), self.objective)]

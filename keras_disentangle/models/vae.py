@@ -1,11 +1,15 @@
 """The (beta-)VAE."""
 
+import warnings
+
 import keras
 
+from keras_disentangle.models._image_range import range_of_samples
 from keras_disentangle.models._networks import (
     check_apart,
     check_shape,
     network_shapes,
+    output_activation,
     posterior,
     posterior_size,
     serialize,
@@ -60,6 +64,15 @@ class VAE(VariationalModel):
         self.encoder = encoder
         self.decoder = decoder
         self._check_logits("decoder", decoder)
+        if self.observation == "bernoulli" and output_activation(decoder) is None:
+            found = range_of_samples(decoder, size)
+            if found is not None:
+                warnings.warn(
+                    "`decoder` must give logits for Bernoulli observations, but what it gives "
+                    f"seems to be bounded, by {found}: leave its last activation out (the model "
+                    "applies the sigmoid itself).",
+                    stacklevel=2,
+                )
         check_apart(encoder=encoder, decoder=decoder)
         self.built = True
 

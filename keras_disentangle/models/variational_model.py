@@ -282,6 +282,11 @@ class VariationalModel(SteppedModel):
                 outside [0, 1] where they must not; as `SteppedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
+        if arguments.get("class_weight") is not None:
+            raise ValueError(
+                "`class_weight` must be left out: labels are of no use here. Give each image's "
+                f"`sample_weight`. Received: class_weight={arguments['class_weight']!r}"
+            )
         x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
         arguments["x"] = x.data
         self._check_batch_size(min(x.sizes))

@@ -111,5 +111,16 @@ def require(condition, message, value):
     """Sizes are known while the step is traced, so they were checked before."""
 
 
+@contextlib.contextmanager
 def readable_errors():
-    return contextlib.nullcontext()
+    """Says of a batch that devices cannot share what is to be done."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error).__name__ != "IndivisibleError":
+            raise
+        raise ValueError(
+            "Every batch must be shared out evenly among the devices, also the last of an epoch: "
+            "leave out the images that are left over (`drop_remainder`), or choose another "
+            f"`batch_size`. Received: {error}"
+        ) from None

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_disentangle._files import check_weights_file
 from keras_disentangle.schedules import Ramp, read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.terms import (
@@ -79,6 +80,16 @@ class SteppedModel(keras.Model):
             return super().train_on_batch(x, *args, **kwargs)
 
     # Saving
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """`keras.Model.load_weights`.
+
+        Raises:
+            ValueError: if the file is missing or damaged, or holds a number that is not finite.
+        """
+        if str(filepath).endswith((".h5", ".hdf5", ".keras")):
+            check_weights_file(filepath)
+        return super().load_weights(filepath, *args, **kwargs)
 
     def save(self, filepath, *args, **kwargs):
         """`keras.Model.save`, to a `.keras` file.

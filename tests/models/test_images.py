@@ -276,3 +276,13 @@ def test_gradients_with_respect_to_codes_flow():
 def test_an_array_in_a_file(tmp_path):
     np.save(tmp_path / "images.npy", IMAGES)
     gan().fit(np.load(tmp_path / "images.npy", mmap_mode="r"), batch_size=16, verbose=0)
+
+
+def test_classes_weigh_nothing():
+    with pytest.raises(ValueError, match="`class_weight` must be left out"):
+        vae().fit(IMAGES, np.zeros(16), class_weight={0: 2.0}, verbose=0)
+
+
+def test_a_word_on_large_images_where_nothing_bounds_them():
+    with pytest.warns(UserWarning, match="`x` holds values up to 25[0-9].*: divide uint8 images"):
+        vae(observation="gaussian").evaluate(BYTES, verbose=0)

@@ -8,7 +8,14 @@ from tiny_models import IMAGE_SHAPE, IMAGES, dense, fit, flat_networks, numbers,
 
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections, QHead
-from keras_disentangle.models import GAN, VAE, InfoGAN, LadderVAE, ShiftPrediction
+from keras_disentangle.models import (
+    GAN,
+    VAE,
+    DirectionDiscovery,
+    InfoGAN,
+    LadderVAE,
+    ShiftPrediction,
+)
 from keras_disentangle.models._networks import output_activation
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 
@@ -247,3 +254,31 @@ def test_whole_models_are_exported(tmp_path):
     loaded = tf.saved_model.load(tmp_path / "vae")
     outputs = loaded.serve(IMAGES)
     assert outputs["reconstruction"].shape == IMAGES.shape
+
+
+def hidden(activation):
+    return dense((2,), 64, None), layers.Lambda(activation), layers.Reshape(IMAGE_SHAPE)
+
+
+def test_a_bounded_decoder_that_only_images_tell():
+    decoder = keras.Sequential([keras.Input((2,)), *hidden(ops.sigmoid)])
+    with pytest.warns(UserWarning, match="`decoder` must give logits .* bounded, by \\(0.0, 1.0"):
+        VAE(flat_networks(2)["encoder"], decoder)
+
+
+def test_the_range_of_a_frozen_generator_that_only_images_tell():
+    generator = keras.Sequential([keras.Input((2,)), *hidden(ops.tanh)])
+    generator.trainable = False
+    with pytest.warns(UserWarning, match="inferred from images"):
+        assert DirectionDiscovery(generator).image_range == (-1.0, 1.0)
+
+
+def test_weights_that_are_not_finite_are_not_loaded(tmp_path):
+    model, other = vae(), vae()
+    model.decoder.layers[-2].bias.assign(np.full(64, np.nan))
+    model.save_weights(tmp_path / "a.weights.h5")
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="a.weights.h5"):
+        other.load_weights(tmp_path / "a.weights.h5")
+    for now, then in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
