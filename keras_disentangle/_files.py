@@ -12,6 +12,7 @@ import json
 import math
 import os
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -53,6 +54,17 @@ def is_zip(path):
         return True
 
 
+# What is raised of damaged or encrypted members while they are read.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
 @contextlib.contextmanager
 def open_zip(path, kind="zip"):
     """A zip file, as a `zipfile.ZipFile`, all of whose members stay within it.
@@ -84,7 +96,7 @@ def open_zip(path, kind="zip"):
                 ) from error
         try:
             yield archive
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        except _ZIP_ERRORS as error:
             raise ValueError(f"{path} is damaged: {_short(error)}") from error
 
 

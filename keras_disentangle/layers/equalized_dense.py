@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.layers._equalized import Equalized
 
 
@@ -27,6 +28,9 @@ class EqualizedDense(Equalized, keras.layers.Dense):
 
     Reference: Karras et al., 2018 (progressive GANs), section 4.1.
     """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(check_int("units", units), **kwargs)
 
     def call(self, inputs, training=None):
         # As good as scaling the kernel, which Keras would save scaled.

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.layers._spectral import Spectral
 
 
@@ -35,6 +36,9 @@ class SpectralDense(Spectral, keras.layers.Dense):
 
     Reference: Miyato et al., 2018 (spectral normalization), eq. 8 and algorithm 1.
     """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(check_int("units", units), **kwargs)
 
     def call(self, inputs, training=False):
         x = ops.matmul(inputs, self.normalized_kernel(training))
