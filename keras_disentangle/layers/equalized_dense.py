@@ -29,8 +29,8 @@ class EqualizedDense(Equalized, keras.layers.Dense):
     Reference: Karras et al., 2018 (progressive GANs), section 4.1.
     """
 
-    def __init__(self, units, **kwargs):
-        super().__init__(check_int("units", units), **kwargs)
+    def __init__(self, units, *args, **kwargs):
+        super().__init__(check_int("units", units), *args, **kwargs)
 
     def call(self, inputs, training=None):
         # As good as scaling the kernel, which Keras would save scaled.

@@ -37,8 +37,8 @@ class SpectralDense(Spectral, keras.layers.Dense):
     Reference: Miyato et al., 2018 (spectral normalization), eq. 8 and algorithm 1.
     """
 
-    def __init__(self, units, **kwargs):
-        super().__init__(check_int("units", units), **kwargs)
+    def __init__(self, units, *args, **kwargs):
+        super().__init__(check_int("units", units), *args, **kwargs)
 
     def call(self, inputs, training=False):
         x = ops.matmul(inputs, self.normalized_kernel(training))
