@@ -336,7 +336,7 @@ def test_images_of_a_generator_are_counted():
     model = gan()
 
     def images():
-        while True:
+        for _ in range(4):
             yield (IMAGES[:4],)
 
     message = r"must let all stages end within the training.* \(4 images a step\)"
