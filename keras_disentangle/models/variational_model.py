@@ -289,7 +289,8 @@ class VariationalModel(SteppedModel):
             )
         x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
         arguments["x"] = x.data
-        self._check_batch_size(min(x.sizes))
+        if not arguments.get("validation_split"):  # Keras cuts it off first; the step looks again.
+            self._check_batch_size(min(x.sizes))
         if arguments.get("validation_data") is not None:
             given, size = arguments["validation_data"], arguments.get("validation_batch_size")
             given = self._images("validation_data", given, size, labelled=True)

@@ -185,6 +185,8 @@ def test_vectors_of_one_image_are_not_normalised_by_their_batch():
         for x, size in ((IMAGES[:5], 4), (Batches(None, last=1), None)):
             with pytest.raises(ValueError, match="^`batch_size` must leave at least 2 images"):
                 model.fit(x, batch_size=size, verbose=0)
+        # Of nine images, eight are trained on.
+        model.fit(IMAGES[:9], batch_size=4, validation_split=1 / 9, verbose=0)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="`tf.data` alone hides sizes")
