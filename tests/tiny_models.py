@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from keras import layers, ops
+
 from keras_disentangle.applications.progressive_gan.networks import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     q_network,
 )
-
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.layers import (
     EqualizedConv2D,

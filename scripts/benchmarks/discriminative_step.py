@@ -84,8 +84,8 @@ def draw(settings):
     hide_devices()
     import keras
     import numpy as np
-    from keras_disentangle.applications.discriminative_vae.networks import classifier_network
 
+    from keras_disentangle.applications.discriminative_vae.networks import classifier_network
     from keras_disentangle.datasets import load_images
 
     rng = np.random.default_rng(SEED)
@@ -159,9 +159,9 @@ CONTENDERS = {
 def compiled_model(data, features=True, run_eagerly=False):
     """`models.DiscriminativeVAE`, or the `models.VAE` that it is without features."""
     import keras
-    from keras_disentangle.applications.discriminative_vae import networks
 
     from keras_disentangle import losses, models
+    from keras_disentangle.applications.discriminative_vae import networks
 
     keras.utils.set_random_seed(SEED)
     parts = networks.small_networks(IMAGE_SHAPE, LATENT_DIM)

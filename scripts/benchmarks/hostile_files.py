@@ -467,9 +467,8 @@ def honest_of_others(kind, path, rng):
 
 
 def honest_application(kind, path, weights):
-    from keras_disentangle.applications import _weights
-
     import keras_disentangle as kd
+    from keras_disentangle.applications import _weights
 
     settings = {"image_shape": [8, 8, 1], "rung_sizes": [2, 1], "networks": "small", "seed": 0}
     model = kd.applications.ProVLAE(**settings)
@@ -524,6 +523,7 @@ def honest_norb(kind, path, rng):
 
 def honest_checkpoint(kind, path):
     import torch
+
     from keras_disentangle.applications.biggan import checkpoint
 
     numbers = torch.Generator().manual_seed(0)

@@ -99,6 +99,7 @@ def draw(settings):
     from dataclasses import asdict
 
     import numpy as np
+
     from keras_disentangle.applications.info_gan.presets import PRESETS
 
     shape = (PREPARED, settings.batch_size, *IMAGE_SHAPE)
@@ -155,9 +156,9 @@ CONTENDERS = {
 def compiled_model(kind):
     """`models.InfoGAN`, or `models.GAN` of the same networks, as the preset has it."""
     import keras
-    from keras_disentangle.applications.info_gan.presets import PRESETS
 
     from keras_disentangle import models
+    from keras_disentangle.applications.info_gan.presets import PRESETS
 
     keras.utils.set_random_seed(SEED)
     preset = PRESETS["mnist"]

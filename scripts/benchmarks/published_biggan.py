@@ -68,9 +68,9 @@ def main():
 def compare(key, channels, count, seed):
     """Prints how far our images are from the published ones."""
     from keras import backend, ops
-    from keras_disentangle.applications.biggan.convert import convert
 
     import keras_disentangle as kd
+    from keras_disentangle.applications.biggan.convert import convert
 
     network = published(key, seed, **({"channels": channels} if channels else {}))
     width, num_classes = network_sizes(key, network)

@@ -165,6 +165,7 @@ CONTENDERS = {
 
 def compiled_provlae(settings):
     import keras
+
     from keras_disentangle.applications import ProVLAE
 
     keras.utils.set_random_seed(0)

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras_disentangle.applications import BigGAN, BigGANDeep
-from keras_disentangle.applications.biggan.networks import WIDTHS, LastAxisSlice, LeadingConv2D
 from scipy.stats import truncnorm
 from tiny_models import weights
 
+from keras_disentangle.applications import BigGAN, BigGANDeep
+from keras_disentangle.applications.biggan.networks import WIDTHS, LastAxisSlice, LeadingConv2D
 from keras_disentangle.layers import SpectralConv2D
 from keras_disentangle.losses import HessianPenaltyLoss
 

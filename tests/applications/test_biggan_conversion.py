@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import pytest
 import random_checkpoints
-from keras_disentangle.applications.biggan import checkpoint
-from keras_disentangle.applications.biggan.convert import convert, main
 
 import keras_disentangle as kd
+from keras_disentangle.applications.biggan import checkpoint
+from keras_disentangle.applications.biggan.convert import convert, main
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")

@@ -2,10 +2,10 @@
 
 import keras
 import pytest
-from keras_disentangle.applications.direction_discovery.networks import reconstructor
-from keras_disentangle.applications.discriminative_vae.networks import classifier_network
 
 import keras_disentangle as kd
+from keras_disentangle.applications.direction_discovery.networks import reconstructor
+from keras_disentangle.applications.discriminative_vae.networks import classifier_network
 
 BUILT = {
     "ProVLAE": kd.applications.ProVLAE,

@@ -8,11 +8,11 @@ import h5py
 import keras
 import numpy as np
 import pytest
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _runs, _weights
 from keras_disentangle.applications.biggan import checkpoint
 from keras_disentangle.applications.provlae import compare, provlae, train
-
-import keras_disentangle as kd
 
 torch = pytest.importorskip("torch")
 

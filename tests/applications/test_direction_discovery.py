@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.direction_discovery import (
     _trained,
@@ -18,8 +20,6 @@ from keras_disentangle.applications.direction_discovery import (
     traverse,
 )
 from keras_disentangle.applications.direction_discovery.presets import PRESETS
-
-import keras_disentangle as kd
 
 PICTURES = {"directions.png", "aligned.png", "not_aligned.png", "directions.gif"}
 SHORT = {"steps": 4, "steps_per_epoch": 2, "batch_size": 2}

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from tiny_models import dense, network
+
 from keras_disentangle.applications.discriminative_vae.classifier import (
     ARCHITECTURES,
     _Batches,
@@ -17,8 +19,6 @@ from keras_disentangle.applications.discriminative_vae.networks import (
     judge_network,
     small_networks,
 )
-from tiny_models import dense, network
-
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import DiscriminativeVAE
 

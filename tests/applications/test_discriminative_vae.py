@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.discriminative_vae import (
     _trained,
@@ -21,8 +23,6 @@ from keras_disentangle.applications.discriminative_vae import (
     train,
     traverse,
 )
-
-import keras_disentangle as kd
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(48) % 2

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 from factor_images import factor_images
-from keras_disentangle.applications import _evaluation
-from keras_disentangle.applications.provlae import compare, evaluate, train
 from tiny_models import MODELS
 
 import keras_disentangle as kd
+from keras_disentangle.applications import _evaluation
+from keras_disentangle.applications.provlae import compare, evaluate, train
 
 # `kd.evaluate` itself is tested on every backend.
 pytestmark = pytest.mark.one_backend

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras_disentangle.applications.progressive_gan import _trained, presets, train
 from PIL import Image
 
 import keras_disentangle as kd
+from keras_disentangle.applications.progressive_gan import _trained, presets, train
 
 # λ (its variance divides by k = 2), c and |z|: appendix A.1 and the release's scripts.
 PAPER = {

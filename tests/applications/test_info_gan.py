@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.info_gan import (
     _trained,
@@ -19,8 +21,6 @@ from keras_disentangle.applications.info_gan import (
     train,
     traverse,
 )
-
-import keras_disentangle as kd
 
 LABELS = np.arange(24) % 3
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")

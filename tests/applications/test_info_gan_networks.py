@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.info_gan.networks import NETWORKS, mnist_networks
 from keras_disentangle.applications.info_gan.presets import PRESETS

@@ -2,13 +2,13 @@
 
 import keras
 import pytest
+
+import keras_disentangle as kd
 from keras_disentangle.applications.provlae.networks import (
     celeba_networks,
     flat_networks,
     ladder_networks,
 )
-
-import keras_disentangle as kd
 
 
 def shapes(networks, which="output_shape"):

@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from keras_disentangle.applications import _own_data
 from keras_disentangle.applications.discriminative_vae import train as discriminative_vae
 from keras_disentangle.applications.info_gan import train as info_gan
 from keras_disentangle.applications.progressive_gan import train as progressive_gan
 from keras_disentangle.applications.provlae import compare
 from keras_disentangle.applications.provlae import train as provlae
-from PIL import Image
 
 FIXED = {
     "info_gan": (info_gan, "recipe", "svhn"),

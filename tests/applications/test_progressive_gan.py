@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.progressive_gan import (
     _trained,
@@ -19,8 +21,6 @@ from keras_disentangle.applications.progressive_gan import (
     train,
     traverse,
 )
-
-import keras_disentangle as kd
 from keras_disentangle.schedules import read
 
 TINY = presets.Preset(

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
 from keras_disentangle.applications.progressive_gan.networks import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
     q_network,
 )
-
 from keras_disentangle.layers._resampling import average_pool, upsample
 
 SMALL = {"resolution": 16, "image_channels": 3, "base_channels": 32, "max_channels": 8}

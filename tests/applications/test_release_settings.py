@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras_disentangle.applications.discriminative_vae import _trained, networks, train
 
 import keras_disentangle as kd
+from keras_disentangle.applications.discriminative_vae import _trained, networks, train
 
 
 def test_the_papers_recipes_have_the_releases_settings():

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from keras_disentangle.applications import _runs
-from keras_disentangle.applications.provlae import evaluate, train, traverse
 
 import keras_disentangle as kd
+from keras_disentangle.applications import _runs
+from keras_disentangle.applications.provlae import evaluate, train, traverse
 
 APPLICATIONS = [
     "direction_discovery",

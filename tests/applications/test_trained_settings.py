@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 from keras import initializers
-from keras_disentangle.applications import _runs
 
 import keras_disentangle as kd
 from keras_disentangle._initial_values import no_random_values
+from keras_disentangle.applications import _runs
 
 SHIPPED = [
     (app, name) for app, names in kd.applications.available_weights().items() for name in names

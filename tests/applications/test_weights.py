@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiny_models import flat_networks, weights
+
+import keras_disentangle as kd
 from keras_disentangle.applications import _weights
 from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
 from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.provlae import _trained, provlae, ship
-from tiny_models import flat_networks, weights
-
-import keras_disentangle as kd
 from keras_disentangle.models import VAE
 
 SETTINGS = {

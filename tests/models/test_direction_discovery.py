@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from keras.optimizers import SGD, Adam
-from keras_disentangle.applications.progressive_gan.networks import ProgressiveGenerator
 from scipy.special import expit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_models import (
@@ -24,6 +23,7 @@ from tiny_models import (
     two_layer_generator,
 )
 
+from keras_disentangle.applications.progressive_gan.networks import ProgressiveGenerator
 from keras_disentangle.callbacks import TensorBoardScalars
 from keras_disentangle.latents import LatentSpace, Normal, Uniform
 from keras_disentangle.layers import LatentDirections

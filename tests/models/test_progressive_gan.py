@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.optimizers import SGD
-from keras_disentangle.applications.progressive_gan.networks import q_network
 from tiny_models import (
     adams,
     assign_by_hand,
@@ -17,6 +16,7 @@ from tiny_models import (
     uniform_table,
 )
 
+from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.datasets import image_batches
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.models import ProgressiveGAN, ProgressiveInfoGAN
