@@ -253,7 +253,8 @@ def _check_hdf5(content, size, sliced):
 
 
 def check_weights_file(path):
-    """That a `.weights.h5`, `.h5` or `.keras` file is whole, and its numbers finite.
+    """That a `.weights.h5`, `.h5` or `.keras` file, or all those that a `.weights.json` lists, is
+    whole, and its numbers finite.
 
     Returns:
         How many numbers it holds.
@@ -279,9 +280,23 @@ def check_weights_file(path):
     elif os.fspath(path).endswith((".h5", ".hdf5")):
         with open_hdf5(path) as weights:
             numbers += check_finite(weights)
+    elif os.fspath(path).endswith(".weights.json"):
+        for name in _shards(path):
+            numbers += check_weights_file(os.path.join(os.path.dirname(path), name))
     else:
         raise ValueError(f"{path} must be a .keras or .h5 file")
     return numbers
+
+
+def _shards(path):
+    """The names of the files beside `path` among which it says that weights are cut up."""
+    parts = read_json(path, "weight_map")["weight_map"]
+    parts = list(parts.values()) if isinstance(parts, dict) else [None]
+    names = [name for part in parts for name in (part if isinstance(part, list) else [part])]
+    for name in names:
+        if not isinstance(name, str) or name != os.path.basename(name) or not name.endswith(".h5"):
+            raise ValueError(f"{path} must list .h5 files beside it. Received: {name!r}")
+    return sorted(set(names))
 
 
 def check_finite(weights):

@@ -525,6 +525,23 @@ class VariationalModel(SteppedModel):
     def input_signature(self):
         return [keras.InputSpec(shape=(None, *self.image_shape), dtype="float32")]
 
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """`keras.Model.export`, of what `call` does, whether or not the model was called before.
+
+        Raises:
+            ValueError: on PyTorch, which cannot export what is drawn at random.
+        """
+        if keras.backend.backend() == "torch":
+            raise ValueError(
+                "`export` of a whole model must be on TensorFlow or JAX: its codes are drawn at "
+                "random, and PyTorch exports no draws. Export what encodes or what decodes: "
+                "`z = keras.Input((model.latent_dim,))`, then "
+                "`keras.Model(z, model.decode(z)).export(...)`; or likewise "
+                "`x = keras.Input(model.image_shape)` and `model.encode(x)`. "
+                f"Received: {self}, format={format!r}"
+            )
+        return super().export(filepath, format, **kwargs)
+
     def get_compile_config(self):
         if not self.compiled:
             return {}

@@ -236,11 +236,10 @@ class PhasedModel(SteppedModel):
             store[f"seed_state_{i}"] = ops.convert_to_numpy(state)
 
     def load_own_variables(self, store):
-        seeds = {name: store[name] for name in store.keys() if name.startswith("seed_state_")}
-        super().load_own_variables({k: store[k] for k in store.keys() if k not in seeds})
+        super().load_own_variables(store)
         for i, state in enumerate(self._seed_states()):
-            if f"seed_state_{i}" in seeds:
-                state.assign(seeds[f"seed_state_{i}"])
+            if f"seed_state_{i}" in store.keys():
+                state.assign(store[f"seed_state_{i}"])
 
     def _seed_states(self):
         weights = {id(variable) for variable in self.weights}

@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
+from keras.src.backend.common.global_state import get_global_attribute
 
+from keras_disentangle._files import check_finite as check_finite_file
 from keras_disentangle._files import check_weights_file
 from keras_disentangle.schedules import Ramp, read
 from keras_disentangle.trainers._backend import backend
@@ -87,7 +89,7 @@ class SteppedModel(keras.Model):
         Raises:
             ValueError: if the file is missing or damaged, or holds a number that is not finite.
         """
-        if str(filepath).endswith((".h5", ".hdf5", ".keras")):
+        if str(filepath).endswith((".h5", ".hdf5", ".keras", ".weights.json")):
             check_weights_file(filepath)
         return super().load_weights(filepath, *args, **kwargs)
 
@@ -98,10 +100,7 @@ class SteppedModel(keras.Model):
             ValueError: if the file is to be HDF5, which cannot hold models of several networks.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                "`filepath` must end in .keras (or be that of `save_weights`): whole models are "
-                f"not kept in HDF5. Received: filepath={filepath}"
-            )
+            raise ValueError(f"{_NO_HDF5} Received: filepath={filepath}")
         return super().save(filepath, *args, **kwargs)
 
     @property
@@ -120,15 +119,31 @@ class SteppedModel(keras.Model):
             store[RAMP + name] = np.array([read(number) for number in ramp.variables])
 
     def load_own_variables(self, store):
+        # A model comes before its parts: nothing was loaded yet. `load_model` has no other hook.
+        if hasattr(store, "h5_file"):
+            check_finite_file(store.h5_file)
         given = {key: store[key] for key in store.keys()}
-        super().load_own_variables({k: v for k, v in given.items() if not k.startswith(RAMP)})
+        # Keras numbers what it saves; the other keys are ramps, and what a subclass adds.
+        super().load_own_variables({k: v for k, v in given.items() if k.isdigit()})
         for name, ramp in self.ramps.items():
             for variable, number in zip(ramp.variables, given.get(RAMP + name, ()), strict=False):
                 variable.assign(number)
 
+    def get_config(self):
+        # `keras.saving.save_model` does not come by `save`. Its file is open by now.
+        if get_global_attribute("use_legacy_config"):
+            raise ValueError(f"{_NO_HDF5} Received: a path that ends in .h5 or .hdf5")
+        return super().get_config()
+
     @classmethod
     def from_config(cls, config):
         return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+
+_NO_HDF5 = (
+    "`filepath` must end in .keras (or be that of `save_weights`): whole models are not kept in "
+    "HDF5."
+)
 
 
 class _NamedRamp(Ramp):

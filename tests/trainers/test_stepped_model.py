@@ -1,11 +1,12 @@
-"""How models whose weights of terms move are saved: also into models that have other terms."""
+"""How our models are saved and exported, also into models that have other terms."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import MODELS, conv_ladder, flat_networks, info_gan, player_networks
-from tiny_models import progressive_networks as growing
+from model_table import MODELS, info_gan
+from tiny_networks import IMAGES, conv_ladder, flat_networks, player_networks
+from tiny_networks import progressive_networks as growing
 
 from keras_disentangle.models import GAN, VAE, ProgressiveGAN, ProgressiveLadderVAE
 from keras_disentangle.schedules import read
@@ -60,3 +61,64 @@ def test_ramps_are_saved_by_name(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert ramp_numbers(loaded) == ramp_numbers(model)
+
+
+@pytest.fixture(params=["vae_bernoulli", "gan_r1", "direction_discovery"])
+def model(request):
+    """One of each kind."""
+    return MODELS[request.param].build()
+
+
+def put_nan(model):
+    """In the last weight of a network, which Keras loads after the model's own."""
+    variable = [v for v in model.weights if len(v.shape)][-1]
+    variable.assign(np.full(variable.shape, np.nan))
+
+
+def test_whole_models_that_are_not_finite_are_not_loaded(model, tmp_path):
+    put_nan(model)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="/vars/.* must be finite. It holds NaN"):
+        keras.saving.load_model(tmp_path / "model.keras")
+
+
+def test_weights_in_several_files_are_finite_too(tmp_path):
+    model, other = PAIRS["vae"](), PAIRS["vae"]()
+    put_nan(model)
+    model.save_weights(tmp_path / "model.weights.json", max_shard_size=2e-6)
+    assert len(list(tmp_path.glob("*.h5"))) == 2
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="model_00001.*must be finite. It holds NaN"):
+        other.load_weights(tmp_path / "model.weights.json")
+    for now, then in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    (tmp_path / "model.weights.json").write_text('{"weight_map": {"/vars": "../other.h5"}}')
+    with pytest.raises(ValueError, match="must list .h5 files beside it. Received: '../other.h5'"):
+        other.load_weights(tmp_path / "model.weights.json")
+
+
+@pytest.mark.parametrize("file", ["model.h5", "model.hdf5"])
+def test_keras_saves_no_whole_model_to_hdf5_either(file, model, tmp_path):
+    with pytest.raises(ValueError, match="`filepath` must end in .keras"):
+        keras.saving.save_model(model, tmp_path / file)
+    model.save(tmp_path / "model.keras")  # What was refused leaves no trace.
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the format is PyTorch's")
+@pytest.mark.parametrize("name", ["vae", "ladder"])
+def test_on_pytorch_the_parts_of_a_variational_model_are_exported(name, tmp_path):
+    import torch
+
+    model, file = PAIRS[name](), tmp_path / "model.pt2"
+    with pytest.raises(ValueError, match="`export` of a whole model must be on .*, format='torch'"):
+        model.export(file, format="torch")
+    assert not file.exists()
+    z = keras.Input((model.latent_dim,))
+    keras.Model(z, model.decode(z)).export(file, format="torch", verbose=0)
+    codes = torch.ones(1, model.latent_dim)
+    found = torch.export.load(file).module()(codes)
+    torch.testing.assert_close(found, model.decode(codes))
+    x = keras.Input(model.image_shape)
+    keras.Model(x, model.encode(x)).export(file, format="torch", verbose=0)
+    images = torch.from_numpy(IMAGES[:1])
+    torch.testing.assert_close(torch.export.load(file).module()(images), model.encode(images))
