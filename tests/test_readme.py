@@ -12,6 +12,7 @@ import keras_disentangle as kd
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
+@pytest.mark.one_backend
 def test_a_gan_of_ones_own(data_dir, tmp_path, capsys):
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     example, *others = (block for block in blocks if "kd.models.InfoGAN(\n" in block)

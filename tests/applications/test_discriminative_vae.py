@@ -71,7 +71,10 @@ def judge(recipe, tmp_path):
     return str(tmp_path / "judge" / "model.keras")
 
 
-@pytest.mark.parametrize("name", ["discriminative_vae", "vae"])
+# A recipe is files around a training; how its model trains is tested on each backend elsewhere.
+@pytest.mark.parametrize(
+    "name", ["discriminative_vae", pytest.param("vae", marks=pytest.mark.one_backend)]
+)
 def test_a_recipe(name, recipe, judge, tmp_path):
     log_dir = tmp_path / "run"
     model, results = train.train(recipe, name, log_dir, judge=judge, verbose=0)

@@ -10,6 +10,9 @@ from keras_disentangle.applications.provlae.networks import (
     ladder_networks,
 )
 
+# What layers there are, and how many weights, is alike on all backends.
+pytestmark = pytest.mark.one_backend
+
 
 def shapes(networks, which="output_shape"):
     return [getattr(network, which)[1:] for network in networks]

@@ -80,7 +80,10 @@ def test_recipes_follow_the_paper():
     assert paper.batch_size == 96
 
 
-@pytest.mark.parametrize("name", ["hessian", "infogan"])
+# A recipe is files around a training; how its model trains is tested on each backend elsewhere.
+@pytest.mark.parametrize(
+    "name", ["hessian", pytest.param("infogan", marks=pytest.mark.one_backend)]
+)
 def test_a_recipe_from_nothing(name, tmp_path):
     model, results = train.train(RECIPES[name], log_dir=tmp_path, verbose=0)
     assert results["steps"] == 12 == read(model.step) and model.stage == 1

@@ -77,6 +77,7 @@ def counts(network):
     return {name: count for name, count in layers.items() if count}
 
 
+@pytest.mark.one_backend
 def test_parameters_of_the_papers_setting():
     generator, discriminator = ProgressiveGenerator(), ProgressiveDiscriminator()
     assert counts(generator) == GENERATOR
@@ -90,12 +91,14 @@ def test_parameters_of_the_papers_setting():
     assert q_network(discriminator, 4).count_params() == WIDE + 16 * 512 * 512 + 512 + 512 * 4 + 4
 
 
+@pytest.mark.one_backend
 def test_the_widths_of_the_largest():
     """The last rows of the paper's Table 2, for 1024×1024 pixels."""
     generator = ProgressiveGenerator(2, resolution=1024, max_channels=64)
     assert [layer.filters for layer in generator.hidden[-8::2]] == [64, 64, 32, 16]
 
 
+@pytest.mark.one_backend
 def test_gains_and_initial_weights():
     generator, discriminator = small_networks()
     layers = [*generator.hidden, *generator.to_rgb, *discriminator._flatten_layers(False)]
