@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers
-from tiny_models import IMAGES, flat_networks, network, numbers
+from tiny_networks import IMAGES, flat_networks, network
+from tiny_training import numbers
 
 from keras_disentangle.callbacks import ExactBackup, RampWeight
 from keras_disentangle.datasets import image_batches

@@ -16,7 +16,7 @@ if os.environ.get("KERAS_BACKEND") == "jax":
 
 import keras
 import pytest
-import tiny_models
+import tabled_random
 
 # Compares all backends in processes of its own, so one of the runs is enough.
 collect_ignore = [] if keras.backend.backend() == "tensorflow" else ["test_backends_agree.py"]
@@ -85,6 +85,6 @@ def data_dir():
 
 @pytest.fixture
 def tabled_noise(monkeypatch):
-    """Draws from the tables of `tiny_models` in place of the backend's own."""
-    for name, draw in tiny_models.TABLED.items():
+    """Draws from the tables of `tabled_random` in place of the backend's own."""
+    for name, draw in tabled_random.TABLED.items():
         monkeypatch.setattr(keras.random, name, draw)

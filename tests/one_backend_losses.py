@@ -8,7 +8,10 @@ arithmetic differs.
 import json
 
 import keras
-from tiny_models import IMAGES, MODELS, TABLED, StepLogs, adams, assign_by_hand, fit, numbers
+from model_table import MODELS
+from tabled_random import TABLED
+from tiny_networks import IMAGES
+from tiny_training import StepLogs, adams, assign_by_hand, fit, numbers
 
 
 class Variables(keras.callbacks.Callback):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_table import MODELS
 from quick_jax import quick_jax
-from tiny_models import MODELS
 
 NORMALIZED = ("gan_tanh", "info_gan", "discriminative_vae")
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]

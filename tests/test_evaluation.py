@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from factor_images import SIZES, IgnorantModel, KnowingModel, factor_images
-from tiny_models import MODELS
+from model_table import MODELS
 
 import keras_disentangle as kd
 

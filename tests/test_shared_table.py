@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import MODELS, fit, frozen_classifier, numbers, weights
+from model_table import MODELS
+from tiny_networks import frozen_classifier
+from tiny_training import fit, numbers, weights
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.layers import (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy.stats import truncnorm
-from tiny_models import weights
+from tiny_training import weights
 
 from keras_disentangle.applications import BigGAN, BigGANDeep
 from keras_disentangle.applications.biggan.networks import WIDTHS, LastAxisSlice, LeadingConv2D

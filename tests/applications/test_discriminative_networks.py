@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import dense, network
+from tiny_networks import dense, network
 
 from keras_disentangle.applications.discriminative_vae.classifier import (
     ARCHITECTURES,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from factor_images import factor_images
-from tiny_models import MODELS
+from model_table import MODELS
 
 import keras_disentangle as kd
 from keras_disentangle.applications import _evaluation

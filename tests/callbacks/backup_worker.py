@@ -11,7 +11,7 @@ import sys
 import keras
 import numpy as np
 from keras import ops
-from tiny_models import IMAGES, flat_networks
+from tiny_networks import IMAGES, flat_networks
 
 from keras_disentangle.callbacks import ExactBackup, RampWeight
 from keras_disentangle.datasets import image_batches

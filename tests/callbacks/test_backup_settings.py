@@ -18,7 +18,7 @@ from backup_runs import (
     vae,
 )
 from keras import layers
-from tiny_models import IMAGES, flat_networks, network
+from tiny_networks import IMAGES, flat_networks, network
 
 from keras_disentangle.callbacks import ExactBackup, RampWeight
 from keras_disentangle.callbacks._backup_folder import BackupFolder

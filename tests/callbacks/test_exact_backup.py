@@ -19,7 +19,9 @@ from backup_runs import (
     train,
     vae,
 )
-from tiny_models import DIRECTIONS, IMAGES, MODELS, adams, dense_ladder, flat_networks
+from model_table import DIRECTIONS, MODELS
+from tiny_networks import IMAGES, dense_ladder, flat_networks
+from tiny_training import adams
 
 from keras_disentangle.callbacks import ExactBackup, ProgressiveFadeIn, TensorBoardScalars
 from keras_disentangle.models import VAE, ProgressiveLadderVAE

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 from factor_images import factor_images
-from tiny_models import MODELS, fit
+from model_table import MODELS
+from tiny_training import fit
 
 import keras_disentangle as kd
 from keras_disentangle.callbacks import FactorMetrics, factor_metrics

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_models import IMAGES, dense_ladder, fit, flat_networks
+from tiny_networks import IMAGES, dense_ladder, flat_networks
+from tiny_training import fit
 
 import keras_disentangle as kd
 from keras_disentangle.callbacks import InformationFlow, ProgressiveFadeIn

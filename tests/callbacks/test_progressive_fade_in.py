@@ -1,7 +1,8 @@
 import keras
 import numpy as np
 import pytest
-from tiny_models import IMAGES, StepLogs, dense_ladder, fit, flat_networks
+from tiny_networks import IMAGES, dense_ladder, flat_networks
+from tiny_training import StepLogs, fit
 
 from keras_disentangle.callbacks import ProgressiveFadeIn
 from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.optimizers import Adam
-from tiny_models import StepLogs, fit, flat_networks, numbers, progressive_networks, weights
+from tiny_networks import flat_networks, progressive_networks
+from tiny_training import StepLogs, fit, numbers, weights
 
 from keras_disentangle.callbacks import ExactBackup, ProgressiveGrowth
 from keras_disentangle.datasets import image_batches

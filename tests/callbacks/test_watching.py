@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from factor_images import factor_images
 from keras import ops
-from tiny_models import IMAGES, MODELS, dense, fit
+from model_table import MODELS
+from tiny_networks import IMAGES, dense
+from tiny_training import fit
 
 import keras_disentangle as kd
 from keras_disentangle.callbacks import (

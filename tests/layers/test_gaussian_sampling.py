@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import noise_table
+from tabled_random import noise_table
 
 from keras_disentangle.layers import GaussianSampling
 

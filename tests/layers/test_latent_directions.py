@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy.special import gammaln
-from tiny_models import network
+from tiny_networks import network
 
 from keras_disentangle.layers import LatentDirections
 

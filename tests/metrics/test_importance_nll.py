@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from model_table import VAES
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
-from tiny_models import IMAGE_SHAPE, IMAGES, VAES, assign_by_hand, dense, fit, weights
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense
+from tiny_training import assign_by_hand, fit, weights
 
 from keras_disentangle.metrics import importance_nll
 from keras_disentangle.models import VAE

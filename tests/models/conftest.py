@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-import tiny_models
+import tiny_networks
+import tiny_training
 
 from keras_disentangle.models import ProgressiveLadderVAE
 
@@ -9,7 +10,7 @@ from keras_disentangle.models import ProgressiveLadderVAE
 def evaluate(tabled_noise):
     """Loss and terms of a model on the images, at its present step, with tabled noise."""
 
-    def terms(model, images=tiny_models.IMAGES):
+    def terms(model, images=tiny_networks.IMAGES):
         if not model.compiled:
             model.compile("adam")
         return model.evaluate(images, batch_size=len(images), return_dict=True, verbose=0)
@@ -20,8 +21,8 @@ def evaluate(tabled_noise):
 @pytest.fixture
 def progressive():
     """Three rungs: 3, 2 and 4 latents; rung 2 joins at step 4, rung 1 at step 8."""
-    model = ProgressiveLadderVAE(**tiny_models.dense_ladder(), beta=2.0, gamma=0.5, seed=1)
-    tiny_models.assign_by_hand(model)
+    model = ProgressiveLadderVAE(**tiny_networks.dense_ladder(), beta=2.0, gamma=0.5, seed=1)
+    tiny_training.assign_by_hand(model)
     model.ramps["alpha_2"].set(0.0, 1.0, 4, 4)
     model.ramps["alpha_1"].set(0.0, 1.0, 8, 4)
     model.ramps["beta"].set(2.0, 6.0, 0, 10)

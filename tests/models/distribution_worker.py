@@ -12,17 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from tiny_models import (  # noqa: E402
-    IMAGE_SHAPE,
-    IMAGES,
-    StepLogs,
-    adams,
-    assign_by_hand,
-    dense,
-    fit,
-    make_space,
-    numbers,
-)
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, make_space
+from tiny_training import StepLogs, adams, assign_by_hand, fit, numbers
 
 from keras_disentangle.layers import QHead  # noqa: E402
 from keras_disentangle.models import InfoGAN  # noqa: E402

@@ -11,17 +11,16 @@ from keras import layers, ops
 from keras.optimizers import SGD, Adam
 from scipy.special import expit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_models import (
+from tiny_networks import (
     IMAGE_SHAPE,
     IMAGES,
     conditional_generator,
-    fit,
     network,
-    numbers,
     player_networks,
     progressive_networks,
     two_layer_generator,
 )
+from tiny_training import fit, numbers
 
 from keras_disentangle.applications.progressive_gan.networks import ProgressiveGenerator
 from keras_disentangle.callbacks import TensorBoardScalars

@@ -5,17 +5,9 @@ import numpy as np
 import pytest
 import scipy.special
 from keras import layers, ops
-from tiny_models import (
-    IMAGE_SHAPE,
-    IMAGES,
-    assign_by_hand,
-    dense,
-    fit,
-    flat_networks,
-    frozen_classifier,
-    noise_table,
-    numbers,
-)
+from tabled_random import noise_table
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, flat_networks, frozen_classifier
+from tiny_training import assign_by_hand, fit, numbers
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.layers import FeatureNetwork

@@ -6,15 +6,9 @@ import pytest
 import scipy.special
 import scipy.stats
 from keras import ops
-from tiny_models import (
-    IMAGES,
-    assign_by_hand,
-    dense,
-    dense_ladder,
-    fit,
-    noise_table,
-    weights,
-)
+from tabled_random import noise_table
+from tiny_networks import IMAGES, dense, dense_ladder
+from tiny_training import assign_by_hand, fit, weights
 
 from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE, TeacherStudentVAE
 

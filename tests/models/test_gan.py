@@ -6,19 +6,9 @@ import pytest
 from keras import layers, ops
 from keras.optimizers import SGD
 from scipy.special import expit, log_expit
-from tiny_models import (
-    IMAGE_SHAPE,
-    IMAGES,
-    assign_by_hand,
-    dense,
-    fit,
-    network,
-    noise_table,
-    numbers,
-    player_networks,
-    uniform_table,
-    weights,
-)
+from tabled_random import noise_table, uniform_table
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, network, player_networks
+from tiny_training import assign_by_hand, fit, numbers, weights
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.datasets import image_batches

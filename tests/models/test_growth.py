@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import StepLogs, assign_by_hand, conv_ladder, dense_ladder, fit
+from tiny_networks import conv_ladder, dense_ladder
+from tiny_training import StepLogs, assign_by_hand, fit
 
 from keras_disentangle.callbacks import ProgressiveFadeIn, RampWeight
 from keras_disentangle.models import ProgressiveLadderVAE

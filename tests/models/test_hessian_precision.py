@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import flat_networks, progressive_networks
+from tiny_networks import flat_networks, progressive_networks
 
 from keras_disentangle.models import GAN, VAE, ProgressiveGAN
 

@@ -6,16 +6,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import (
-    GANS,
-    IMAGE_SHAPE,
-    IMAGES,
-    VAES,
-    fit,
-    flat_networks,
-    numbers,
-    progressive_networks,
-)
+from model_table import GANS, VAES
+from tiny_networks import IMAGE_SHAPE, IMAGES, flat_networks, progressive_networks
+from tiny_training import fit, numbers
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.losses import HessianPenaltyLoss

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import IMAGE_SHAPE, IMAGES, flat_networks, network, player_networks
+from tiny_networks import IMAGE_SHAPE, IMAGES, flat_networks, network, player_networks
 
 from keras_disentangle.models import GAN, VAE
 

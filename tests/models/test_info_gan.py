@@ -7,21 +7,10 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from keras.optimizers import SGD, Adam
+from model_table import CODES
 from scipy.special import softmax
-from tiny_models import (
-    CODES,
-    IMAGE_SHAPE,
-    IMAGES,
-    adams,
-    assign_by_hand,
-    dense,
-    fit,
-    make_space,
-    network,
-    numbers,
-    player_networks,
-    weights,
-)
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, make_space, network, player_networks
+from tiny_training import adams, assign_by_hand, fit, numbers, weights
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny_models import IMAGE_SHAPE, IMAGES, conv_ladder, dense, dense_ladder, flat_networks
+from tiny_networks import IMAGE_SHAPE, IMAGES, conv_ladder, dense, dense_ladder, flat_networks
 
 from keras_disentangle.datasets import image_batches
 from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE, TeacherStudentVAE

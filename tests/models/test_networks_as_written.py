@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from tiny_models import IMAGE_SHAPE, IMAGES, dense, fit, flat_networks, numbers, player_networks
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, flat_networks, player_networks
+from tiny_training import fit, numbers
 
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections, QHead

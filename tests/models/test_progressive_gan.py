@@ -5,16 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.optimizers import SGD
-from tiny_models import (
-    adams,
-    assign_by_hand,
-    fit,
-    noise_table,
-    numbers,
-    player_networks,
-    progressive_networks,
-    uniform_table,
-)
+from tabled_random import noise_table, uniform_table
+from tiny_networks import player_networks, progressive_networks
+from tiny_training import adams, assign_by_hand, fit, numbers
 
 from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.datasets import image_batches

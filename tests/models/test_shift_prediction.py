@@ -6,15 +6,14 @@ import pytest
 from keras import layers, ops
 from keras.optimizers import Adam
 from scipy.special import expit, log_softmax
-from tiny_models import (
+from tiny_networks import (
     IMAGE_SHAPE,
     conditional_generator,
-    fit,
     network,
-    numbers,
     reconstructor,
     two_layer_generator,
 )
+from tiny_training import fit, numbers
 
 from keras_disentangle.layers import LatentDirections
 from keras_disentangle.models import ShiftPrediction

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_models import IMAGES, MODELS, VAES, dense_ladder, fit
+from model_table import MODELS, VAES
+from tiny_networks import IMAGES, dense_ladder
+from tiny_training import fit
 
 from keras_disentangle.models import ProgressiveLadderVAE
 

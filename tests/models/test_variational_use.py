@@ -7,17 +7,9 @@ import numpy as np
 import pytest
 import scipy.stats
 from keras import layers, ops
-from tiny_models import (
-    IMAGE_SHAPE,
-    IMAGES,
-    VAES,
-    dense,
-    dense_ladder,
-    fit,
-    flat_networks,
-    network,
-    numbers,
-)
+from model_table import VAES
+from tiny_networks import IMAGE_SHAPE, IMAGES, dense, dense_ladder, flat_networks, network
+from tiny_training import fit, numbers
 
 from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE, TeacherStudentVAE
 

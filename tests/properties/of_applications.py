@@ -2,7 +2,7 @@
 most of the time, on JAX a minute for each.
 """
 
-import tiny_models
+import tiny_networks
 from hypothesis import strategies as st
 from properties._cases import Case
 
@@ -17,7 +17,7 @@ def constructed(make):
 
 
 def features():
-    classifier = tiny_models.frozen_classifier((16, 16, 1))
+    classifier = tiny_networks.frozen_classifier((16, 16, 1))
     return losses.FeatureMatchingLoss(classifier, ["norm"])
 
 

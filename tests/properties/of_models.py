@@ -2,14 +2,16 @@
 
 import functools
 
+import model_table
 import numpy as np
-import tiny_models
+import tiny_networks
 from hypothesis import strategies as st
 from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
 
-from keras_disentangle import latents, losses, models
+from keras_disentangle import latents, layers, losses, models
+from keras_disentangle.applications.progressive_gan.networks import q_network
 
-SHAPE = tiny_models.IMAGE_SHAPE
+SHAPE = tiny_networks.IMAGE_SHAPE
 INPUTS = tuple(name for name in LAYOUTS if name != "list")  # Lists of numbers are refused.
 images = arrays((2, *SHAPE), low=0, high=1, layouts=INPUTS)
 batches = arrays((4, *SHAPE), low=0, high=1, layouts=("array", "float64", "read-only", "fortran"))
@@ -25,26 +27,26 @@ objectives = maybe(st.sampled_from(("non_saturating", "hinge", "wasserstein", "s
 def parts(name):
     """Networks, made once: that a model is made of them changes none of them."""
     if name == "vae":
-        return tiny_models.flat_networks(3)
+        return tiny_networks.flat_networks(3)
     if name == "ladder":
-        return tiny_models.conv_ladder()
+        return tiny_networks.conv_ladder()
     if name == "gan":
-        return tiny_models.player_networks(3)
+        return tiny_networks.player_networks(3)
     if name == "info_gan":
-        space = tiny_models.make_space()
-        return tiny_models.player_networks(space.dim, features=True)
+        space = tiny_networks.make_space()
+        return tiny_networks.player_networks(space.dim, features=True)
     if name == "progressive":
-        return tiny_models.progressive_networks()
+        return tiny_networks.progressive_networks()
     if name == "progressive_info_gan":
-        networks = tiny_models.progressive_networks(5)
+        networks = tiny_networks.progressive_networks(5)
         space = SPACES[name]
-        networks["q_head"] = tiny_models.q_network(networks["discriminator"], space.num_params)
+        networks["q_head"] = q_network(networks["discriminator"], space.num_params)
         return networks
     if name == "teacher":
-        return {"teacher": tiny_models.trained_teacher()}
+        return {"teacher": model_table.trained_teacher()}
     if name == "frozen":
-        return {"generator": tiny_models.two_layer_generator(4, False)}
-    return {"reconstructor": tiny_models.reconstructor(4)}
+        return {"generator": tiny_networks.two_layer_generator(4, False)}
+    return {"reconstructor": tiny_networks.reconstructor(4)}
 
 
 SPACES = {
@@ -57,7 +59,7 @@ SPACES = {
 @functools.cache
 def shared(name):
     """A model of the common tests, to call methods of."""
-    return tiny_models.MODELS[name].build()
+    return model_table.MODELS[name].build()
 
 
 def given(name, *wanted):
@@ -70,7 +72,7 @@ def given(name, *wanted):
 
 
 def features():
-    return losses.FeatureMatchingLoss(tiny_models.frozen_classifier(), ["norm"])
+    return losses.FeatureMatchingLoss(tiny_networks.frozen_classifier(), ["norm"])
 
 
 def sampled(make):
@@ -262,11 +264,11 @@ TABLE = {
         {
             **given("info_gan"),
             "q_head": st.builds(
-                lambda: tiny_models.QHead(
-                    tiny_models.make_space(), hidden=4, batch_normalization=False
+                lambda: layers.QHead(
+                    tiny_networks.make_space(), hidden=4, batch_normalization=False
                 )
             ),
-            "space": st.builds(tiny_models.make_space),
+            "space": st.builds(tiny_networks.make_space),
             "information_weight": weights,
             "q_trained_with": maybe(st.sampled_from(("discriminator", "generator"))),
             "feedback": maybe(st.booleans()),
@@ -378,4 +380,4 @@ TABLE = {
 
 @functools.cache
 def student():
-    return tiny_models.flat_networks(4)
+    return tiny_networks.flat_networks(4)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from factor_images import factor_images
 from keras.callbacks import EarlyStopping, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
-from tiny_models import MODELS, fit
+from model_table import MODELS
+from tiny_training import fit
 
 from keras_disentangle.callbacks import FactorMetrics
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from keras.optimizers import SGD, Adam, AdamW, LossScaleOptimizer, RMSprop
-from tiny_models import numbers
+from tiny_training import numbers
 
 from keras_disentangle.trainers import OptimizerGroup, Phase, PhasedModel
 

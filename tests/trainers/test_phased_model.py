@@ -6,7 +6,9 @@ import pytest
 from keras import layers, ops
 from keras.optimizers import SGD, Adam, LossScaleOptimizer
 from scipy.special import expit
-from tiny_models import TABLED, fit, network, noise_table, numbers, uniform_table, weights
+from tabled_random import TABLED, noise_table, uniform_table
+from tiny_networks import network
+from tiny_training import fit, numbers, weights
 
 from keras_disentangle.latents import Categorical, LatentSpace, Normal
 from keras_disentangle.layers import QHead

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from tiny_models import IMAGE_SHAPE, adams, dense, numbers
+from tiny_networks import IMAGE_SHAPE, dense
+from tiny_training import adams, numbers
 
 from keras_disentangle.latents import Categorical, LatentSpace
 from keras_disentangle.layers import QHead

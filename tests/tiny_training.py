@@ -1,0 +1,71 @@
+"""Short training of tiny models, and what one compares afterwards."""
+
+import keras
+import numpy as np
+from keras import ops
+from tiny_networks import IMAGES
+
+from keras_disentangle.layers import EqualizedConv2D, EqualizedDense
+from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
+from keras_disentangle.trainers import PhasedModel
+
+
+def assign_by_hand(model, seed=0):
+    """Gives every kernel and bias the same values on every backend."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if variable.name in ("kernel", "bias"):
+            variable.assign(0.3 * rng.standard_normal(variable.shape))
+    for layer in model._flatten_layers():
+        if isinstance(layer, (EqualizedConv2D, EqualizedDense)):
+            # These scale their kernels themselves. Next to the biases they must be large enough for
+            # units to be on for some images and off for others: see `player_networks`.
+            layer.kernel.assign(ops.convert_to_tensor(layer.kernel) * 4.0)
+
+
+def adams(model, learning_rate=1e-2, **arguments):
+    """What `compile` needs: an Adam, or one for each slot of a model that trains in phases."""
+
+    def adam():
+        return keras.optimizers.Adam(learning_rate, **arguments)
+
+    if isinstance(model, PhasedModel):
+        return {f"{phase.slot}_optimizer": adam() for phase in model.phases()}
+    return {"optimizer": adam()}
+
+
+def fit(model, images=IMAGES, epochs=2, callbacks=(), compile_with=None, **arguments):
+    """Compiles unless `compile_with` is False, trains in order, returns the history's dict.
+
+    A model that takes no data makes one step an epoch, with as many latents as there are images.
+    """
+    if compile_with is not False:
+        model.compile(**{**adams(model), **(compile_with or {})})
+    arguments = {"batch_size": len(images), "verbose": 0, **arguments}
+    if isinstance(model, FrozenGeneratorModel):
+        images = 1  # steps
+    else:
+        arguments = {"shuffle": False, **arguments}
+    return model.fit(images, epochs=epochs, callbacks=list(callbacks), **arguments).history
+
+
+class StepLogs(keras.callbacks.Callback):
+    """Keeps the logs of every call of the train step."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append({name: float(value) for name, value in logs.items()})
+
+    def column(self, name):
+        return np.array([logs[name] for logs in self.steps])
+
+
+def weights(model):
+    return numbers(model.weights)
+
+
+def numbers(variables):
+    return [ops.convert_to_numpy(variable) for variable in variables]
