@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._likelihood import gaussian_nll
 from keras_disentangle._tensors import as_floats, check_same_batch, check_width, widen
-from keras_disentangle.losses.likelihood import gaussian_nll
 
 # A learned standard deviation never falls below this: the density would grow without bound.
 MIN_STD = 1e-3

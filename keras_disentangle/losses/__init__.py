@@ -1,5 +1,6 @@
 """Pure functions of tensors: a value per example, or one for the batch where it is a maximum."""
 
+from keras_disentangle._likelihood import bernoulli_nll, gaussian_nll
 from keras_disentangle.losses.adversarial import (
     OBJECTIVES,
     discriminator_loss,
@@ -13,7 +14,6 @@ from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
-from keras_disentangle.losses.likelihood import bernoulli_nll, gaussian_nll
 
 __all__ = [
     "OBJECTIVES",

@@ -5,10 +5,10 @@ import numpy as np
 from keras import ops, saving
 
 from keras_disentangle._arguments import check_flag, check_weight, is_choice
+from keras_disentangle._likelihood import gaussian_nll
 from keras_disentangle._log_std import add_log_std, checked_floor, floored
 from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
-from keras_disentangle.losses.likelihood import gaussian_nll
 
 SCALES = ("full", "channel", "fixed")
 QUIETEST = 0.1  # of a layer's spread: the least at which `calibrate` starts a channel
