@@ -24,7 +24,7 @@ NUMPY_ALONE = [
 # The parts of a backend's tests: balanced, and at an end before a process holds much memory.
 MODELS = ["tests/models", "tests/trainers"]
 CALLBACKS = ["tests/callbacks", "tests/test_shared_table.py"]
-APPLICATIONS = ["tests/applications", "tests/test_evaluation.py", "tests/test_readme.py"]
+APPLICATIONS = ["tests/applications", "tests/test_evaluation.py", "tests/test_docs.py"]
 NO_TESTS = 5  # pytest's exit status
 
 running = []

@@ -26,7 +26,7 @@ collect_ignore = [] if keras.backend.backend() == "tensorflow" else ["test_backe
 # steps of a test, so here it traces nothing, unless a mark says so.
 UNCOMPILED = {
     *("applications", "metrics", "visualization"),
-    *("test_docstring_examples.py", "test_evaluation.py", "test_readme.py"),
+    *("test_docs.py", "test_docstring_examples.py", "test_evaluation.py"),
 }
 
 

@@ -1,0 +1,133 @@
+"""What the README and the pages under docs/ tell people to write runs, but for the sizes."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_disentangle as kd
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+TEXTS = [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]
+TEXTS += [f"applications/{path.parent.name}/README.md" for path in ROOT.glob("applications/*/*.md")]
+
+# What makes each page quick: texts that stand there once, and what is run in their place.
+CHANGES = {
+    "README.md": [
+        ("seed=0, steps_per_epoch=400", "seed=0, steps_per_epoch=1"),
+        ("data.batches(100", "data.batches(8"),
+        ("epochs=30,", "epochs=3, verbose=0,"),
+        ("epochs_per_stage=10, fade_steps=1000", "epochs_per_stage=1, fade_steps=1"),
+        ("kd.evaluate(model, data)", "kd.evaluate(model, data, num_samples=100, num_votes=10)"),
+        ("128, seed=0), epochs=5)", "32, seed=0), epochs=1, verbose=0)"),
+        ("steps=1000, epochs=4", "steps=2, epochs=1, verbose=0"),
+    ],
+    "docs/datasets.md": [("images, 128, seed=0)", "images, 32, seed=0)")],
+    "docs/directions.md": [("steps=1000, epochs=4", "steps=2, epochs=2, verbose=0")],
+    "docs/discriminative.md": [
+        ("labels, epochs=8", "labels, epochs=1, batch_size=32, verbose=0"),
+        ("100, seed=0), epochs=8", "32, seed=0), epochs=1, verbose=0"),
+        ("images[:1000] / 255.0", "images[:8] / 255.0, num_samples=4"),
+    ],
+    "docs/models.md": [
+        ("128, seed=0), epochs=5)", "32, seed=0), epochs=1, verbose=0)"),
+        ("batches, epochs=5", "batches, epochs=2, verbose=0"),
+        ("images / 255.0, callbacks", "images / 255.0, verbose=0, callbacks"),
+    ],
+    "docs/penalties.md": [("model.fit(images,", "model.fit(images, verbose=0,")],
+}
+# Blocks that end in an error where a file is missing.
+MISSING = {"docs/discriminative.md": {'"vgg16.weights.h5"': "vgg16.weights.h5"}}
+# What is to come of it.
+EXPECTED = {
+    "README.md": {"int(keras.models.load_model('model.keras').step)": 3, "mean.shape[1]": 10},
+    "docs/datasets.md": {"images.dtype.name": "uint8", "len(batches)": 2},
+    "docs/directions.md": {
+        "tuple(images.shape)": (6, 4, 4, 1),
+        "__import__('os').path.exists('logs/pictures/directions.gif')": True,
+    },
+    "docs/discriminative.md": {"tuple(paths.shape)": (4, 8, 28, 28, 1)},
+    "docs/models.md": {
+        "int(model.step)": 2,
+        "float(model.ramps['sparsity'](400))": np.float32(0.1),
+    },
+    "docs/penalties.md": {"'hessian_weight' in model.ramps": True, "float(loss) > 0": True},
+    "docs/training.md": {"int(model.step)": 24},
+}
+
+
+def blocks(page, language="python"):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    whole = "\0".join(found)
+    for old, new in CHANGES.get(page, ()) if language == "python" else ():
+        assert whole.count(old) == 1, (page, old)
+        whole = whole.replace(old, new)
+    return whole.split("\0") if whole else []
+
+
+def names():
+    """What pages may use without making it."""
+    rng = np.random.default_rng(0)
+    hidden = [keras.layers.Dense(6, "tanh", name=f"norm_{i}") for i in (1, 2)]
+    image = [keras.layers.Dense(16, "sigmoid"), keras.layers.Reshape((4, 4, 1))]
+    factors = rng.integers(0, 4, size=(120, 2))
+    return {
+        "kd": kd,
+        "keras": keras,
+        "np": np,
+        "generator": keras.Sequential([keras.Input((3,)), *hidden, *image]),
+        "discriminator": keras.Sequential(
+            [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+        ),
+        "encoder": keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()]),
+        "images": rng.random((32, 4, 4, 1), "float32"),
+        "z": rng.standard_normal((4, 3)).astype("float32"),
+        "loss": 0.0,
+        "weight": 0.1,
+        "factors": factors,
+        "codes": factors + rng.normal(0, 0.1, factors.shape),
+    }
+
+
+@pytest.fixture
+def small_data(monkeypatch, tmp_path):
+    """Named data sets that are small and random; files go into a folder of the test's."""
+    images = np.random.default_rng(0).integers(0, 256, (64, 28, 28, 1), dtype="uint8")
+    labels = np.arange(64) % 10
+    monkeypatch.setattr(kd.datasets, "load_images", lambda name, data_dir=None: (images, labels))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs(page, small_data):
+    known = names()
+    for block in blocks(page):
+        code = compile(block, page, "exec")
+        missing = [file for text, file in MISSING.get(page, {}).items() if text in block]
+        if missing:
+            with pytest.raises(ValueError, match=missing[0]):
+                exec(code, known)
+        else:
+            exec(code, known)
+    for model in known.values():
+        for name, values in getattr(getattr(model, "history", None), "history", {}).items():
+            assert np.isfinite(values).all(), name
+    for value, expected in EXPECTED.get(page, {}).items():
+        assert eval(value, known) == expected, value
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 160
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page):
+    folder = (ROOT / page).parent
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (folder / target).exists(), target
