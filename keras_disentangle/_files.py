@@ -1,12 +1,13 @@
-"""Files from elsewhere: read with bounded memory and nothing beside them, or refused by name.
+"""Files: written whole or not at all; those from elsewhere read with bounded memory, or refused.
 
-A file may be damaged, or be made to harm: it may declare more than it holds, or point to other
-files. What is read here declares sizes that are compared with the bytes on disk before memory is
-taken. All that is wrong with a file becomes a `ValueError` that names it.
+A file from elsewhere may be damaged, or be made to harm: it may declare more than it holds, or
+point to other files. What is read here declares sizes that are compared with the bytes on disk
+before memory is taken. All that is wrong with a file becomes a `ValueError` that names it.
 """
 
 import collections.abc
 import contextlib
+import hashlib
 import io
 import json
 import math
@@ -19,6 +20,60 @@ import numpy as np
 # Deflate, the densest compression of what is read here, never does better.
 _MOST_COMPRESSED = 1032
 _SLACK = 2**16  # bytes, for what is too small to matter
+
+
+@contextlib.contextmanager
+def replacing(path, suffix="", durable=False):
+    """The name of a file to write, which then takes the place of `path`, or is removed on an error.
+
+    A reader finds the old file or the new, never half of one.
+
+    Args:
+        path: the file; its folder is made if missing.
+        suffix: what the name must end in for whatever writes the file.
+        durable: whether the new file must outlive a loss of power.
+
+    Raises:
+        ValueError: if `path` is a folder.
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        raise ValueError(f"`path` must be a file, not a folder. Received: path={path!r}")
+    folder = os.path.dirname(path) or "."
+    os.makedirs(folder, exist_ok=True)
+    # In the same folder, since a rename is atomic only within one file system.
+    temporary = f"{path}.{os.getpid()}.tmp{suffix}"
+    try:
+        yield temporary
+        if durable:
+            _sync(temporary, os.O_RDWR)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+    if durable and hasattr(os, "O_DIRECTORY"):  # The new name must be on the disk too.
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path, flags):
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path, content):
+    """Writes bytes to the file `path`, whole or not at all; see `replacing`."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+
+
+def sha256(path):
+    """The hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path, *keys):

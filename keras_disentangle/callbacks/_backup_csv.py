@@ -1,6 +1,6 @@
 """The file of a `keras.callbacks.CSVLogger`, which must lose what was written after a backup."""
 
-import os
+from keras_disentangle._files import write_whole
 
 
 def csv_content(logger):
@@ -21,10 +21,7 @@ def set_csv_content(logger, content):
     is_open = logger.csv_file is not None and not logger.csv_file.closed
     if is_open:
         logger.csv_file.close()
-    part = f"{logger.filename}.part"
-    with open(part, "wb") as file:
-        file.write(content)
-    os.replace(part, logger.filename)
+    write_whole(logger.filename, content)
     if is_open:
         logger.csv_file = open(logger.filename, "a")
     logger.writer = None

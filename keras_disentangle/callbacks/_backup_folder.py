@@ -15,6 +15,7 @@ import warnings
 import ml_dtypes  # noqa: F401  teaches NumPy the names bfloat16 and float8_...
 import numpy as np
 
+from keras_disentangle._files import replacing
 from keras_disentangle.callbacks._backup_lock import FolderLock
 
 _NAME = re.compile(r"backup-(\d{6,})")
@@ -102,23 +103,8 @@ class BackupFolder:
         files = self._files()
         number = int(_NAME.fullmatch(files[-1].name)[1]) + 1 if files else 1
         file = self.path / f"backup-{number:06d}"
-        # In the same folder, since a rename is atomic only within one file system.
-        temporary = self.path / f"{file.name}.{os.getpid()}.tmp"
-        try:
-            with open(temporary, "wb") as stream:
-                _pack(stream, header, arrays)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        if hasattr(os, "O_DIRECTORY"):  # The new name, too, must outlive a loss of power.
-            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        with replacing(file, durable=True) as temporary, open(temporary, "wb") as stream:
+            _pack(stream, header, arrays)
         self._whole = [*self._whole, file][-2:]
         self._remove(old.name for old in self._files() if old not in self._whole)
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed
-from keras_disentangle._files import open_npz
+from keras_disentangle._files import open_npz, write_whole
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import check_log_dir
 from keras_disentangle.callbacks._watching import WatchingCallback
@@ -17,7 +17,6 @@ from keras_disentangle.evaluation import encode_images
 from keras_disentangle.metrics import latent_information
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization import EventWriter, image_grid, information_flow, save_png
-from keras_disentangle.visualization._files import write_whole
 from keras_disentangle.visualization._rungs import sample_rungs
 
 

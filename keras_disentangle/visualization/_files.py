@@ -1,7 +1,6 @@
-"""Pictures as bytes and as files."""
+"""Pictures as bytes."""
 
 import io
-import os
 
 from PIL import Image
 
@@ -19,21 +18,3 @@ def encode_png(image):
     buffer = io.BytesIO()
     to_pillow(image).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def write_whole(path, content):
-    """Writes bytes to `path` at once: a reader finds the old file or the new, never half of one."""
-    path = os.fspath(path)
-    if os.path.isdir(path):
-        raise ValueError(f"`path` must be a file, not a folder. Received: path={path!r}")
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    # In the same folder, since a rename is atomic only within one file system.
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise

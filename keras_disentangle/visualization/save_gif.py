@@ -3,7 +3,8 @@ import io
 import numpy as np
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.visualization._files import to_pillow, write_whole
+from keras_disentangle._files import write_whole
+from keras_disentangle.visualization._files import to_pillow
 from keras_disentangle.visualization._pixels import check_picture
 
 

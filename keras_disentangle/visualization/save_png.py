@@ -1,4 +1,5 @@
-from keras_disentangle.visualization._files import encode_png, write_whole
+from keras_disentangle._files import write_whole
+from keras_disentangle.visualization._files import encode_png
 
 
 def save_png(path, image):
