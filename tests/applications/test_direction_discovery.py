@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiny_networks import network
 
 import keras_disentangle as kd
 from keras_disentangle.applications import _weights
@@ -20,16 +21,28 @@ from keras_disentangle.applications.direction_discovery import (
     traverse,
 )
 from keras_disentangle.applications.direction_discovery.presets import PRESETS
+from keras_disentangle.latents import LatentSpace, Normal
 
 PICTURES = {"directions.png", "aligned.png", "not_aligned.png", "directions.gif"}
 SHORT = {"steps": 4, "steps_per_epoch": 2, "batch_size": 2}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def small_generator():
+    """A function that puts a generator of a few pixels in the place of those that ship."""
+    generator = network((12,), keras.layers.Dense(192, "tanh"), keras.layers.Reshape((8, 8, 3)))
+    generator.trainable = False
+    found = generator, LatentSpace([Normal(12)]), (8, 8, 3), (-1.0, 1.0)
+    return lambda patch: patch.setattr(direction_discovery, "_generator", lambda *_: found)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, small_generator):
     """The folder of a short training, and what it returned."""
     log_dir = tmp_path_factory.mktemp("runs") / "hessian"
-    return log_dir, *train.train("clevr_1fov", log_dir=log_dir, verbose=0, **SHORT)
+    with pytest.MonkeyPatch.context() as patch:
+        small_generator(patch)
+        return log_dir, *train.train("clevr_1fov", log_dir=log_dir, verbose=0, **SHORT)
 
 
 @pytest.fixture
@@ -83,7 +96,7 @@ def test_the_reconstructor():
     assert tuple(logits.shape) == (3, 5) and tuple(step.shape) == (3, 1)
 
 
-def test_scores(run):
+def test_scores():
     """Of a generator whose Hessian is known: three squares along rotated axes."""
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0].astype("float32")
     z = keras.Input((3,))
@@ -146,8 +159,9 @@ def test_shipping(run, tmp_path, monkeypatch, quick):
         kd.applications.DirectionDiscovery("tiny", preset="mnist")
 
 
-def test_a_trained_model_takes_weights_from_a_file(run):
+def test_a_trained_model_takes_weights_from_a_file(run, monkeypatch, small_generator):
     log_dir, model, _ = run
+    small_generator(monkeypatch)
     loaded = kd.applications.DirectionDiscovery(log_dir / "model.keras", preset="clevr_1fov")
     np.testing.assert_array_equal(_trained.matrix(loaded), _trained.matrix(model))
 

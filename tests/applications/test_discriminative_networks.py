@@ -98,6 +98,7 @@ def paper():
     return celeba_networks()
 
 
+@pytest.mark.one_backend
 def test_the_papers_networks(paper):
     assert paper["encoder"].input_shape == paper["decoder"].output_shape == (None, 64, 64, 3)
     assert paper["encoder"].output_shape == (None, 1000)
@@ -106,6 +107,7 @@ def test_the_papers_networks(paper):
     assert rows(paper["decoder"]) == PAPER_DECODER
 
 
+@pytest.mark.one_backend
 def test_initial_weights(paper):
     kernels, biases = [], []
     for layer in [*paper["encoder"].layers, *paper["decoder"].layers]:
@@ -122,6 +124,7 @@ def test_initial_weights(paper):
     assert not any(bias.any() for bias in biases)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("side, channels", [(28, 1), (32, 3)])
 def test_small_networks(side, channels):
     nets = small_networks((side, side, channels), latent_dim=5)
@@ -153,6 +156,7 @@ CLASSIFIER = [
 ]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("image_shape", [(64, 64, 3), (28, 28, 1)])
 def test_the_classifier(image_shape):
     arguments = {} if image_shape[0] == 64 else {"image_shape": image_shape, "num_outputs": 10}
@@ -211,6 +215,7 @@ def test_outputs_are_float32_under_mixed_precision():
     assert outputs == ["float32"] * 4 and inside == ["bfloat16"] * 4
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "make, message",
     [

@@ -93,6 +93,7 @@ def test_a_header_without_its_keys(copied):
             train(copied)
 
 
+@pytest.mark.one_backend
 def test_one_process_at_a_time(copied, finished):
     code = (
         "import sys, keras_disentangle.callbacks._backup_lock as l; l = l.FolderLock(sys.argv[1]);"

@@ -277,6 +277,7 @@ assert images.Images("traversal")[-1].encoded_image_string.startswith(b"\\x89PNG
 """
 
 
+@pytest.mark.one_backend
 def test_tensorflow_need_not_be_installed(tmp_path):
     pytest.importorskip("jax")
     here = Path(__file__).resolve().parent
