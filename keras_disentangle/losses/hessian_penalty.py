@@ -7,6 +7,7 @@ from keras import ops, tree
 
 from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed, is_choice
 from keras_disentangle._tensors import widen
+from keras_disentangle.losses._evaluation import Evaluation
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses._second_derivative import second_derivative
 
@@ -194,13 +195,14 @@ def rademacher(shape, num_directions, seed):
 
 def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
     """As `penalties`, along given directions, a list of tensors like `z`."""
-    if isinstance(fn, keras.Layer):
-        fn = full_precision(fn, fn._flatten_layers())
-    evaluation, structure, k = _Evaluation(fn), None, len(directions)
+    if not isinstance(fn, Evaluation):
+        is_layer = isinstance(fn, keras.Layer)
+        fn = Evaluation(full_precision(fn, fn._flatten_layers()) if is_layer else fn)
+    structure, k = None, len(directions)
 
     def evaluate(z):
         nonlocal structure
-        outputs = evaluation(z)
+        outputs = fn(z)
         structure = tree.map_structure(lambda _: 0, outputs)
         return _floats(outputs, z)
 
@@ -241,35 +243,6 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
             )
         found.append(penalty)
     return tree.pack_sequence_as(structure, found)
-
-
-class _Evaluation(keras.layers.Layer):
-    """`fn`, with the variables as they are and no trace left.
-
-    A layer, because a layer that is called from outside of any other forgets what it has added to
-    the losses before.
-    """
-
-    def __init__(self, fn):
-        super().__init__(dtype="float32", autocast=False, name="hessian_penalty")
-        # Keras must not take what `fn` is for a part of this layer.
-        self._fn = lambda z: fn(z)
-        self.built = True
-
-    def call(self, z):
-        with _Unwritten():
-            return self._fn(z)
-
-
-class _Unwritten(keras.StatelessScope):
-    """Where variables have the values that they have outside, and what is written is forgotten."""
-
-    def __enter__(self):
-        super().__enter__()
-        if self.original_scope is not None:
-            # With JAX, a train step's scope holds the values that it differentiates.
-            self.state_mapping.update(self.original_scope.state_mapping)
-        return self
 
 
 def _floats(outputs, z):
