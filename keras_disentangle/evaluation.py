@@ -1,24 +1,27 @@
 """One call that measures how disentangled a model's codes are."""
 
 import functools
-import inspect
+import statistics
 
 import keras
 import numpy as np
-from scipy.stats import binomtest
 
-from keras_disentangle import metrics as measures
 from keras_disentangle._arguments import check_callable, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.metrics import METRICS, Metric, confidence_interval
 from keras_disentangle.metrics._votes import check_grid
 
-# What they take: codes and factors, posteriors, or a function that encodes and a full grid.
-_OF_CODES = ("mig", "mig_sup", "dci", "sap", "modularity", "explicitness", "irs", "unsupervised")
-_OF_POSTERIORS = ("information", "posterior_mig")
-_OF_GRIDS = ("factor_vae", "beta_vae")
-METRICS = (*_OF_CODES, *_OF_POSTERIORS, *_OF_GRIDS)
+# What a metric can be of here: see `kd.metrics.Metric`.
+_GIVEN = ("codes", "factors", "mean", "log_var", "encode", "dataset")
 _BY_DEFAULT = ("mig", "mig_sup", "factor_vae", "information")
 _LATENTS = 10_000  # drawn at most for estimates of information
+
+
+def metric_names():
+    """The names of the metrics that `evaluate` takes: those of codes first, votes last."""
+    found = [metric for metric in METRICS.values() if set(metric.of) <= set(_GIVEN)]
+    found.sort(key=lambda metric: _GIVEN.index(metric.of[0]))
+    return [metric.name for metric in found]
 
 
 def evaluate(
@@ -41,17 +44,18 @@ def evaluate(
             to `(mean, log_var)`, each (n, d), or to codes (n, d); what comes after the two, such
             as a sample, is ignored. With `rung_sizes` the information is given for each rung.
         dataset: a `FactorDataset`, or `LabelledImages` for what needs no full grid of factors.
-        metrics: names out of `"mig"`, `"mig_sup"`, `"dci"`, `"sap"`, `"modularity"`,
-            `"explicitness"`, `"irs"`, `"unsupervised"`, of the codes (posterior means);
-            `"information"`, `"posterior_mig"`, of the posteriors; `"factor_vae"`, `"beta_vae"`,
-            which draw images of their own; or `"all"`. By default MIG, MIG-sup, FactorVAE and the
-            information. `"all"` and the default leave out what the data or the model cannot have.
-        num_samples: images for all but the last two, drawn without replacement (of
-            `WeightedFactors` with). The information cannot exceed log(num_samples).
+        metrics: list of names of `kd.metrics.METRICS` that are of codes (posterior means) and
+            factors, of posteriors, or of a function that encodes images of the data set; and of
+            `kd.metrics.Metric` of your own; or `"all"` such names. By default MIG, MIG-sup,
+            FactorVAE and the information. `"all"` and the default leave out what the data or the
+            model cannot have.
+        num_samples: images that are encoded for all but FactorVAE and beta-VAE, which draw their
+            own, without replacement (of `WeightedFactors` with). The information cannot exceed
+            log(num_samples).
         num_votes: training votes of FactorVAE and points of beta-VAE; half as many are used to
             score. The published scores use 10,000; each takes 64 images or pairs.
         num_resamples: if not 0, >= 2: 95% confidence intervals by so many resamples, as
-            `kd.metrics.confidence_interval`, of the metrics of codes, and Wilson's of the last two.
+            `kd.metrics.confidence_interval`, of the metrics of codes, and Wilson's of votes.
         options: dict from a metric's name to its own arguments, such as `{"dci": {"estimator":
             "exact"}, "posterior_mig": {"factors_used": [1, 2, 3, 4]}}`.
         seed: seed of the images and of the metrics' own draws.
@@ -59,15 +63,15 @@ def evaluate(
         verbose: 1 shows a progress bar of the samples that are encoded, then the metrics' names.
 
     Returns:
-        Dict of floats, in the order of `metrics`: each under its name, those of dicts as
-        `"dci_disentanglement"`, `"total_correlation"` (`unsupervised`), `"posterior_mig_sup"` and
-        the like. `information` is a list, I(x; z_l) in nats, the most abstract rung first, with
-        `information_total`, I(x; z), and `kl`, a list in nats. `intervals`, if asked for, is a dict
-        of pairs [low, high].
+        Dict of floats, in the order of `metrics`, under the names of the metrics' scores: "mig",
+        "dci_disentanglement" and the like. `information` is a list, I(x; z_l) in nats, the most
+        abstract rung first, with `information_total`, I(x; z), and `kl`, a list in nats.
+        `intervals`, if asked for, is a dict of pairs [low, high].
 
     Raises:
         ValueError: if a metric is unknown, or is asked for by name and the data or the model cannot
-            have it; the images do not fit the model; a number is out of range; or as a metric.
+            have it; two have one name; the images do not fit the model; a number is out of range;
+            or as a metric.
         TypeError: if a metric does not know one of its `options`.
 
     Example:
@@ -76,45 +80,52 @@ def evaluate(
     >>> scores["mig"], scores["information_total"]
     """
     encode = _encoder(model)
-    names = check_settings(dataset, metrics, num_samples, num_votes, num_resamples, options, seed)
-    options = options or {}
+    chosen = check_settings(dataset, metrics, num_samples, num_votes, num_resamples, options, seed)
     index = np.asarray(dataset.sample_index(num_samples, np.random.default_rng(seed)))
     mean, log_var = encode_images(
         model, lambda i: dataset.images(index[i]), len(index), batch_size, verbose=verbose
     )
+    given = {
+        "codes": mean,
+        "factors": dataset.factors(index),
+        "mean": mean,
+        "log_var": log_var,
+        "encode": lambda images: encode(images)[0],
+        "dataset": dataset,
+    }
+    filled_in = {
+        "seed": seed,
+        "rungs": getattr(model, "rung_sizes", None),
+        "num_samples": min(len(mean), _LATENTS),
+        "num_train": num_votes,
+        "num_eval": max(1, num_votes // 2),
+        "num_variance": max(2, len(mean)),
+        "encode_batch": batch_size,
+    }
     if log_var is None:
-        if metrics not in (None, "all") and set(names) & set(_OF_POSTERIORS):
+        of_posteriors = [metric for metric in chosen if "log_var" in metric.of]
+        if of_posteriors and not _is_default(metrics):
             raise ValueError(
                 "`model` must give the log variance of its posteriors for "
-                f"{sorted(set(names) & set(_OF_POSTERIORS))}. Received: codes alone"
+                f"{[metric.name for metric in of_posteriors]}. Received: codes alone"
             )
-        names = [name for name in names if name not in _OF_POSTERIORS]
-    factors = dataset.factors(index)
+        chosen = [metric for metric in chosen if metric not in of_posteriors]
     scores, intervals = {}, {}
-    for name in names:
+    for metric in chosen:
         if verbose:
-            print(f"{name} ...", flush=True)
-        own = options.get(name, {})
-        if name == "information":
-            rungs = getattr(model, "rung_sizes", None)
-            scores.update(_information(mean, log_var, rungs, seed, **own))
-        elif name == "posterior_mig":
-            latents = {"num_samples": min(len(mean), _LATENTS), "seed": seed} | own
-            found = measures.posterior_mig(mean, log_var, factors, **latents)
-            scores["posterior_mig"] = found["mig"]
-            scores["posterior_mig_sup"] = found["mig_sup"]
-        elif name in _OF_GRIDS:
-            votes = {"num_train": num_votes, "num_eval": max(1, num_votes // 2), "seed": seed}
-            if name == "factor_vae":
-                votes["num_variance"] = max(2, len(mean))
-            votes |= {"encode_batch": batch_size} | own
-            scores[name] = getattr(measures, name)(lambda x: encode(x)[0], dataset, **votes)
-            intervals[name] = _wilson(scores[name], votes["num_eval"])
-        else:
-            arrays = (mean,) if name == "unsupervised" else (mean, factors)
-            found, ends = _of_codes(name, arrays, num_resamples, seed, own)
-            scores.update(found)
-            intervals.update(ends)
+            print(f"{metric.name} ...", flush=True)
+        arguments = [given[name] for name in metric.of]
+        settings = {name: value for name, value in filled_in.items() if name in metric.options}
+        settings |= (options or {}).get(metric.name, {})
+        found = metric(*arguments, **settings)
+        scores |= found
+        if num_resamples and metric.interval == "resamples":
+            settings |= {"num_resamples": num_resamples, "seed": seed}
+            ends = confidence_interval(metric, *arguments, **settings)
+            intervals |= {name: list(pair) for name, pair in ends.items()}
+        elif num_resamples and metric.interval == "votes":
+            num = settings.get("num_eval", metric.options["num_eval"])
+            intervals |= {name: _wilson(share, num) for name, share in found.items()}
     if num_resamples:
         scores["intervals"] = intervals
     return scores
@@ -123,7 +134,7 @@ def evaluate(
 def check_settings(
     dataset, metrics=None, num_samples=1, num_votes=1, num_resamples=0, options=None, seed=0, **_
 ):
-    """The names of the metrics that `evaluate` would take of these settings, its arguments.
+    """The metrics (a list of `Metric`) that `evaluate` would take of these settings, its arguments.
 
     Raises:
         ValueError: as `evaluate`, of all that can be known without the model.
@@ -139,15 +150,16 @@ def check_settings(
             "`dataset` must be a `FactorDataset` or `LabelledImages`. "
             f"Received: {type(dataset).__name__}, without {missing}"
         )
-    names = _check_metrics(metrics, dataset)
+    chosen = _check_metrics(metrics, dataset)
+    known = {*metric_names(), *(metric.name for metric in chosen)}
     if not isinstance(options or {}, dict) or not all(
-        name in METRICS and isinstance(own, dict) for name, own in (options or {}).items()
+        name in known and isinstance(own, dict) for name, own in (options or {}).items()
     ):
         raise ValueError(
-            f"`options` must be a dict with names out of {METRICS} and dicts of arguments. "
+            f"`options` must be a dict with names out of {sorted(known)} and dicts of arguments. "
             f"Received: options={options!r}"
         )
-    return names
+    return chosen
 
 
 def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
@@ -220,55 +232,44 @@ def _encoder(model):
     return encoded
 
 
+def _is_default(metrics):
+    return metrics is None or isinstance(metrics, str) and metrics == "all"
+
+
 def _check_metrics(metrics, dataset):
-    has_grid = hasattr(dataset, "factor_sizes")
-    if metrics is None or isinstance(metrics, str) and metrics == "all":
-        names = METRICS if metrics == "all" else _BY_DEFAULT
-        return [name for name in names if has_grid or name not in _OF_GRIDS]
-    names = metrics if isinstance(metrics, (list, tuple, set)) else [metrics]
-    names = list(names)
-    if not names or not all(isinstance(name, str) and name in METRICS for name in names):
+    """The metrics that are asked for, a list of `Metric`, each once."""
+    names = metric_names()
+    if _is_default(metrics):
+        found = [METRICS[name] for name in (names if metrics == "all" else _BY_DEFAULT)]
+        return [m for m in found if not m.needs_grid or hasattr(dataset, "factor_sizes")]
+    asked = list(metrics) if isinstance(metrics, (list, tuple, set)) else [metrics]
+    if not asked or not all(
+        isinstance(metric, Metric) or isinstance(metric, str) and metric in names
+        for metric in asked
+    ):
         raise ValueError(
-            f'`metrics` must be "all" or names out of {METRICS}. Received: {metrics!r}'
+            f'`metrics` must be "all" or names out of {tuple(names)}, or of `kd.metrics.Metric`. '
+            f"Received: {metrics!r}"
         )
-    if set(names) & set(_OF_GRIDS):
-        check_grid(dataset)
-    return names
-
-
-def _of_codes(name, arrays, num_resamples, seed, own):
-    """The scores of a metric of codes, and their intervals if there are to be resamples."""
-    metric = getattr(measures, "unsupervised_scores" if name == "unsupervised" else name)
-    seeded = {"seed": seed} if "seed" in inspect.signature(metric).parameters else {}
-    scores = _named(name, metric(*arrays, **seeded, **own))
-    if not num_resamples:
-        return scores, {}
-    resampled = {"num_resamples": num_resamples, "seed": seed}
-    resampled["bounds"] = (0, np.inf) if name == "unsupervised" else (0, 1)
-    found = measures.confidence_interval(metric, *arrays, **resampled, **own)
-    return scores, {key: list(ends) for key, ends in _named(name, found).items()}
+    found = [METRICS[metric] if isinstance(metric, str) else metric for metric in asked]
+    found = list(dict.fromkeys(found))
+    for metric in found:
+        if not set(metric.of) <= set(_GIVEN):
+            raise ValueError(
+                f"`metrics` must be of some of {_GIVEN}, which are what there is here. "
+                f"Received: {metric.name}, of {metric.of}"
+            )
+        if metric.needs_grid:
+            check_grid(dataset)
+    names = [metric.name for metric in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`metrics` must each have a name of their own. Received: {names}")
+    return found
 
 
 def _wilson(share, num):
     """Wilson's 95% interval of a share of `num` votes."""
-    return list(map(float, binomtest(round(share * num), num).proportion_ci(method="wilson")))
-
-
-def _named(name, values):
-    """Scores under the names of the result."""
-    if not isinstance(values, dict):
-        return {name: values}
-    prefix = "" if name == "unsupervised" else f"{name}_"
-    return {f"{prefix}{key}": value for key, value in values.items()}
-
-
-def _information(mean, log_var, rungs, seed, **own):
-    latents = {"num_samples": min(len(mean), _LATENTS), "seed": seed, "rungs": rungs} | own
-    information = measures.latent_information(mean, log_var, **latents)
-    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
-    ends = np.cumsum(latents["rungs"] or [mean.shape[1]])[:-1]
-    return {
-        "information": information["rungs"],
-        "information_total": information["total"],
-        "kl": [float(part.sum()) for part in np.split(kl, ends)],
-    }
+    z = statistics.NormalDist().inv_cdf(0.975)
+    centre, scale = share + z**2 / (2 * num), 1 + z**2 / num
+    half = z * np.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
+    return [max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))]

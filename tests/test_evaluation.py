@@ -58,16 +58,16 @@ def test_all_metrics_of_a_model_that_knows_the_factors():
     options = {"metrics": "all", "num_resamples": 3, **FEW}
     scores = kd.evaluate(KnowingModel(), DATA, **options)
     assert list(scores) == [
-        "mig",
-        "mig_sup",
         "dci_disentanglement",
         "dci_completeness",
         "dci_informativeness",
         "dci_informativeness_train",
-        "sap",
-        "modularity",
         "explicitness",
         "irs",
+        "mig",
+        "mig_sup",
+        "modularity",
+        "sap",
         "total_correlation",
         "wasserstein_correlation",
         "wasserstein_correlation_norm",
@@ -77,8 +77,8 @@ def test_all_metrics_of_a_model_that_knows_the_factors():
         "kl",
         "posterior_mig",
         "posterior_mig_sup",
-        "factor_vae",
         "beta_vae",
+        "factor_vae",
         "intervals",
     ]
     for name in ("mig", "mig_sup", "modularity", "irs", "posterior_mig", "posterior_mig_sup"):

@@ -15,7 +15,7 @@ from keras import ops
 import keras_disentangle as kd
 from keras_disentangle._files import is_zip, open_npz
 from keras_disentangle.applications import _runs
-from keras_disentangle.evaluation import METRICS
+from keras_disentangle.evaluation import metric_names
 from keras_disentangle.visualization import (
     enlarge,
     information_flow,
@@ -76,7 +76,7 @@ def main(arguments=None):
 def add_options(parser):
     """The options of an evaluation."""
     add = parser.add_argument
-    add("--metrics", nargs="+", help=f"all, or some of {', '.join(METRICS)}")
+    add("--metrics", nargs="+", help=f"all, or some of {', '.join(metric_names())}")
     add("--samples", type=int, default=10_000, help="images that are encoded")
     add("--votes", type=int, default=1000, help="training votes of FactorVAE and beta-VAE")
     add("--resamples", type=int, default=0, help="of the 95%% intervals, less bias; 0 is none")

@@ -8,15 +8,11 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.callbacks._watching import WatchingCallback
-from keras_disentangle.evaluation import METRICS, check_settings, encode_images, evaluate
+from keras_disentangle.evaluation import check_settings, encode_images, evaluate
+from keras_disentangle.metrics import METRICS, Metric
 
 _FEW = 100  # images on which the metrics are tried when training begins
-_LOWER_IS_BETTER = (
-    "total_correlation",
-    "wasserstein_correlation",
-    "wasserstein_correlation_norm",
-    "mutual_information",
-)
+_ENDS = {"higher": "up", "lower": "down", None: None}
 
 
 class FactorMetrics(WatchingCallback):
@@ -67,12 +63,14 @@ class FactorMetrics(WatchingCallback):
         self.every = check_int("every", every)
         self.options = options
 
-    @staticmethod
-    def direction(name):
+    def direction(self, name):
         """ "up" or "down": the better end of a score of `evaluate`; None for other names."""
-        if name in _LOWER_IS_BETTER:
-            return "down"
-        return "up" if any(name.startswith(metric) for metric in METRICS) else None
+        asked = self.options.get("metrics")
+        asked = asked if isinstance(asked, (list, tuple, set)) else [asked]
+        metrics = [*METRICS.values(), *(metric for metric in asked if isinstance(metric, Metric))]
+        ends = {score.name: score.better for metric in metrics for score in metric.scores or ()}
+        base, _, rung = name.rpartition("_")
+        return _ENDS[ends.get(base if rung.isdigit() else name)]
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

@@ -19,6 +19,7 @@ from keras_disentangle.metrics.image_features import ImageFeatures
 from keras_disentangle.metrics.importance_nll import importance_nll
 from keras_disentangle.metrics.irs import irs
 from keras_disentangle.metrics.latent_information import latent_information
+from keras_disentangle.metrics.metric import METRICS, Metric
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
 from keras_disentangle.metrics.modularity import modularity
 from keras_disentangle.metrics.perceptual_path_length import (
@@ -27,10 +28,14 @@ from keras_disentangle.metrics.perceptual_path_length import (
 )
 from keras_disentangle.metrics.posterior_mig import posterior_mig
 from keras_disentangle.metrics.sap import sap
+from keras_disentangle.metrics.score import Score
 from keras_disentangle.metrics.unsupervised_scores import unsupervised_scores
 
 __all__ = [
+    "METRICS",
     "ImageFeatures",
+    "Metric",
+    "Score",
     "activeness",
     "beta_vae",
     "clustering_accuracy",

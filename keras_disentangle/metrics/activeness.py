@@ -7,6 +7,8 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Normal, orthogonalize
 from keras_disentangle.metrics._generator import as_space, check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def activeness(
@@ -112,3 +114,6 @@ def activeness(
         each = [variance(through(code.name, dim)) for dim in range(code.num_traversals)]
         scores += each * (code.dim // code.num_traversals)
     return np.array(scores)
+
+
+declare(activeness, scores=[Score("activeness", bounds=(0, np.inf), better=None)])

@@ -9,6 +9,8 @@ from keras_disentangle.metrics._votes import (
     draw_fixed,
     encode_factors,
 )
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score, one_in_factors
 
 # Points whose differences are computed at once, to bound the memory.
 _POINTS = 1000
@@ -94,3 +96,12 @@ def beta_vae(
         regression = LogisticRegression().fit(features[:num_train], fixed[:num_train])
         predicted = regression.predict(features[num_train:])
     return float(np.mean(predicted == fixed[num_train:]))
+
+
+declare(
+    beta_vae,
+    scores=[Score("beta_vae", random=one_in_factors, one_to_one=1)],
+    learns=True,
+    interval="votes",
+    needs_grid=True,
+)

@@ -1,9 +1,10 @@
 """How well clusters that were found without labels match them."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def clustering_accuracy(clusters, labels):
@@ -46,6 +47,9 @@ def clustering_accuracy(clusters, labels):
     known, label = np.unique(labels, return_inverse=True)
     counts = np.zeros((len(found), len(known)), np.int64)
     np.add.at(counts, (cluster, label), 1)
+    # Here, so that nothing loads SciPy before it is used.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(counts, maximize=True)
     correct = int(counts[rows, columns].sum())
     return {
@@ -65,3 +69,12 @@ def _check(name, values):
     if array.dtype.kind not in "biu":
         raise ValueError(f"`{name}` must be integers. Received: {name}.dtype={array.dtype}")
     return array
+
+
+declare(
+    clustering_accuracy,
+    scores=[
+        Score("accuracy", "accuracy", one_to_one=1),
+        Score("error", "error", better="lower", one_to_one=0),
+    ],
+)

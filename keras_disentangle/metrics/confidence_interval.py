@@ -1,4 +1,4 @@
-"""How far a metric's value would stray with other samples: bootstrap."""
+"""Bootstrap confidence intervals of metrics."""
 
 import inspect
 import numbers
@@ -8,10 +8,12 @@ import numpy as np
 from keras_disentangle._arguments import check_callable, check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_held_out
+from keras_disentangle.metrics.metric import Metric, declaration_of
+from keras_disentangle.metrics.score import check_bounds
 
 
 def confidence_interval(
-    metric, *arrays, level=0.95, num_resamples=200, bounds=(0.0, 1.0), seed=0, **options
+    metric, *arrays, level=0.95, num_resamples=200, bounds="declared", seed=0, **options
 ):
     """A confidence interval of a metric, by scoring its samples drawn again.
 
@@ -29,12 +31,15 @@ def confidence_interval(
 
     Args:
         metric: Function of `arrays` that returns a float or a dict of them, such as
-            `kd.metrics.mig` or `kd.metrics.dci`.
+            `kd.metrics.mig` or `kd.metrics.dci`; or a `kd.metrics.Metric`, whose scores have the
+            names that they have in `kd.evaluate`.
         *arrays: What it takes, each with a row for each of the n samples: codes, factors.
         level: The share of such intervals that should hold the true value.
         num_resamples: How often samples are drawn again, each time n of them. The time is that of
             as many scores.
-        bounds: Lowest and highest value that the metric can have, which cut the interval, or None.
+        bounds: Lowest and highest value that the metric can have, which cut the interval; None cuts
+            nothing. By default those that each score of a metric declares; of any other function,
+            0 and 1.
         seed: Seed of the resamples, and of `metric` if it takes one.
         **options: Passed on to `metric`.
 
@@ -66,15 +71,11 @@ def confidence_interval(
         )
     level = check_number("level", level, above=0, below=1)
     seed = check_seed("seed", seed)
-    if bounds is not None:
-        ends = to_numpy("bounds", bounds)
-        if ends.shape != (2,) or not ends[0] <= ends[1]:
-            raise ValueError(
-                f"`bounds` must be None or two numbers, in order. Received: bounds={bounds!r}"
-            )
+    bounds_of = _bounds(metric, bounds)
     num_resamples = check_int("num_resamples", num_resamples, minimum=2)
     size = lengths[0]
-    known = inspect.signature(metric).parameters
+    function = metric.function if isinstance(metric, Metric) else metric
+    known = inspect.signature(function).parameters
     if "seed" in known:
         options["seed"] = seed
     held_out = None
@@ -102,11 +103,25 @@ def confidence_interval(
         )
     resamples = [score(draw()) for _ in range(num_resamples)]
     if not isinstance(whole, dict):
-        return _interval(whole, resamples, level, bounds)
+        return _interval(whole, resamples, level, bounds_of(None))
     return {
-        name: _interval(value, [scores[name] for scores in resamples], level, bounds)
+        name: _interval(value, [scores[name] for scores in resamples], level, bounds_of(name))
         for name, value in whole.items()
     }
+
+
+def _bounds(metric, bounds):
+    """Function from the key of a score in what `metric` returns to its bounds, or `None`."""
+    if not (isinstance(bounds, str) and bounds == "declared"):
+        check_bounds(bounds, optional=True)
+        return lambda key: bounds
+    declared = declaration_of(metric)
+    if declared is None:
+        return lambda key: (0.0, 1.0)
+    scores = declared.scores or ()
+    named = isinstance(metric, Metric)
+    own = {score.name if named else score.key: score.bounds for score in scores}
+    return lambda key: own.get(key)
 
 
 def _is_number(value):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_seed
-from keras_disentangle.metrics._boosted_trees import boosted_trees
 from keras_disentangle.metrics._validation import check_learnable
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score, one_in_values
 
 _TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's value
 
@@ -77,6 +78,13 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
     }
 
 
+def _binned_trees(codes, factor, held_out, seed):
+    # Here, since it loads SciPy.
+    from keras_disentangle.metrics._boosted_trees import boosted_trees
+
+    return boosted_trees(codes, factor, held_out, seed)
+
+
 def _exact_trees(codes, factor, held_out, seed):
     # Here, since scikit-learn takes longer to import than all else.
     from sklearn.ensemble import GradientBoostingClassifier
@@ -85,7 +93,7 @@ def _exact_trees(codes, factor, held_out, seed):
     return trees.feature_importances_, trees.predict(codes)
 
 
-_ESTIMATORS = {"binned": boosted_trees, "exact": _exact_trees}
+_ESTIMATORS = {"binned": _binned_trees, "exact": _exact_trees}
 
 
 def _concentration(importance):
@@ -99,3 +107,16 @@ def _concentration(importance):
     shares /= shares.sum(axis=1, keepdims=True)
     entropy = -np.sum(shares * np.log(shares), axis=1) / np.log(importance.shape[1])
     return float(np.average(1 - entropy, weights=weights))
+
+
+declare(
+    dci,
+    scores=[
+        Score("dci_disentanglement", "disentanglement", random=0, one_to_one=1),
+        Score("dci_completeness", "completeness", random=0, one_to_one=1),
+        Score("dci_informativeness", "informativeness", random=one_in_values, one_to_one=1),
+        Score("dci_informativeness_train", "informativeness_train", one_to_one=1),
+    ],
+    learns=True,
+    interval="resamples",
+)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from keras_disentangle.metrics._validation import check_learnable
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def explicitness(codes, factors, *, held_out=None, seed=0):
@@ -57,3 +59,11 @@ def _mean_area(codes, factor, held_out):
     if not scored.any():
         return 0.5
     return roc_auc_score(present[:, scored], probability[:, scored])
+
+
+declare(
+    explicitness,
+    scores=[Score("explicitness", random=0.5, one_to_one=1)],
+    learns=True,
+    interval="resamples",
+)

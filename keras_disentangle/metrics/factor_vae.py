@@ -9,6 +9,8 @@ from keras_disentangle.metrics._votes import (
     draw_fixed,
     encode_factors,
 )
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score, one_in_factors
 
 # Votes whose variances are computed at once, to bound the memory.
 _VOTES = 1000
@@ -107,3 +109,12 @@ def factor_vae(
     np.add.at(counts, (named[:num_train], fixed[:num_train]), 1)
     assignment = counts.argmax(axis=1)
     return float(np.mean(assignment[named[num_train:]] == fixed[num_train:]))
+
+
+declare(
+    factor_vae,
+    scores=[Score("factor_vae", random=one_in_factors, one_to_one=1)],
+    learns=True,
+    interval="votes",
+    needs_grid=True,
+)

@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 
 from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 # Rows of features that are turned into float64 at once.
 _ROWS = 4096
@@ -85,3 +87,9 @@ def _mean_and_root(features):
         rows = np.concatenate([root, features[start : start + _ROWS] - mean])
         root = np.linalg.qr(rows, mode="r")
     return mean, root / np.sqrt(len(features) - 1)
+
+
+declare(
+    frechet_distance,
+    scores=[Score("frechet_distance", bounds=(0, np.inf), better="lower")],
+)

@@ -7,6 +7,8 @@ import numpy as np
 from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.metrics._generator import check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 # The release's guard against division by zero, for outputs on the scale of images.
 _OFFSET = 1e-8
@@ -269,3 +271,13 @@ def _entries(fn, z, directions, epsilon, batch_size):
                 entry -= centre if i == j else next(outputs)
             entry /= 4 * epsilon**2
             yield i, j, entry
+
+
+declare(
+    hessian_diagonality,
+    scores=[
+        Score("max_on_diagonal", "max_on_diagonal"),
+        Score("diagonal_ratio", "diagonal_ratio", bounds=(0, np.inf)),
+        Score("pooled_ratio", "pooled_ratio", bounds=(0, np.inf)),
+    ],
+)

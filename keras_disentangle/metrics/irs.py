@@ -4,6 +4,8 @@ import numpy as np
 
 from keras_disentangle._arguments import check_number
 from keras_disentangle.metrics._validation import check_factors, check_matrix, varying_factors
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def irs(codes, factors, *, quantile=0.99):
@@ -61,3 +63,6 @@ def irs(codes, factors, *, quantile=0.99):
         )
     largest = np.abs(codes - codes.mean(axis=0)).max(axis=0)
     return float(np.average(1 - strayed.min(axis=1) / largest, weights=largest))
+
+
+declare(irs, scores=[Score("irs", one_to_one=1)], interval="resamples")

@@ -6,6 +6,8 @@ from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
 from keras_disentangle.metrics._validation import check_posteriors
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score, log_of_images
 
 
 def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0):
@@ -27,8 +29,11 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
         seed: Seed of the latents.
 
     Returns:
-        A dict: `"total"`, `I(x; z)` in nats; `"rungs"`, a list of `I(x; z_l)` in nats. The standard
-        error is that of a mean of `num_samples` values; an estimate of 0 may be slightly negative.
+        A dict: `"total"`, `I(x; z)` in nats; `"rungs"`, a list of `I(x; z_l)` in nats; `"kl"`, a
+        list with the mean KL divergence of each rung's posteriors from a standard normal
+        distribution, in nats, which its information cannot exceed but by the error of the estimate.
+        The standard error is that of a mean of `num_samples` values; an estimate of 0 may be
+        slightly negative.
 
     Raises:
         ValueError: If an array is empty, is not of rank 2 or holds NaN, if the shapes differ, or
@@ -70,4 +75,20 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
     )
     log_ratio = log_mixture_ratio(z, rows, mean, log_var, groups, joint=True)
     *per_rung, total = -log_ratio.mean(axis=0)
-    return {"total": float(total), "rungs": [float(value) for value in per_rung]}
+    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    return {
+        "total": float(total),
+        "rungs": [float(value) for value in per_rung],
+        "kl": [float(kl[group].sum()) for group in groups],
+    }
+
+
+declare(
+    latent_information,
+    name="information",
+    scores=[
+        Score("information", "rungs", bounds=(0, np.inf)),
+        Score("information_total", "total", bounds=(0, np.inf), one_to_one=log_of_images),
+        Score("kl", "kl", bounds=(0, np.inf), better=None),
+    ],
+)

@@ -3,6 +3,8 @@
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
 from keras_disentangle.metrics._information import codes_and_factors
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def mig(codes, factors, num_bins=20):
@@ -116,3 +118,7 @@ def mutual_information(codes, factors, num_bins=20):
     ```
     """
     return codes_and_factors(codes, factors, num_bins)[0]
+
+
+declare(mig, scores=[Score("mig", random=0, one_to_one=1)], interval="resamples")
+declare(mig_sup, scores=[Score("mig_sup", random=0, one_to_one=1)], interval="resamples")

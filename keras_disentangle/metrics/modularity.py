@@ -3,6 +3,8 @@
 import numpy as np
 
 from keras_disentangle.metrics._information import codes_and_factors
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def modularity(codes, factors, num_bins=20):
@@ -48,3 +50,6 @@ def modularity(codes, factors, num_bins=20):
     used = best > 0
     scores = 1 - (squared.sum(axis=1) - best)[used] / (best[used] * others)
     return float(scores.sum() / len(best))
+
+
+declare(modularity, scores=[Score("modularity", one_to_one=1)], interval="resamples")

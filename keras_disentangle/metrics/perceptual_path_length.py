@@ -12,6 +12,8 @@ from keras_disentangle._arguments import (
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Categorical
 from keras_disentangle.metrics._generator import as_space, evaluate
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def perceptual_path_length(
@@ -178,3 +180,9 @@ def _slerp(start, end, t):
 
 def _lerp(start, end, t):
     return start + t * (end - start)
+
+
+declare(
+    perceptual_path_length,
+    scores=[Score("perceptual_path_length", bounds=(0, np.inf), better="lower")],
+)

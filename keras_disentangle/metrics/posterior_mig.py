@@ -7,6 +7,8 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._gap import active_dimensions, mean_gap, normalize
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
 from keras_disentangle.metrics._validation import check_factors, check_posteriors
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_000, seed=0):
@@ -103,3 +105,12 @@ def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_0
         "mutual_information": information,
         "active": active,
     }
+
+
+declare(
+    posterior_mig,
+    scores=[
+        Score("posterior_mig", "mig", random=0, one_to_one=1),
+        Score("posterior_mig_sup", "mig_sup", random=0, one_to_one=1),
+    ],
+)

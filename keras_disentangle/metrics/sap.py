@@ -5,6 +5,8 @@ import numpy as np
 from keras_disentangle._arguments import check_flag, check_seed
 from keras_disentangle.metrics._gap import mean_gap
 from keras_disentangle.metrics._validation import check_learnable
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def sap(codes, factors, *, continuous=False, held_out=None, seed=0):
@@ -67,3 +69,6 @@ def _squared_correlation(code, factor, held_out, seed):
     if covariance[0, 0] <= 1e-12:  # A dimension of no use: disentanglement_lib's rule.
         return 0.0
     return covariance[0, 1] ** 2 / (covariance[0, 0] * covariance[1, 1])
+
+
+declare(sap, scores=[Score("sap", random=0)], learns=True, interval="resamples")

@@ -4,6 +4,8 @@ import numpy as np
 
 from keras_disentangle.metrics._information import discretize, mutual_information_matrix
 from keras_disentangle.metrics._validation import check_matrix
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def unsupervised_scores(codes, num_bins=20):
@@ -73,3 +75,19 @@ def unsupervised_scores(codes, num_bins=20):
         "wasserstein_correlation_norm": max(0.0, float(distance / variance.sum())),
         "mutual_information": float(information.sum() / (count * (count - 1))),
     }
+
+
+declare(
+    unsupervised_scores,
+    name="unsupervised",
+    scores=[
+        Score(name, name, bounds=(0, np.inf), better="lower", random=0, one_to_one=0)
+        for name in (
+            "total_correlation",
+            "wasserstein_correlation",
+            "wasserstein_correlation_norm",
+            "mutual_information",
+        )
+    ],
+    interval="resamples",
+)
