@@ -56,6 +56,15 @@ def as_rows(name, x):
     return x
 
 
+def read_rows(x, index):
+    """The rows of `x`, an array or something like one in a file, with the numbers `index`."""
+    if type(x) is np.ndarray:
+        return x[index]
+    # HDF5 reads increasing numbers, each once.
+    numbers, places = np.unique(index, return_inverse=True)
+    return np.asarray(x[numbers])[places]
+
+
 def widen(*tensors):
     """Tensors in one dtype, float32 or wider, as sums over pixels and dimensions need it even where
     the layers compute in bfloat16: a list, or the tensor if it is one alone."""

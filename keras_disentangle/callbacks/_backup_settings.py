@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle.callbacks._backup_memory import only_looks_on
+from keras_disentangle.trainers.array_batches import ArrayBatches
 
 # What Keras numbers or adds by itself, and what is of no effect.
 _SKIPPED = {
@@ -138,8 +139,11 @@ def _data(x):
     if isinstance(x, keras.utils.PyDataset):
         numbers = {k: v for k, v in vars(x).items() if isinstance(v, (int, float, str))}
         found.update({k: v for k, v in numbers.items() if k[0] != "_" and k != "epoch"})
-        found["images"] = getattr(x, "_num_images", None)
-        found["first batch"] = _first_batch(x)
+        if isinstance(x, ArrayBatches):
+            found["arrays"] = [_rows(array) for array in x.arrays]
+        else:
+            found["images"] = getattr(x, "_num_images", None)
+            found["first batch"] = _first_batch(x)
     elif hasattr(x, "element_spec"):
         found["element_spec"] = str(x.element_spec)
         found["made by"] = _steps_of(x)

@@ -1,14 +1,13 @@
 """Lets a training run that was killed go on as if it had never stopped."""
 
 import itertools
-import os
 import random
 import warnings
 
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_path
 from keras_disentangle.callbacks._backup_calls import CallList
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
@@ -68,7 +67,7 @@ class ExactBackup(keras.callbacks.Callback):
     compiled with (where the model has `get_config`), the arguments of the callbacks (functions by
     their names), and of the data what it was made with and a look at its images; an error says what
     was changed. Paths and `verbose` may change, and `epochs`. The size of the batches into which
-    `fit` cuts arrays shows only in their number.
+    a plain `keras.Model` cuts arrays shows only in their number.
 
     Not kept are the random generators that belong to Keras and the backends (of a layer that draws
     without a `SeedGenerator`). Where an optimizer has `use_ema`, the end of `fit` puts its averages
@@ -84,7 +83,9 @@ class ExactBackup(keras.callbacks.Callback):
     - another `PyDataset`, a `tf.data.Dataset` or a torch `DataLoader` that gives the same batches
       in the same order each time it is gone through (the order in which `fit` shuffles the batches
       of a `PyDataset` is kept);
-    - arrays, with `fit(shuffle=False)`.
+    - arrays of NumPy or in a file (a memory map, a data set of h5py): the order in which the `fit`
+      of this library's models shuffles them is kept;
+    - tensors, and arrays that a plain `keras.Model` gets, with `fit(shuffle=False)`.
 
     Validation data must give the same batches each time, as arrays do.
 
@@ -97,7 +98,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     Raises:
         ValueError: when made, if `save_freq` is neither of the two or `data` cannot be read again
-            in the same order (a generator, arrays that are shuffled, several workers); when
+            in the same order (a generator, tensors that are shuffled, several workers); when
             training begins, if `path` cannot be written to, is in use by another process or holds
             damaged backups only, if the data is not known or cut by `steps_per_epoch`, if a
             callback remembers what cannot be kept, if the backup is of another model, optimizer,
@@ -135,7 +136,7 @@ class ExactBackup(keras.callbacks.Callback):
                     '`save_freq` must be "epoch" or an integer >= 1. '
                     f"Received: save_freq={save_freq!r}"
                 ) from None
-        self.path = os.fspath(path)
+        self.path = check_path("path", path)
         self.save_freq = save_freq
         self.data = None
         self._folder = BackupFolder(self.path)

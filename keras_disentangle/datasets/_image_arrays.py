@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle._tensors import to_numpy
+from keras_disentangle._tensors import read_rows, to_numpy
 
 _LARGEST_SIDE = 2**16
 _ROWS = 1024  # images read or converted at once, so that the working memory stays small
@@ -65,11 +65,9 @@ class StoredImages:
 
     def __getitem__(self, index):
         """Those with the numbers `index`, int64 (n,): uint8 (n, h, w, c)."""
-        # HDF5 reads increasing numbers, each once.
-        numbers, places = np.unique(index, return_inverse=True)
-        if not len(numbers):
+        if not len(index):
             return np.empty((0, *self.shape[1:]), np.uint8)
-        images = np.asarray(self._images[numbers])[places].reshape(-1, *self.shape[1:])
+        images = read_rows(self._images, index).reshape(-1, *self.shape[1:])
         if images.dtype.kind == "f":
             return np.rint(images * 255).astype(np.uint8)
         return images.astype(np.uint8) * np.uint8(255 if self._highest == 1 else 1)

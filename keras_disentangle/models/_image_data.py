@@ -11,16 +11,25 @@ import numpy as np
 from keras_disentangle._arguments import check_int
 from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.trainers.array_batches import size_of_batches, split_at
 
-# `data` to hand on to Keras, the sizes of the batches that are known, and how many parts a batch
-# has: images; and labels; and weights.
-ImageData = namedtuple("ImageData", "data sizes parts")
+# `data` to hand on to Keras, the sizes of the batches that are known, how many parts a batch has
+# (images; and labels; and weights), and how many images `validation_split` cuts off.
+ImageData = namedtuple("ImageData", "data sizes parts held_out")
 
-_CHUNK = 1 << 26  # bytes that are looked at together
+_CHUNK = 2**23  # bytes that are looked at together
 
 
 def check_images(
-    name, data, image_shape, bounded, batch_size=None, labelled=False, may_be_constant=False
+    name,
+    data,
+    image_shape,
+    bounded,
+    batch_size=None,
+    steps=None,
+    split=None,
+    labelled=False,
+    may_be_constant=False,
 ):
     """Raises a ValueError unless `data` is images: all of an array, else the first batch.
 
@@ -31,6 +40,9 @@ def check_images(
         image_shape: (h, w, c).
         bounded: why images must lie in [0, 1], or `None` if they need not.
         batch_size: as given to `fit`.
+        steps: `steps_per_epoch` as given to `fit`, or its like.
+        split: `validation_split` as given to `fit`; the `sizes` are those of the batches that are
+            trained on.
         labelled: whether arrays may come as (images, labels), as in `validation_data`.
         may_be_constant: whether all pixels of an array may be equal, as none to train on are.
 
@@ -48,11 +60,17 @@ def check_images(
         low, high = _checked(name, x, image_shape, bounded)
         if len(x) > 1 and low == high and not may_be_constant:
             raise ValueError(f"`{name}` must not be constant. Received: {low} in every pixel")
-        size = batch_size or 32
-        sizes = {min(size, len(x)), len(x) % size or size}
+        n = split_at(len(x), split) if split else len(x)
+        sizes = batch_sizes(n, batch_size, steps)
         check_devices(sizes)
-        return ImageData(data, sizes, parts)
+        return ImageData(data, sizes, parts, len(x) - n)
 
+    if split:
+        raise ValueError(
+            "`validation_split` must be left out where images come in batches: give the others as "
+            f"`validation_data`. Received: validation_split={split!r}, and `{name}` of the type "
+            f"{type(data).__name__}"
+        )
     data, batches = _first_batches(name, data)
     sizes = set()
     for i, batch in enumerate(batches):
@@ -70,7 +88,13 @@ def check_images(
             _checked(name, x, image_shape, bounded)
         sizes.add(len(x))
     check_devices(sizes)
-    return ImageData(data, sizes, parts)
+    return ImageData(data, sizes, parts, 0)
+
+
+def batch_sizes(n, batch_size=None, steps=None):
+    """The sizes of the batches that `n` images are cut into: a set."""
+    size = size_of_batches(n, batch_size, steps)
+    return {min(size, n), n % size or size}
 
 
 def check_image_batch(name, x, image_shape, bounded):
@@ -148,8 +172,9 @@ def _first_batches(name, data):
         )
     if isinstance(data, (tuple, list)):
         raise ValueError(
-            f"`{name}` must be one array of images (`numpy.stack` makes one of a list). "
-            f"Received: a {type(data).__name__} of {len(data)}"
+            f"`{name}` must be one array of images (`numpy.stack` makes one of a list; labels and "
+            f"weights stand beside it: `y`, `sample_weight`). Received: a {type(data).__name__} of "
+            f"{len(data)}"
         )
     batches = iter(data)
     first = next(batches, None)

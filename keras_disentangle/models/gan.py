@@ -303,7 +303,8 @@ class GAN(PhasedModel):
         """
         arguments = fit_arguments(*args, **kwargs)
         x, size = arguments.get("x"), arguments.get("batch_size")
-        images = check_images("x", x, self.image_shape, self.bounded, size)
+        steps = arguments.get("steps_per_epoch")
+        images = check_images("x", x, self.image_shape, self.bounded, size, steps)
         self.check_sizes(images.sizes)
         warn_of_labels(self, images, arguments.get("y"))
         return super().fit(**{**arguments, "x": images.data})

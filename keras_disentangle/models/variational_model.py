@@ -12,7 +12,13 @@ from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, h
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
-from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
+from keras_disentangle.models._image_data import (
+    batch_sizes,
+    check_devices,
+    check_image_batch,
+    check_images,
+    warn_of_labels,
+)
 from keras_disentangle.models._networks import batch_normalizations, output_activation
 from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
@@ -287,14 +293,19 @@ class VariationalModel(SteppedModel):
                 "`class_weight` must be left out: labels are of no use here. Give each image's "
                 f"`sample_weight`. Received: class_weight={arguments['class_weight']!r}"
             )
-        x = self._images("x", arguments.get("x"), arguments.get("batch_size"))
+        size, steps = arguments.get("batch_size"), arguments.get("steps_per_epoch")
+        given, split = arguments.get("validation_data"), arguments.get("validation_split")
+        split = split if given is None else None
+        x = self._images("x", arguments.get("x"), size, steps=steps, split=split)
         arguments["x"] = x.data
-        if not arguments.get("validation_split"):  # Keras cuts it off first; the step looks again.
-            self._check_batch_size(min(x.sizes))
-        if arguments.get("validation_data") is not None:
-            given, size = arguments["validation_data"], arguments.get("validation_batch_size")
-            given = self._images("validation_data", given, size, labelled=True)
+        self._check_batch_size(min(x.sizes))
+        size = arguments.get("validation_batch_size") or size
+        steps = arguments.get("validation_steps")
+        if given is not None:
+            given = self._images("validation_data", given, size, steps=steps, labelled=True)
             arguments["validation_data"] = given.data
+        elif x.held_out:
+            check_devices(batch_sizes(x.held_out, size, steps))
         warn_of_labels(self, x, arguments.get("y"))
         return super().fit(**arguments)
 
@@ -306,7 +317,8 @@ class VariationalModel(SteppedModel):
         """
         if isinstance(kwargs.get("_use_cached_eval_dataset"), bool):
             return super().evaluate(x, y, batch_size, **kwargs)  # Within `fit`.
-        images = self._images("x", x, batch_size, may_be_constant=True)
+        steps = kwargs.get("steps")
+        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
         check_finite(self, "Evaluation failed")
         return found
@@ -317,7 +329,8 @@ class VariationalModel(SteppedModel):
         Raises:
             ValueError: as `fit`, of the images, which may be constant.
         """
-        images = self._images("x", x, batch_size, may_be_constant=True)
+        steps = kwargs.get("steps")
+        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
         return super().predict(images.data, batch_size, **kwargs)
 
     def test_on_batch(self, x, *args, **kwargs):

@@ -8,6 +8,7 @@ from keras_disentangle._files import check_finite as check_finite_file
 from keras_disentangle._files import check_weights_file
 from keras_disentangle.schedules import Ramp, read
 from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.array_batches import cut, cut_for_fit
 from keras_disentangle.trainers.terms import (
     PresentValue,
     check_finite,
@@ -63,16 +64,40 @@ class SteppedModel(keras.Model):
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; ends with a ValueError when a term of the objective is not finite.
 
+        Arrays that are large or lie in a file (memory maps, data sets of h5py) are neither copied
+        nor read whole: a batch's rows are taken when it is needed.
+
         Raises:
             ValueError: as above; on PyTorch, if several processes train together; if a device would
-                be left without its part of a batch.
+                be left without its part of a batch; if `validation_split` leaves no row on a side.
         """
         backend.check_processes()
         arguments = fit_arguments(*args, **kwargs)
+        arguments = cut_for_fit(arguments)
         x, shuffle = arguments.get("x"), arguments.get("shuffle", True)
         callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
         with backend.readable_errors():
             return super().fit(callbacks=callbacks, **arguments)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        **kwargs,
+    ):
+        """`keras.Model.evaluate`; takes the rows of arrays as `fit` does."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # As within `fit`.
+            x, y, sample_weight = cut(x, y, sample_weight, batch_size, steps)
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """`keras.Model.predict`; takes the rows of arrays as `fit` does."""
+        x, _, _ = cut(x, batch_size=batch_size, steps=steps)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(self, x, *args, **kwargs):
         """`keras.Model.train_on_batch`; refuses what `fit` would."""
