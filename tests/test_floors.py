@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "keras_disentangle"
-GROUND = ("losses", "layers", "latents", "schedules", "metrics", "datasets", "visualization")
+GROUND = (
+    *("losses", "layers", "latents", "schedules", "observations"),
+    *("metrics", "datasets", "visualization"),
+)
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch", "flax"}
 
 # What each floor must not import; the package itself (`import keras_disentangle`) is above all.

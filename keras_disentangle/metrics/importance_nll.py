@@ -35,8 +35,8 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
             Each image must be treated by itself, with no randomness. Both are given float32. A
             `keras.Model` is compiled as `predict` compiles it; anything else, and a model under a
             `tf.distribute` strategy, is called as it is.
-        x: Array of images `(n, h, w, c)`, in [0, 1] where `model.observation` is "bernoulli". Of a
-            memory map or a data set of h5py no more than a batch is held at once.
+        x: Array of images `(n, h, w, c)`, in [0, 1] where `model.observation` is `Bernoulli()` or
+            "bernoulli". Of a memory map or a data set of h5py no more than a batch is held at once.
         num_samples: The number of codes drawn for each image, K.
         per_unit: Whether to divide by the number of units of an image, pixels times channels.
         seed: Integer >= 0, the seed of the codes. Those of an image depend only on it, on the
@@ -76,7 +76,9 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     batch_size = check_int("batch_size", batch_size)
     per_unit = check_flag("per_unit", per_unit)
     x = as_rows("x", x)
-    _check_images(x, getattr(model, "observation", None) == "bernoulli", batch_size)
+    observation = getattr(model, "observation", None)
+    in_unit_interval = observation == "bernoulli" or getattr(observation, "in_unit_interval", False)
+    _check_images(x, in_unit_interval, batch_size)
     n = x.shape[0]
 
     mean, log_var = _encode(model, x, batch_size)
@@ -201,7 +203,7 @@ def _block(x, start, size):
     return block[rows - start], rows
 
 
-def _check_images(x, bernoulli, batch_size):
+def _check_images(x, in_unit_interval, batch_size):
     """Reads `x` once, block by block; nothing of its size is made beside it."""
     if len(x.shape) < 2:
         raise ValueError(
@@ -214,7 +216,7 @@ def _check_images(x, bernoulli, batch_size):
         low, high = np.minimum(low, block.min()), np.maximum(high, block.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("`x` must hold finite numbers. Received: NaN or infinity")
-    if bernoulli and (low < -TOLERANCE or high > 1 + TOLERANCE):
+    if in_unit_interval and (low < -TOLERANCE or high > 1 + TOLERANCE):
         raise ValueError(
             "`x` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
             f"Received: values in [{low:g}, {high:g}]"

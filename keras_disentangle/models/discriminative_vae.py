@@ -7,6 +7,7 @@ from keras_disentangle._arguments import check_flag
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models._networks import output_activation, serialize
 from keras_disentangle.models.vae import VAE
+from keras_disentangle.observations import Observation
 from keras_disentangle.trainers.terms import FiniteMean, PresentValue, fit_arguments
 
 
@@ -36,8 +37,8 @@ class DiscriminativeVAE(VAE):
             runs twice in each step, and the moving statistics of its batch normalisations move
             twice.
         beta: weight of the KL term, >= 0; the ramp `beta`.
-        observation: `"gaussian"` or `"bernoulli"`.
-        pixel_scale: which log sigma of Gaussian observations are learnt: one of each pixel and
+        observation: `"gaussian"`, `"bernoulli"` or an `Observation`, which has its own scale.
+        pixel_scale: which log sigma of `"gaussian"` observations are learnt: one of each pixel and
             channel (`"full"`, as in the paper), of each channel (`"channel"`) or of all
             (`"scalar"`).
         min_log_std: floor of these, a number <= 0, or `None` for none, as in the paper: pixels that
@@ -79,16 +80,9 @@ class DiscriminativeVAE(VAE):
                 "`feature_loss` must be a `FeatureMatchingLoss`. "
                 f"Received: feature_loss={feature_loss}"
             )
-        super().__init__(
-            encoder,
-            decoder,
-            beta=beta,
-            observation=observation,
-            seed=seed,
-            pixel_scale=pixel_scale,
-            min_log_std=min_log_std,
-            **kwargs,
-        )
+        if not isinstance(observation, Observation):
+            kwargs |= {"pixel_scale": pixel_scale, "min_log_std": min_log_std}
+        super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)
         shape = (None, *self.image_shape)
         if not feature_loss.built:
             feature_loss.build(shape)

@@ -26,7 +26,7 @@ class VAE(VariationalModel):
             as a list of two outputs (batch, d).
         decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).
         beta: weight of the KL term, >= 0; the ramp `beta`.
-        observation: `"bernoulli"` or `"gaussian"`.
+        observation: `"bernoulli"`, `"gaussian"` or an `Observation` of `kd.observations`.
         seed: integer seed of the latent noise, or `None`.
         **kwargs: as in every variational model: `hessian_penalty`, `None` or a dict of keywords of
             `kd.losses.hessian_penalty`, which adds that penalty of what the decoder gives, weighted
@@ -64,13 +64,13 @@ class VAE(VariationalModel):
         self.encoder = encoder
         self.decoder = decoder
         self._check_logits("decoder", decoder)
-        if self.observation == "bernoulli" and output_activation(decoder) is None:
+        if self.observation.takes_logits and output_activation(decoder) is None:
             found = range_of_samples(decoder, size)
             if found is not None:
                 warnings.warn(
-                    "`decoder` must give logits for Bernoulli observations, but what it gives "
-                    f"seems to be bounded, by {found}: leave its last activation out (the model "
-                    "applies the sigmoid itself).",
+                    f"`decoder` must give logits for {type(self.observation).__name__} "
+                    f"observations, but what it gives seems to be bounded, by {found}: leave its "
+                    "last activation out (the model applies the sigmoid itself).",
                     stacklevel=2,
                 )
         check_apart(encoder=encoder, decoder=decoder)

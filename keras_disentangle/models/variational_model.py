@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_seed, check_weight, is_choice, listed
-from keras_disentangle._image_format import check_channels_last
-from keras_disentangle._log_std import add_log_std, checked_floor, floored
+from keras_disentangle._arguments import check_int, check_seed, check_weight, listed
+from keras_disentangle._log_std import checked_floor
+from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import GaussianSampling
-from keras_disentangle.losses import bernoulli_nll, gaussian_kl, gaussian_nll, hessian_penalty
+from keras_disentangle.losses import gaussian_kl, hessian_penalty
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
@@ -20,6 +20,7 @@ from keras_disentangle.models._image_data import (
     warn_of_labels,
 )
 from keras_disentangle.models._networks import batch_normalizations, output_activation
+from keras_disentangle.observations._shorthand import as_arguments, as_observation
 from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
@@ -40,20 +41,20 @@ class VariationalModel(SteppedModel):
 
     Attributes:
         step, ramps: as in `SteppedModel`.
-        rung_sizes: number of dimensions of each rung, the most abstract first.
+        space: the `LatentSpace` of the rungs: a `Normal` code of each, the most abstract first.
+        rung_sizes: number of dimensions of each rung.
         latent_dim: their sum.
+        observation: the `Observation`, of which this model has the weights.
 
     Args:
-        rung_sizes: as above.
-        rung_names: the rungs' names in metrics (`kl_<name>`); `None` for a single rung (`kl`).
+        rung_sizes: number of dimensions of each rung, the most abstract first.
+        rung_names: the rungs' names, as codes of `space` and in metrics (`kl_<name>`); `None` for a
+            single rung ("normal", `kl`).
         image_shape: (height, width, channels).
         beta: weight of the KL terms, >= 0: the start of the ramp `beta`.
-        observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]) or
-            `"gaussian"` (it gives means).
-        pixel_scale: which `log_std` Gaussian observations learn: `"scalar"`, one for all pixels;
-            `"channel"`, one of each channel; `"full"`, one of each pixel of each channel.
-        min_log_std: floor of `log_std`, a number <= 0, or `None` for none. With
-            `pixel_scale="full"`, pixels that are the same in all images need one.
+        observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]), `"gaussian"`
+            (it gives means), or an `Observation`, of which the model takes a copy.
+        pixel_scale, min_log_std: the arguments of `Gaussian` for `observation="gaussian"`.
         seed: integer seed of the latent noise, or `None`.
         hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` (`{}` for its
             defaults): the penalty of what is generated (logits or means) at the sampled codes joins
@@ -61,8 +62,8 @@ class VariationalModel(SteppedModel):
 
     Raises:
         ValueError: if `beta` is negative, `observation` or `pixel_scale` is none of these,
-            `min_log_std` is positive, or `hessian_penalty` has an unknown key or one that is out
-            of range.
+            `min_log_std` is positive, one of the two comes with an `Observation`, or
+            `hessian_penalty` has an unknown key or one that is out of range.
     """
 
     def __init__(
@@ -80,11 +81,7 @@ class VariationalModel(SteppedModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not is_choice(observation, ("bernoulli", "gaussian")):
-            raise ValueError(
-                '`observation` must be "bernoulli" or "gaussian". '
-                f"Received: observation={observation!r}"
-            )
+        self.observation = as_observation(observation, pixel_scale, min_log_std)
         try:
             image_shape = tuple(check_int("image_shape", side) for side in listed(image_shape))
         except TypeError:
@@ -94,35 +91,23 @@ class VariationalModel(SteppedModel):
                 "`image_shape` must be (height, width, channels). "
                 f"Received: image_shape={image_shape}"
             )
-        shapes = {"scalar": (), "channel": image_shape[-1:], "full": image_shape}
-        if pixel_scale == "channel":
-            check_channels_last('`pixel_scale="channel"`')
-        if not is_choice(pixel_scale, shapes):
-            raise ValueError(
-                f"`pixel_scale` must be one of {list(shapes)}. "
-                f"Received: pixel_scale={pixel_scale!r}"
-            )
-        try:
-            self.rung_sizes = tuple(check_int("rung_sizes", size) for size in listed(rung_sizes))
-        except TypeError as error:
-            raise ValueError(
-                f"`rung_sizes` must be integers. Received: rung_sizes={rung_sizes!r}"
-            ) from error
-        self.latent_dim = sum(self.rung_sizes)
+        self.space = _space_of_rungs(rung_sizes, rung_names)
+        self.latent_dim = self.space.dim
         self.image_shape = image_shape
         self.beta = check_weight("beta", beta)
-        self.observation = observation
-        self.pixel_scale = pixel_scale
-        self.min_log_std = checked_floor(min_log_std)
+        arguments = as_arguments(self.observation)
+        self.pixel_scale = arguments.get("pixel_scale", pixel_scale)
+        self.min_log_std = arguments.get("min_log_std", checked_floor(min_log_std))
         self.seed = check_seed("seed", seed)
 
         self.sampling = GaussianSampling(seed=seed, name="sampling")
         self.add_ramp("beta", beta)
-        if observation == "gaussian":
-            self.log_std = add_log_std(self, shapes[pixel_scale], self.min_log_std, "log_std")
-            self.log_std_tracker = PresentValue(name="log_std")
+        self.observation.add_weights(self, image_shape)
+        self.observation_trackers = {
+            name: PresentValue(name=name) for name in self.observation.logged()
+        }
         self.batch_mean = BatchMean()
-        kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in rung_names]
+        kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in self.space.names]
         self.term_trackers = {
             "reconstruction": GuardedMean("reconstruction", lambda: self.step),
             **{name: FiniteMean(name, lambda: self.step) for name in kl_names},
@@ -133,6 +118,15 @@ class VariationalModel(SteppedModel):
             self._hessian_settings = checked_settings(hessian_penalty)
             self.add_ramp(WEIGHT, 0.0)
             self.term_trackers[TERM] = FiniteMean(TERM, lambda: self.step)
+
+    @property
+    def rung_sizes(self):
+        return tuple(code.dim for code in self.space.codes)
+
+    @property
+    def log_std(self):
+        """The log standard deviations of Gaussian observations, a variable."""
+        return self.observation.log_std
 
     # Hooks
 
@@ -156,7 +150,9 @@ class VariationalModel(SteppedModel):
     @property
     def bounded(self):
         """For what images must lie in [0, 1], as part of a sentence; `None` if they need not."""
-        return "for Bernoulli observations" if self.observation == "bernoulli" else None
+        if not self.observation.in_unit_interval:
+            return None
+        return f"for {type(self.observation).__name__} observations"
 
     def penalties(self, x, outputs, training):
         """Further terms of the objective, each with a tracker in `term_trackers`.
@@ -224,8 +220,8 @@ class VariationalModel(SteppedModel):
             loss = loss + weight * value
             self.term_trackers[name].update_state(value, sample_weight)
         self.track_ramps()
-        if self.observation == "gaussian":
-            self.log_std_tracker.update_state(ops.mean(floored(self.log_std, self.min_log_std)))
+        for name, value in self.observation.logged().items():
+            self.observation_trackers[name].update_state(value)
         # What the layers of the networks add themselves: regularisers, `add_loss`.
         for extra in self.losses:
             loss = loss + ops.cast(ops.sum(extra), "float32")
@@ -234,10 +230,18 @@ class VariationalModel(SteppedModel):
         return self.batch_mean(loss, loss, sample_weight)
 
     def negative_log_likelihood(self, x, prediction):
-        """-log p(x|z) in nats, summed over pixels: tensor (batch,)."""
-        if self.observation == "bernoulli":
-            return bernoulli_nll(x, prediction)
-        return gaussian_nll(x, prediction, floored(self.log_std, self.min_log_std))
+        """-log p(x|z) in nats, summed over pixels: tensor (batch,).
+
+        Raises:
+            ValueError: if an observation of one's own gives another shape.
+        """
+        found = self.observation.negative_log_likelihood(x, prediction)
+        if len(found.shape) != 1:
+            raise ValueError(
+                "`observation.negative_log_likelihood` must give a number for each image, (batch,)."
+                f" Received: {tuple(found.shape)} from {self.observation!r}"
+            )
+        return found
 
     def compile(
         self,
@@ -390,8 +394,7 @@ class VariationalModel(SteppedModel):
 
     def image(self, prediction):
         """Logits or means of the decoder to images, float32: probabilities, or the means."""
-        prediction = ops.cast(prediction, "float32")
-        return ops.sigmoid(prediction) if self.observation == "bernoulli" else prediction
+        return self.observation.mean(prediction)
 
     @inference
     def reconstruct(self, x):
@@ -498,9 +501,8 @@ class VariationalModel(SteppedModel):
                 layer.momentum = momentum
 
     def split(self, z):
-        """Cuts codes (n, latent_dim) into a list of (n, d_l), the most abstract rung first."""
-        ends = np.cumsum((0, *self.rung_sizes)).tolist()
-        return [z[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        """Codes (n, latent_dim) as what `generate` takes: a list of (n, d_l), one of each rung."""
+        return list(self.space.split(z).values())
 
     def _images(self, name, data, batch_size=None, **options):
         return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
@@ -517,10 +519,10 @@ class VariationalModel(SteppedModel):
     def _check_logits(self, name, network):
         """Raises a ValueError if a network is to give logits and ends in an activation."""
         activation = output_activation(network)
-        if self.observation == "bernoulli" and activation not in (None, "linear"):
+        if self.observation.takes_logits and activation not in (None, "linear"):
             raise ValueError(
-                f"`{name}` must give logits for Bernoulli observations, so it must not end in an "
-                "activation (the model applies the sigmoid itself); or use "
+                f"`{name}` must give logits for {type(self.observation).__name__} observations, so "
+                "it must not end in an activation (the model applies the sigmoid itself); or use "
                 f'observation="gaussian". Received: a network that ends in {activation}'
             )
 
@@ -577,11 +579,11 @@ class VariationalModel(SteppedModel):
         return {
             **super().get_config(),
             "beta": self.beta,
-            "observation": self.observation,
             "seed": self.seed,
             "hessian_penalty": self.hessian_penalty,
             "pixel_scale": self.pixel_scale,
             "min_log_std": self.min_log_std,
+            **as_arguments(self.observation),
         }
 
 
@@ -589,6 +591,26 @@ _TOO_SMALL = (
     "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
     "normalisation of the vectors of one image gives zeros. Received: a batch of "
 )
+
+
+def _space_of_rungs(sizes, names):
+    """The `LatentSpace` of the arguments `rung_sizes` and `rung_names`."""
+    try:
+        found = [check_int("rung_sizes", size) for size in listed(sizes)]
+    except TypeError as error:
+        raise ValueError(
+            f"`rung_sizes` must be integers. Received: rung_sizes={sizes!r}"
+        ) from error
+    names = [None] if names is None else [str(name) for name in names]
+    if not found or len(set(names)) != len(found):
+        raise ValueError(
+            "`rung_sizes` must have a size of each rung, and `rung_names` a name of each that no "
+            f"other has. Received: rung_sizes={sizes!r}, rung_names={names}"
+        )
+    # An encoder is a recognition network of all of them.
+    return LatentSpace(
+        [Normal(d, informative=True, name=name) for d, name in zip(found, names, strict=True)]
+    )
 
 
 def _normalises_pixels(layer):

@@ -221,7 +221,7 @@ def test_log_likelihood_of_models(name):
     value = ops.convert_to_numpy(model.log_likelihood(IMAGES, z))
     assert value.shape == (16,) and value.dtype == np.float32
     image = ops.convert_to_numpy(model.decode(z)).astype("float64")
-    if model.observation == "bernoulli":
+    if model.observation.in_unit_interval:
         each = IMAGES * np.log(image) + (1 - IMAGES) * np.log1p(-image)
     else:
         log_std = float(ops.convert_to_numpy(model.log_std))

@@ -25,7 +25,7 @@ def test_shapes(name):
         (model.sample(4), 4),
     ):
         assert tuple(images.shape) == (n, *model.image_shape)
-        if model.observation == "bernoulli":
+        if model.observation.in_unit_interval:
             images = ops.convert_to_numpy(images)
             assert 0 <= images.min() and images.max() <= 1
     reconstruction = ops.convert_to_numpy(model.reconstruct(IMAGES[:5]))

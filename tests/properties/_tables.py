@@ -33,6 +33,7 @@ PACKAGES = (
     "losses",
     "metrics",
     "models",
+    "observations",
     "schedules",
     "trainers",
     "visualization",

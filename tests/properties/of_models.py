@@ -8,7 +8,7 @@ import tiny_networks
 from hypothesis import strategies as st
 from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
 
-from keras_disentangle import latents, layers, losses, models
+from keras_disentangle import latents, layers, losses, models, observations
 from keras_disentangle.applications.progressive_gan.networks import q_network
 
 SHAPE = tiny_networks.IMAGE_SHAPE
@@ -121,7 +121,11 @@ def stage(number, fade_steps, n, seed):
 
 vae = {
     "beta": weights,
-    "observation": maybe(st.sampled_from(("bernoulli", "gaussian"))),
+    "observation": maybe(
+        st.sampled_from(
+            ("bernoulli", "gaussian", observations.Bernoulli(), observations.Gaussian("full"))
+        )
+    ),
     "seed": maybe(optional_seeds),
     "name": names,
 }

@@ -1,11 +1,11 @@
-"""Schedules, latents and trainers."""
+"""Schedules, latents, observations and trainers."""
 
 import keras
 import numpy as np
 from hypothesis import strategies as st
 from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
 
-from keras_disentangle import latents, schedules, trainers
+from keras_disentangle import latents, observations, schedules, trainers
 
 CODES = {
     "Normal": (latents.Normal, {"size": st.integers(1, 3)}),
@@ -51,6 +51,22 @@ def space():
     )
 
 
+class Means(observations.Observation):
+    """The least that an observation must have."""
+
+    negative_log_likelihood = sample = None
+
+
+def observed(make):
+    def call(x, prediction, seed, **settings):
+        made = make(**settings)
+        assert repr(type(made)(**made.get_config())) == repr(made)
+        likelihood = made.negative_log_likelihood(x, prediction)
+        return likelihood, made.mean(prediction), made.sample(prediction, seed=seed)
+
+    return call
+
+
 class Objects:
     """A space, to call methods of."""
 
@@ -75,9 +91,11 @@ def group(slots, **settings):
 
 INPUTS = tuple(name for name in LAYOUTS if name != "list")
 codes = arrays((4, 6), (1, 6), low=0.1, high=0.9, layouts=INPUTS)
+pictures = arrays((2, 4, 4, 1), low=0.1, high=0.9, layouts=INPUTS)
+observing = {"x": pictures, "prediction": pictures, "seed": optional_seeds}
 q_params = arrays((4, 4), layouts=INPUTS)
 
-PACKAGES = ("schedules", "latents", "trainers")
+PACKAGES = ("schedules", "latents", "observations", "trainers")
 
 TABLE = {
     "Ramp": Case(
@@ -165,6 +183,28 @@ TABLE = {
     "orthogonalize": Case(
         latents.orthogonalize,
         {"z": arrays((4, 3), (1, 3)), "directions": arrays((3,), (2, 3), (1, 3), low=0.1)},
+        nan=True,
+    ),
+    "Bernoulli": Case(
+        observed(observations.Bernoulli),
+        observing,
+        lambda a: ((2,), (2, 4, 4, 1), (2, 4, 4, 1)),
+        nan=True,
+    ),
+    "Gaussian": Case(
+        observed(observations.Gaussian),
+        {
+            "scale": maybe(st.sampled_from(("scalar", "channel", "full"))),
+            "min_log_std": maybe(st.sampled_from((None, -4, -0.5))),
+            **observing,
+        },
+        lambda a: ((2,), (2, 4, 4, 1), (2, 4, 4, 1)),
+        nan=True,
+    ),
+    "Observation": Case(
+        lambda prediction: Means().mean(prediction),
+        {"prediction": pictures},
+        lambda a: (2, 4, 4, 1),
         nan=True,
     ),
     "OptimizerGroup": Case(

@@ -1,0 +1,75 @@
+"""What observations of every kind have in common."""
+
+import abc
+
+from keras import ops
+
+from keras_disentangle._tensors import as_floats, check_same_shape
+
+
+class Observation(abc.ABC):
+    """The distribution p(x|z) of images around what a decoder gives.
+
+    A model takes a copy of it, whose weights, if it has any, are the model's own. For one of your
+    own, implement `negative_log_likelihood` and `sample`; `mean` too, unless the decoder gives the
+    means; `add_weights` and `logged`, if it learns something; and `get_config`, if it has
+    arguments. Register the class with Keras, so that models that have it can be saved.
+
+    Attributes:
+        takes_logits: whether the decoder must not end in an activation, as `mean` applies one.
+        in_unit_interval: whether images must lie in [0, 1].
+
+    Example:
+
+    >>> @keras.saving.register_keras_serializable("mine")
+    ... class Laplace(kd.observations.Observation):
+    ...     def negative_log_likelihood(self, x, prediction):
+    ...         return ops.sum(ops.abs(x - prediction) + np.log(2.0), axis=(1, 2, 3))
+    ...
+    ...     def sample(self, prediction, seed=None):
+    ...         u = keras.random.uniform(ops.shape(prediction), -0.5, 0.5, seed=seed)
+    ...         return prediction - ops.sign(u) * ops.log(1 - 2 * ops.abs(u))
+    >>> model = kd.models.VAE(encoder, decoder, observation=Laplace())
+    """
+
+    takes_logits = False
+    in_unit_interval = False
+
+    @abc.abstractmethod
+    def negative_log_likelihood(self, x, prediction):
+        """-log p(x|z) in nats, summed over pixels, (batch,).
+
+        `x` are images (batch, h, w, c), `prediction` of the same shape is the decoder's output.
+        """
+
+    @abc.abstractmethod
+    def sample(self, prediction, seed=None):
+        """Draws images (batch, h, w, c), float32; `seed` is an int, a `SeedGenerator` or None."""
+
+    def mean(self, prediction):
+        """The images to show, (batch, h, w, c), float32: the means of p(x|z)."""
+        return ops.cast(as_floats(prediction=prediction), "float32")
+
+    def add_weights(self, model, image_shape):  # noqa: B027
+        """Adds what it learns to the weights of `model`; `image_shape` is (h, w, c)."""
+
+    def logged(self):
+        """Scalars that are logged in each step beside the terms, as a dict by name."""
+        return {}
+
+    def _checked(self, x, prediction):
+        """Both as tensors of one dtype in which likelihoods can be computed."""
+        x, prediction = as_floats(x=x, prediction=prediction)
+        check_same_shape("x", x, "prediction", prediction)
+        return x, prediction
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
