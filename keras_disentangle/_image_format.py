@@ -2,13 +2,15 @@
 
 import keras
 
+from keras_disentangle._keras_graph import all_layers
+
 TOLERANCE = 1e-4  # how far numbers may lie outside: what resizing and rounding overshoot
 
 
 def check_channels_last(what, *networks):
     """Raises a ValueError if Keras builds layers for images with their channels first, or a layer
     of one of the `networks` is for such."""
-    for layer in (layer for network in networks for layer in network._flatten_layers()):
+    for layer in all_layers(*networks):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(
                 f'The layers must have `data_format="channels_last"` for {what}, which takes '

@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+from keras_disentangle._keras_graph import wait_for_callbacks
+
 
 class CallList:
     """All callbacks of the `fit` that is calling `backup`; Keras itself does not tell them.
@@ -37,4 +39,4 @@ class CallList:
     def wait(self):
         """Until the calls that Keras makes from other threads are over."""
         if self._list is not None:
-            self._list._flush_futures()
+            wait_for_callbacks(self._list)

@@ -4,30 +4,10 @@ import warnings
 
 import keras
 
+from keras_disentangle._keras_graph import MADE_ANEW
 from keras_disentangle.callbacks._backup_csv import csv_content, set_csv_content
 from keras_disentangle.callbacks._backup_values import NOTHING, Encoder, NotKept, fingerprint
 
-# Attributes of Keras's callbacks that are made anew where training begins: by class.
-_MADE_ANEW = {
-    keras.callbacks.Callback: {"params", "_model"},
-    # The sign of `min_delta` is turned when `monitor_op` is chosen.
-    keras.callbacks.EarlyStopping: {"monitor_op", "min_delta"},
-    keras.callbacks.ReduceLROnPlateau: {"monitor_op", "min_delta"},
-    keras.callbacks.ModelCheckpoint: {"monitor_op", "min_delta"},
-    keras.callbacks.CSVLogger: {"csv_file", "writer", "append_header"},
-    keras.callbacks.TensorBoard: {
-        "_batch_start_time",
-        "_batch_trace_context",
-        "_epoch_start_time",
-        "_is_tracing",
-        "_prev_summary_state",
-        "_previous_epoch_iterations",
-        "_profiler_started",
-        "_should_write_train_graph",
-        "_summary_module",
-        "_writers",
-    },
-}
 _ONLOOKERS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.History,
@@ -187,7 +167,7 @@ def _has_hook(callback):
 
 
 def _attributes(callback):
-    skipped = set().union(*(_MADE_ANEW.get(base, ()) for base in type(callback).__mro__))
+    skipped = set().union(*(MADE_ANEW.get(base, ()) for base in type(callback).__mro__))
     # A progress bar shows what the logs say.
     if isinstance(callback, keras.callbacks.ProgbarLogger):
         return {}

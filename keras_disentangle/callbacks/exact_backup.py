@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_path
+from keras_disentangle._keras_graph import begin_at
 from keras_disentangle.callbacks._backup_calls import CallList
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
@@ -196,7 +197,7 @@ class ExactBackup(keras.callbacks.Callback):
         ended = state["stopped"] and state["epochs"] == self.params["epochs"]
         if nothing_left or state["ended"]:
             self._remember(self._memory.before)
-        model._initial_epoch = self.params["epochs"] if ended else state["epoch"]
+        begin_at(model, self.params["epochs"] if ended else state["epoch"])
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._epoch is None:
@@ -214,7 +215,7 @@ class ExactBackup(keras.callbacks.Callback):
                 f"`initial_epoch` must be left out or {state['epoch']}, the epoch at which "
                 f"{self._folder.newest} was made. Received: initial_epoch={epoch}"
             )
-        self.model._initial_epoch = None
+        begin_at(self.model, None)
         random.setstate(as_tuple(state["random"]))
         np.random.set_state(state["numpy_random"])
         if state["ended"]:
@@ -265,7 +266,7 @@ class ExactBackup(keras.callbacks.Callback):
                 self._begin_epoch(self._epoch + 1)
                 self._save(batch=0, ended=True)
         elif self._epoch is None:  # There was nothing left to train.
-            self.model._initial_epoch = None
+            begin_at(self.model, None)
             self._restore(metrics=False)
             self._remember(self._memory.after)
         self._backup = None

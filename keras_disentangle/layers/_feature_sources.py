@@ -1,4 +1,4 @@
-"""Where networks come from whose layers are features, and how these layers are found."""
+"""Where networks come from whose layers are features."""
 
 import importlib
 import inspect
@@ -9,80 +9,12 @@ import warnings
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import is_choice
 from keras_disentangle._files import check_weights_file
+from keras_disentangle.layers._feature_layers import check_network
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
 
 # The preprocessing of a network that does not tell it.
 UNKNOWN = object()
-
-
-def check_network(network, also=""):
-    """A ValueError unless `network` has a graph of layers from one input."""
-    if not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or ()) != 1:
-        raise ValueError(
-            "`network` must be a functional or sequential `keras.Model` of one input, and built"
-            f"{also}. Received: network={network!r}"
-        )
-
-
-def layer_outputs(network, layers):
-    """Dict from the names of layers to their outputs in the graph of `network`.
-
-    Args:
-        network: a model that `check_network` lets pass.
-        layers: layers or names: of a layer, of a level of a backbone's pyramid ("P3"), or of an
-            output, if these are a dict.
-    """
-    layers = list(layers) if isinstance(layers, (list, tuple)) else [layers]
-    if not layers or any(layer is None for layer in layers):
-        raise ValueError(f"`layers` must name at least one layer. Received: layers={layers}")
-    nodes = [n for n in nodes_behind(network.outputs) if not n.is_input]
-    levels = _levels(network)
-    found = {}
-    for layer in layers:
-        name = getattr(layer, "name", layer)
-        given = [n for n in nodes if is_choice(layer, (n.operation, name_of(n)))]
-        tensors = [x for n in given for x in n.output_tensors]
-        if not tensors and isinstance(layer, str) and layer in levels:
-            tensors = [levels[layer]]
-        if not tensors:
-            raise ValueError(_no_such_layer(network, layer, nodes, levels))
-        if len(tensors) > 1:
-            raise ValueError(
-                "`layers` must be used once in `network`, and give one tensor. "
-                f"Received: {name!r}, which gives {len(tensors)}"
-            )
-        if name in found:
-            raise ValueError(f"`layers` must be different ones. Received: {name!r} twice")
-        found[name] = tensors[0]
-    return found
-
-
-def first_that_fails(network, shape):
-    """The name of the first layer that cannot take what `network` makes of an input's shape."""
-    nodes = nodes_behind(network.outputs)
-    for node in sorted(nodes, key=lambda n: len(nodes_behind(n.output_tensors))):
-        try:
-            keras.Model(network.inputs, node.output_tensors).compute_output_shape(shape)
-        except Exception:
-            return name_of(node)
-
-
-def nodes_behind(tensors):
-    """The nodes of the graph that some tensors come from."""
-    found, todo = {}, list(tensors)
-    while todo:
-        layer, index, _ = todo.pop()._keras_history
-        node = layer._inbound_nodes[index]
-        if id(node) not in found:
-            found[id(node)] = node
-            todo += node.input_tensors
-    return list(found.values())
-
-
-def name_of(node):
-    return node.operation.name
 
 
 def from_applications(network, weights):
@@ -247,25 +179,3 @@ def optional_package(name, extra):
             f"`FeatureNetwork.from_{name}` needs the package {name} ({error}). Install it with: "
             f'pip install "keras_disentangle[{extra}]"'
         ) from error
-
-
-def _levels(network):
-    """Tensors by name: levels of the pyramid of a backbone, and outputs that are a dict."""
-    outputs = getattr(network, "output", None)
-    levels = dict(outputs) if isinstance(outputs, dict) else {}
-    # KerasCV gives the names of layers, KerasHub their outputs.
-    for name, layer in (getattr(network, "pyramid_level_inputs", None) or {}).items():
-        levels[name] = network.get_layer(layer).output
-    levels.update(getattr(network, "pyramid_outputs", None) or {})
-    return levels
-
-
-def _no_such_layer(network, layer, nodes, levels):
-    name = getattr(layer, "name", layer)
-    names = list(dict.fromkeys(name_of(n) for n in reversed(nodes)))
-    inside = [x.name for x in network._flatten_layers(include_self=False)]
-    message = f"No such layer: {name}. `layers` must be layers of `network` or their names, {names}"
-    message += f", or names of its levels, {sorted(levels)}. " if levels else ". "
-    if name in inside and name not in names:
-        message += "A layer inside another model has to be given with that model as `network`. "
-    return f"{message}Received: {layer!r}"

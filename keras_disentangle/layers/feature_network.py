@@ -7,6 +7,11 @@ from keras import ops, saving
 
 from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import _feature_sources as sources
+from keras_disentangle.layers._feature_layers import (
+    check_network,
+    first_that_fails,
+    layer_outputs,
+)
 from keras_disentangle.layers._image_preprocessing import (
     COLOURED,
     PREPROCESSING,
@@ -79,9 +84,9 @@ class FeatureNetwork(keras.layers.Layer):
         self, network, layers, preprocessing=None, image_size=None, repeat_grey=False, **kwargs
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})
-        sources.check_network(network)
+        check_network(network)
         check_channels_last("`FeatureNetwork`", network)
-        outputs = sources.layer_outputs(network, layers)
+        outputs = layer_outputs(network, layers)
         self.layer_names = tuple(outputs)
         self.network = keras.Model(network.inputs[0], outputs, name="activations")
         if len(self.network.inputs[0].shape) != 4:
@@ -212,7 +217,7 @@ class FeatureNetwork(keras.layers.Layer):
         try:
             self.network.compute_output_shape(shape)
         except Exception as error:
-            layer = sources.first_that_fails(self.network, shape)
+            layer = first_that_fails(self.network, shape)
             raise ValueError(
                 f"Images must fit the layers of `network`. Received: images {tuple(input_shape)}, "
                 f"prepared as {shape}, which the layer {layer!r} cannot take ({error}). Resize "

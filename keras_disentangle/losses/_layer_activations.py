@@ -7,7 +7,7 @@ import keras
 from keras import ops, tree
 
 from keras_disentangle._arguments import is_choice
-from keras_disentangle.layers._feature_sources import nodes_behind
+from keras_disentangle._keras_graph import all_layers, node_of, nodes_behind
 
 # What leaves these is linear in what enters them, at a scale that they cannot change.
 _LINEAR_WITHOUT_WEIGHTS = tuple(
@@ -67,7 +67,7 @@ class LayerActivations:
     @property
     def layers(self):
         """All layers of the network, parts of parts too, each after what it is a part of."""
-        return self._network._flatten_layers()
+        return all_layers(self._network)
 
     @property
     def present(self):
@@ -150,7 +150,7 @@ class LayerActivations:
         activations = {}
         if outputs is None:
             for x in self.model.outputs:
-                activations.setdefault(x._keras_history.operation, []).append(x)
+                activations.setdefault(node_of(x).operation, []).append(x)
         else:
             outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
             for output in outputs:
@@ -187,7 +187,7 @@ class LayerActivations:
     def _not_found(self, output):
         name = getattr(output, "name", output)
         message = "`outputs` must be layers of the model, or their names. "
-        if is_choice(name, [layer.name for layer in self.model._flatten_layers()[1:]]):
+        if is_choice(name, [layer.name for layer in all_layers(self.model)[1:]]):
             if not is_choice(name, [layer.name for layer in self.model.layers]):
                 message += (
                     "A layer inside another model has to be given with that model as `model`. "
@@ -201,14 +201,12 @@ def _is_index(value, size):
 
 def _same_scale(tensor):
     """A tensor of the graph, and those behind it whose scale it has, by linear layers alone."""
-    layer, index, _ = tensor._keras_history
-    found = [tensor]
-    if isinstance(layer, _LINEAR_WITHOUT_WEIGHTS):
-        for x in layer._inbound_nodes[index].input_tensors:
+    node, found = node_of(tensor), [tensor]
+    if isinstance(node.operation, _LINEAR_WITHOUT_WEIGHTS):
+        for x in node.input_tensors:
             found += _same_scale(x)
     return found
 
 
 def _is_linear(tensor):
-    layer, _, _ = tensor._keras_history
-    return getattr(layer, "activation", None) is keras.activations.linear
+    return getattr(node_of(tensor).operation, "activation", None) is keras.activations.linear

@@ -6,6 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed, is_choice
+from keras_disentangle._keras_graph import all_layers
 from keras_disentangle._tensors import widen
 from keras_disentangle.losses._evaluation import Evaluation
 from keras_disentangle.losses._precision import full_precision
@@ -197,7 +198,7 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
     """As `penalties`, along given directions, a list of tensors like `z`."""
     if not isinstance(fn, Evaluation):
         is_layer = isinstance(fn, keras.Layer)
-        fn = Evaluation(full_precision(fn, fn._flatten_layers()) if is_layer else fn)
+        fn = Evaluation(full_precision(fn, all_layers(fn)) if is_layer else fn)
     structure, k = None, len(directions)
 
     def evaluate(z):

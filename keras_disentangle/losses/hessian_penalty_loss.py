@@ -95,7 +95,7 @@ def check_layers(layers, *, one_pass, training):
 
     Args:
         layers: list of all layers of a network, parts of parts too, each after what it is a part
-            of (Keras's `_flatten_layers()`).
+            of (`all_layers`).
         one_pass: as for `hessian_penalty`.
         training: whether the network is called as in training.
     """

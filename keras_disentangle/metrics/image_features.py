@@ -8,11 +8,10 @@ import numpy as np
 from keras_disentangle._arguments import check_callable, check_int
 from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._tensors import as_rows, to_numpy
+from keras_disentangle.layers._feature_layers import check_network, layer_outputs
 from keras_disentangle.layers._feature_sources import (
-    check_network,
     check_weights,
     from_applications,
-    layer_outputs,
     load_weights,
 )
 from keras_disentangle.layers._image_preprocessing import as_size, prepared, resize

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._image_format import TOLERANCE
+from keras_disentangle._keras_graph import is_multi_process
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.trainers.array_batches import size_of_batches, split_at
 
@@ -132,7 +133,7 @@ def check_devices(sizes):
         return
     devices = int(np.prod(distribution.device_mesh.shape))
     uneven = [size for size in sorted(sizes) if size % devices]
-    if uneven and not distribution._is_multi_process:
+    if uneven and not is_multi_process(distribution):
         raise ValueError(
             f"Every batch must be shared out evenly among the {devices} devices, also the last of "
             "an epoch: leave out the images that are left over, or choose another `batch_size`. "

@@ -3,6 +3,7 @@
 import keras
 from keras import ops, saving
 
+from keras_disentangle._keras_graph import all_layers, node_of
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 
 
@@ -115,7 +116,7 @@ def check_apart(**networks):
         listed = isinstance(given, (list, tuple))
         for i, network in enumerate(given if listed else [given]):
             owner = f"{name}[{i}]" if listed else name
-            for layer in network._flatten_layers():
+            for layer in all_layers(network):
                 if not layer.weights or owners.setdefault(id(layer), owner) == owner:
                     continue
                 raise ValueError(
@@ -135,12 +136,12 @@ def output_activation(network):
         return _activation_name(network)
     tensor = network.outputs[0]
     while True:
-        operation, node, _ = tensor._keras_history
+        node = node_of(tensor)
+        operation, inputs = node.operation, node.input_tensors
         if isinstance(operation, keras.Model):
             found = output_activation(operation)
         else:
             found = _activation_name(operation)
-        inputs = operation._inbound_nodes[node].input_tensors
         if found not in (None, "linear") or len(inputs) != 1 or not _keeps_range(operation):
             return found
         tensor = inputs[0]
@@ -193,5 +194,4 @@ def _activation_name(operation):
 
 def batch_normalizations(*networks):
     """The layers that normalise by the batch, anywhere in the networks."""
-    layers = [layer for network in networks for layer in network._flatten_layers()]
-    return [layer for layer in layers if isinstance(layer, BATCH_NORMALIZATIONS)]
+    return [layer for layer in all_layers(*networks) if isinstance(layer, BATCH_NORMALIZATIONS)]

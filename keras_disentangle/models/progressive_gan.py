@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
 from keras_disentangle.losses._precision import full_precision
@@ -233,7 +234,7 @@ class ProgressiveGAN(GAN):
 
     def hessian_penalties(self, z, directions):
         settings, stages = self._hessian_settings, {}
-        layers = self.generator._flatten_layers()
+        layers = all_layers(self.generator)
         check_layers(layers, one_pass=settings["one_pass"], training=True)
 
         def activations(z):

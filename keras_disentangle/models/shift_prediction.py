@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_weight
+from keras_disentangle._keras_graph import set_direction
 from keras_disentangle.models._networks import network_shapes, serialize
 from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
 from keras_disentangle.trainers import Phase
@@ -90,7 +91,7 @@ class ShiftPrediction(FrozenGeneratorModel):
         self.reconstructor = reconstructor
         self.add_terms("direction_loss", "step_loss")
         self.trackers["direction_accuracy"] = keras.metrics.Mean("direction_accuracy")
-        self.trackers["direction_accuracy"]._direction = "up"
+        set_direction(self.trackers["direction_accuracy"], "up")
 
     def phases(self):
         return [Phase("directions", (self.directions, self.reconstructor), self.objective)]

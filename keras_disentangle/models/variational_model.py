@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed, check_weight, listed
+from keras_disentangle._keras_graph import all_layers, is_within_fit
 from keras_disentangle._log_std import checked_floor
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import GaussianSampling
@@ -170,7 +171,7 @@ class VariationalModel(SteppedModel):
     def _hessian_term(self, codes, training):
         """The Hessian Penalty of `generate` at `codes` (batch, latent_dim), a scalar."""
         settings = self._hessian_settings
-        layers = [x for network in self.generative_networks for x in network._flatten_layers()]
+        layers = all_layers(*self.generative_networks)
         check_layers(layers, one_pass=settings["one_pass"], training=training)
         return hessian_penalty(
             full_precision(lambda z: self.generate(self.split(z), training=training), layers),
@@ -319,8 +320,8 @@ class VariationalModel(SteppedModel):
         Raises:
             ValueError: as `fit`, of the images, which may be constant; if a term is not finite.
         """
-        if isinstance(kwargs.get("_use_cached_eval_dataset"), bool):
-            return super().evaluate(x, y, batch_size, **kwargs)  # Within `fit`.
+        if is_within_fit(kwargs):
+            return super().evaluate(x, y, batch_size, **kwargs)
         steps = kwargs.get("steps")
         images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
         found = super().evaluate(images.data, y, batch_size, **kwargs)

@@ -5,6 +5,8 @@ import contextlib
 import jax
 import keras
 
+from keras_disentangle._keras_graph import all_layers, own_losses
+
 
 def train_step(model, state, batch):
     sizes = [len(group) for group in state]
@@ -78,11 +80,11 @@ def input_gradient(model, fn, x):
     def total(x):
         with keras.StatelessScope(list(zip(variables, before, strict=True)), True) as scope:
             outputs = fn(x)
-            added = [layer._get_own_losses() for layer in layers]
+            added = [own_losses(layer) for layer in layers]
         after = [scope.get_current_value(variable) for variable in variables]
         return outputs[0].sum(), (outputs, after, added)
 
-    layers = model._flatten_layers()
+    layers = all_layers(model)
     gradient, (outputs, after, added) = jax.grad(total, has_aux=True)(x)
     for layer, losses in zip(layers, added, strict=True):
         if losses:

@@ -6,6 +6,8 @@ import keras
 import torch
 from keras import tree
 
+from keras_disentangle._keras_graph import all_layers
+
 
 def train_step(model, batch):
     with _written_in_passing(model):
@@ -18,8 +20,7 @@ def _written_in_passing(model):
     Keras's `SpectralNormalization` writes the kernel at each call in training. PyTorch then keeps
     copies of what it still needs; finding out when costs time, so only for that layer.
     """
-    layers = model._flatten_layers()
-    if any(isinstance(layer, keras.layers.SpectralNormalization) for layer in layers):
+    if any(isinstance(x, keras.layers.SpectralNormalization) for x in all_layers(model)):
         return torch.autograd.graph.allow_mutation_on_saved_tensors()
     return contextlib.nullcontext()
 

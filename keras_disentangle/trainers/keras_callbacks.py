@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_disentangle._keras_graph import direction_of
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, has_schedule
 
 _MODES = {"up": "max", "down": "min"}
@@ -41,7 +42,7 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
         """ "up", "down", or None where nothing is known of a name in the logs."""
         for metric in self.model.metrics:
             if metric.name == name:
-                return getattr(metric, "_direction", None)
+                return direction_of(metric)
         for callback in self._others:
             direction = getattr(callback, "direction", None)
             # A callback of the user's may have an attribute of that name that is something else.

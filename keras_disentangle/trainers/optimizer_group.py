@@ -3,6 +3,13 @@
 import keras
 from keras import ops
 
+from keras_disentangle._keras_graph import (
+    averages,
+    moved_variables,
+    portable_optimizer,
+    rate_or_schedule,
+)
+
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class OptimizerGroup(keras.optimizers.Optimizer):
@@ -76,7 +83,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             optimizer = self.slots[slot]
             if not optimizer.built:
                 optimizer.build(moved)
-            known = optimizer._trainable_variables
+            known = moved_variables(optimizer)
             if [id(v) for v in known] != [id(v) for v in moved]:
                 raise ValueError(
                     f"The optimizer of the slot {slot!r} was built for other variables before; "
@@ -118,7 +125,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         for optimizer in self.slots.values() if slot is None else [self.slots[slot]]:
             optimizer = _inner(optimizer)
             new = type(optimizer).from_config(optimizer.get_config())
-            new.build(optimizer._trainable_variables)
+            new.build(moved_variables(optimizer))
             for variable, value in zip(optimizer.variables, new.variables, strict=True):
                 variable.assign(value)
 
@@ -179,7 +186,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def _trainable_variables(self):
-        return [v for optimizer in self._averaging() for v in optimizer._trainable_variables]
+        return [v for optimizer in self._averaging() for v in moved_variables(optimizer)]
 
     @_trainable_variables.setter
     def _trainable_variables(self, variables):
@@ -187,7 +194,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def _model_variables_moving_average(self):
-        return [v for o in self._averaging() for v in o._model_variables_moving_average]
+        return [v for o in self._averaging() for v in averages(o)]
 
     def _averaging(self):
         found = [_inner(optimizer) for optimizer in self.slots.values()]
@@ -205,7 +212,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list):
         for optimizer in self.slots.values():
-            moved = optimizer._trainable_variables
+            moved = moved_variables(optimizer)
             optimizer.finalize_variable_values(moved)
             if _inner(optimizer).use_ema:
                 # On JAX a weight would share the buffer of its average, which the next `fit`
@@ -235,21 +242,13 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
 
 def serialize_optimizer(optimizer):
-    """The configuration of an optimizer, for every backend: PyTorch has optimizers of its own."""
-
-    def portable(value):
-        if isinstance(value, dict):
-            value = {key: portable(part) for key, part in value.items()}
-            if str(value.get("module")).startswith("keras.src.backend.torch.optimizers"):
-                value["module"], value["registered_name"] = "keras.optimizers", None
-        return value
-
-    return portable(keras.optimizers.serialize(optimizer))
+    """The configuration of an optimizer, for every backend."""
+    return portable_optimizer(keras.optimizers.serialize(optimizer))
 
 
 def has_schedule(optimizer):
     """Whether the learning rate of an optimizer, not a group, is a schedule, which none can set."""
-    rate = _inner(optimizer)._learning_rate
+    rate = rate_or_schedule(_inner(optimizer))
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_seed
+from keras_disentangle._keras_graph import all_layers, clear_losses, own_losses
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
 from keras_disentangle.trainers.phase import Move
@@ -141,18 +142,17 @@ class PhasedModel(SteppedModel):
 
     def share_of(self, batch):
         """What `share` gives, and what the networks of the sharing phase add by it: `add_loss`."""
-        self._clear_losses()
+        clear_losses(self)
         shared, move = self.share(batch), self.sharing_move
         networks = () if move is None else move.phase.networks
-        layers = [layer for network in networks for layer in network._flatten_layers()]
-        return shared, [loss for layer in layers for loss in layer._get_own_losses()]
+        return shared, own_losses(*all_layers(*networks))
 
     def loss_of(self, phase, batch, shared):
         """A phase's loss with what its networks add themselves: regularisers, `add_loss`.
 
         `shared` is what `share_of` gives.
         """
-        self._clear_losses()
+        clear_losses(self)
         shared, added = shared
         loss = phase.loss(batch, shared)
         added = list(added) if phase.differentiates_shared else []
@@ -217,7 +217,7 @@ class PhasedModel(SteppedModel):
                 )
 
     def _check_precision(self, group):
-        if not any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
+        if not any(layer.compute_dtype == "float16" for layer in all_layers(self)):
             return
         for slot, optimizer in group.slots.items():
             if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

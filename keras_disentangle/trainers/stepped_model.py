@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
-from keras.src.backend.common.global_state import get_global_attribute
 
 from keras_disentangle._files import check_finite as check_finite_file
 from keras_disentangle._files import check_weights_file
+from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit
 from keras_disentangle.schedules import Ramp, read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit
@@ -90,7 +90,7 @@ class SteppedModel(keras.Model):
         **kwargs,
     ):
         """`keras.Model.evaluate`; takes the rows of arrays as `fit` does."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # As within `fit`.
+        if not is_within_fit(kwargs):
             x, y, sample_weight = cut(x, y, sample_weight, batch_size, steps)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **kwargs)
 
@@ -156,7 +156,7 @@ class SteppedModel(keras.Model):
 
     def get_config(self):
         # `keras.saving.save_model` does not come by `save`. Its file is open by now.
-        if get_global_attribute("use_legacy_config"):
+        if is_saving_to_hdf5():
             raise ValueError(f"{_NO_HDF5} Received: a path that ends in .h5 or .hdf5")
         return super().get_config()
 
