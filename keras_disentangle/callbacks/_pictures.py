@@ -9,10 +9,9 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._watching import WatchingCallback
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization._pixels import as_uint8
-from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
-from keras_disentangle.visualization.save_gif import save_gif
-from keras_disentangle.visualization.save_png import save_png
+from keras_disentangle.visualization.files import save_gif, save_png
+from keras_disentangle.visualization.grids import enlarge
 
 
 class PictureCallback(WatchingCallback):

@@ -6,8 +6,8 @@ from keras import ops
 from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
-from keras_disentangle.visualization.direction_frames import direction_frames
-from keras_disentangle.visualization.direction_traversal import direction_traversal
+from keras_disentangle.visualization.frames import direction_frames
+from keras_disentangle.visualization.traversals import direction_traversal
 
 
 class DirectionTraversal(PictureCallback):

@@ -7,11 +7,10 @@ from keras_disentangle.callbacks._pictures import PictureCallback, displayable
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization._rungs import split_rungs
-from keras_disentangle.visualization.enlarge import enlarge
-from keras_disentangle.visualization.latent_traversal import latent_traversal
-from keras_disentangle.visualization.reconstruction_grid import reconstruction_grid
-from keras_disentangle.visualization.rung_samples import rung_samples
-from keras_disentangle.visualization.traversal_frames import traversal_frames
+from keras_disentangle.visualization.frames import traversal_frames
+from keras_disentangle.visualization.grids import enlarge, reconstruction_grid
+from keras_disentangle.visualization.latents import rung_samples
+from keras_disentangle.visualization.traversals import latent_traversal
 
 _MAX_RECONSTRUCTIONS = 16
 

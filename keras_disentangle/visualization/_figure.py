@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_number
+from keras_disentangle.visualization.files import save_png
 from keras_disentangle.visualization.picture import Picture
-from keras_disentangle.visualization.save_png import save_png
 
 # What sets series apart for those who see no colours, or print without them.
 LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dots are for references

@@ -1,3 +1,5 @@
+"""Grids of images with labels and gaps between groups of rows."""
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 

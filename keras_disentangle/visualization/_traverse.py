@@ -1,3 +1,5 @@
+"""Decoding latents along a dimension or a direction."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Events that TensorBoard shows."""
+
 import contextlib
 import itertools
 import os
@@ -6,7 +8,7 @@ import threading
 import time
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle.visualization._files import encode_png
+from keras_disentangle.visualization.files import encode_png
 from keras_disentangle.visualization._pixels import check_picture
 
 _file_numbers = itertools.count()

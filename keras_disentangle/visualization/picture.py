@@ -1,7 +1,9 @@
+"""The type of all pictures."""
+
 import numpy as np
 
-from keras_disentangle.visualization._files import encode_png
 from keras_disentangle.visualization._pixels import CHANNELS
+from keras_disentangle.visualization.files import encode_png
 
 
 class Picture(np.ndarray):

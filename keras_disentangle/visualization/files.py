@@ -1,11 +1,43 @@
+"""Pictures as bytes and as files."""
+
 import io
 
 import numpy as np
+from PIL import Image
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._files import write_whole
-from keras_disentangle.visualization._files import to_pillow
 from keras_disentangle.visualization._pixels import check_picture
+
+
+def to_pillow(image, name="image"):
+    """Wraps a uint8 array (h, w, c) as a Pillow image."""
+    image = check_picture(image, name)
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def encode_png(image):
+    """Returns the PNG file of a uint8 array (h, w, c) as bytes."""
+    buffer = io.BytesIO()
+    to_pillow(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def save_png(path, image):
+    """Writes an image as a PNG file, whole or not at all.
+
+    Args:
+        path: Where to; missing folders are made.
+        image: uint8 array (h, w, c), c one of 1, 3, 4.
+
+    Raises:
+        ValueError: If `image` is not such an array.
+
+    Example:
+
+    >>> save_png("pictures/grid.png", kd.visualization.image_grid(images, columns=8))
+    """
+    write_whole(path, encode_png(image))
 
 
 def save_gif(path, frames, duration=80):

@@ -1,0 +1,107 @@
+"""The frames of moving pictures along the latents of a decoder."""
+
+import math
+
+import numpy as np
+
+from keras_disentangle.visualization._labelled_grid import labelled_grid
+from keras_disentangle.visualization._rungs import split_rungs
+from keras_disentangle.visualization._traverse import checked_values, traverse, traverse_directions
+from keras_disentangle.visualization.grids import image_grid
+
+
+def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, padding=1):
+    """Draws a traversal of all latent dimensions at once, as frames that move there and back.
+
+    In each frame a row is a rung and a column a dimension of it, in which that dimension alone has
+    the frame's value and the others are as in `latent`.
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = d * number of values.
+        latent: Array (d,), the point from which to set out.
+        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`.
+        span: Half the width of the default range.
+        steps: Number of default values.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        padding: White pixels around each image.
+
+    Returns:
+        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
+        last.
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range.
+
+    Example:
+
+    >>> frames = traversal_frames(model.decode, np.zeros(4), rungs=(2, 2))
+    >>> kd.visualization.save_gif("traversal.gif", frames)
+    """
+    latent, sizes, names = split_rungs(latent, rungs)
+    images = traverse(decode, latent, checked_values(values, span, steps))
+    # Rungs may differ in size: the shorter rows end in white.
+    canvas = np.full((len(sizes), max(sizes), *images.shape[2:]), 255, "uint8")
+    frames = []
+    for step in range(images.shape[1]):
+        start = 0
+        for row, size in enumerate(sizes):
+            canvas[row, :size] = images[start : start + size, step]
+            start += size
+        frames.append(labelled_grid(canvas, [1] * len(sizes), names, padding))
+    return frames + frames[-2:0:-1]
+
+
+def direction_frames(
+    decode,
+    latents,
+    directions,
+    values=None,
+    *,
+    span=5.0,
+    steps=25,
+    orthogonal=False,
+    padding=1,
+):
+    """Draws movement along several directions at once, as frames that go there and back.
+
+    In each frame, with its value eta, every cell shows decode(z + eta q) for another direction q:
+    with one latent vector they fill a square row by row, with several vectors there is a row for
+    each vector and a column for each direction.
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, in the order of `direction_traversal`.
+        latents: Array (d,) or (n, d), the vectors from which to set out.
+        directions: Array (d,) or (m, d), the directions as rows.
+        values: Values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
+            lengths of the directions.
+        span: Half the width of the default range.
+        steps: Number of default values.
+        orthogonal: Whether each vector is first made orthogonal to the direction of its cell.
+        padding: White pixels around each image.
+
+    Returns:
+        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
+        last.
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range, or a
+            direction is 0.
+
+    Example:
+
+    >>> frames = direction_frames(model.decode, np.zeros(4), np.eye(4))
+    >>> kd.visualization.save_gif("directions.gif", frames)
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, section 4.4.
+    """
+    values = checked_values(values, span, steps)
+    images = traverse_directions(decode, latents, directions, values, orthogonal)
+    number, rows = images.shape[:2]
+    columns = math.ceil(math.sqrt(number)) if rows == 1 else number
+    # Of each value, the cells by row.
+    cells = images.transpose(2, 1, 0, 3, 4, 5).reshape(images.shape[2], -1, *images.shape[3:])
+    frames = [image_grid(frame, columns, padding) for frame in cells]
+    return frames + frames[-2:0:-1]

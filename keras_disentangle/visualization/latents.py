@@ -1,0 +1,172 @@
+"""What the latents of a decoder do: of two together, drawn at random, or in order of activeness."""
+
+import numpy as np
+
+from keras_disentangle._arguments import check_flag, check_int, check_seed, listed
+from keras_disentangle._tensors import to_numpy
+from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
+from keras_disentangle.visualization._rungs import dimension_names, sample_rungs, split_rungs
+from keras_disentangle.visualization._traverse import (
+    checked_values,
+    decoded,
+    traverse,
+)
+
+
+def latent_grid(
+    decode, latent, dims=(0, 1), values=None, *, span=2.5, steps=9, rungs=None, padding=1
+):
+    """Draws what two latent dimensions do together: a row for each value of one, a column for each
+    of the other.
+
+    The others stay as in `latent`, as in Figure 10 of Li et al. (2020). The first dimension
+    grows downwards, the second to the right. Their values stand beside and above the images, their
+    names, as `latent_traversal` has them, in the corner, that of the first before the other's.
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = number of values squared.
+        latent: Array (d,), the point from which to set out.
+        dims: Numbers, from 0, of the two dimensions: that of the rows, that of the columns.
+        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in the
+            latent's own units (standard deviations of the prior).
+        span: Half the width of the default range.
+        steps: Number of default values.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        padding: White pixels around each image.
+
+    Returns:
+        `Picture`, a uint8 array (H, W, c).
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range.
+
+    Example:
+
+    >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 5 + 0.5, (len(z), 28, 28, 1))
+    >>> picture = latent_grid(decode, np.zeros(4), (0, 2))
+
+    Reference:
+        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020,
+        Figure 10.
+    """
+    latent, sizes, names = split_rungs(latent, rungs)
+    row, column = _check_dims(dims, latent.size)
+    values = checked_values(values, span, steps)
+    latents = np.tile(latent, (values.size, values.size, 1))
+    latents[:, :, row] = values[:, None]
+    latents[:, :, column] = values
+    images = decoded(decode, latents, "decode(latent)")
+    names, texts = dimension_names(sizes, names), texts_of(values)
+    corner = f"{names[row]} \\ {names[column]}"
+    return labelled_grid(images, [len(images)], texts, padding, texts, corner)
+
+
+def _check_dims(dims, size):
+    try:
+        row, column = (check_int("dims", dim, minimum=0, maximum=size - 1) for dim in listed(dims))
+    except (TypeError, ValueError):
+        row = column = None
+    if row == column:
+        raise ValueError(
+            f"`dims` must be two different dimensions, integers from 0 to {size - 1}. "
+            f"Received: dims={dims!r}"
+        )
+    return row, column
+
+
+def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
+    """Draws what each rung does: in its row, that rung is sampled and the others stay fixed.
+
+    All dimensions of the rung come from the prior N(0, I) at once, as in Figures 5 and 6 of Li et
+    al. (2020); this is not a traversal. Rows are labelled "z3", "z2", "z1".
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = number of rungs * `num`.
+        latent: Array (d,), whose values the other rungs keep.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+            By default all dimensions are one rung, "z".
+        num: Images in a row.
+        seed: Seed of the samples.
+        padding: White pixels around each image.
+
+    Returns:
+        `Picture`, a uint8 array (H, W, c).
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range.
+
+    Example:
+
+    >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 9 + 0.5, (len(z), 28, 28, 1))
+    >>> picture = rung_samples(decode, np.zeros(4), rungs=(2, 2))
+
+    Reference:
+        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
+    """
+    latent, sizes, names = split_rungs(latent, rungs)
+    num, seed = check_int("num", num), check_seed("seed", seed)
+    images = decoded(decode, sample_rungs(latent, sizes, num, seed), "decode(latent)")
+    return labelled_grid(images, [1] * len(sizes), names, padding)
+
+
+def components_by_activeness(
+    decode,
+    latent,
+    activeness,
+    values=None,
+    *,
+    num=None,
+    span=2.0,
+    steps=9,
+    value_labels=False,
+    padding=1,
+):
+    """Draws what each latent component does, the most active first: a row for each component.
+
+    Each component in turn takes the values while the others stay as in `latent`. The rows are
+    labelled with the component, of which the first is "z1", and its activeness.
+
+    Args:
+        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
+            they are clipped with a warning; called once, with n = d * number of values.
+        latent: Array (d,), the point from which to set out.
+        activeness: Array (d,), what `metrics.activeness` gives.
+        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in
+            the latent's own units: -2 to 2, as in the paper's figures.
+        num: How many components are drawn; by default all.
+        span: Half the width of the default range.
+        steps: Number of default values.
+        value_labels: Whether the values stand above the columns.
+        padding: White pixels around each image.
+
+    Returns:
+        `Picture`, a uint8 array (H, W, c).
+
+    Raises:
+        ValueError: If an argument, or what `decode` returns, has another shape or range.
+
+    Example:
+
+    >>> scores = kd.metrics.activeness(generator, 4)
+    >>> picture = components_by_activeness(generator, np.zeros(4), scores)
+
+    Reference:
+        Peebles et al., The Hessian Penalty, 2020, Figure 3.
+    """
+    latent, *_ = split_rungs(latent, None)
+    activeness = to_numpy("activeness", activeness).astype("float64")
+    if activeness.shape != latent.shape or not np.isfinite(activeness).all():
+        raise ValueError(
+            f"`activeness` must be {latent.size} finite numbers, one for each component. "
+            f"Received: activeness={activeness}"
+        )
+    num = latent.size if num is None else min(check_int("num", num), latent.size)
+    # Stable, so that components of one activeness stay in their order.
+    order = np.argsort(-activeness, kind="stable")[:num]
+    values = checked_values(values, span, steps)
+    images = traverse(decode, latent, values)[order]
+    labels = [f"z{component + 1}: {activeness[component]:.2g}" for component in order]
+    above = texts_of(values) if check_flag("value_labels", value_labels) else None
+    return labelled_grid(images, [num], labels, padding, above)
