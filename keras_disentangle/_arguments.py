@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import os
 
 import keras
 import numpy as np
@@ -94,6 +95,17 @@ def check_flag(name, value):
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
     return bool(value)
+
+
+def check_path(name, value):
+    """`value` as the text of a path, or a ValueError."""
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        path = None
+    if not isinstance(path, str):
+        raise ValueError(f"`{name}` must be a path. Received: {name}={value!r}")
+    return path
 
 
 def check_callable(name, value):

@@ -17,6 +17,8 @@ import zlib
 
 import numpy as np
 
+from keras_disentangle._arguments import check_path
+
 # Deflate, the densest compression of what is read here, never does better.
 _MOST_COMPRESSED = 1032
 _SLACK = 2**16  # bytes, for what is too small to matter
@@ -34,9 +36,9 @@ def replacing(path, suffix="", durable=False):
         durable: whether the new file must outlive a loss of power.
 
     Raises:
-        ValueError: if `path` is a folder.
+        ValueError: if `path` is a folder, or no path.
     """
-    path = os.fspath(path)
+    path = check_path("path", path)
     if os.path.isdir(path):
         raise ValueError(f"`path` must be a file, not a folder. Received: path={path!r}")
     folder = os.path.dirname(path) or "."

@@ -201,15 +201,16 @@ def _joined(parts):
 
 def _encoder(model):
     """Function of float32 images to NumPy arrays (mean, log_var), the latter perhaps None."""
-    if hasattr(model, "encode"):
+    if hasattr(model, "encode") and not isinstance(model, str):
         encode = model.encode
-    elif isinstance(model, keras.Model):
+    elif isinstance(model, keras.Model) and not hasattr(model, "decode"):
         encode = functools.partial(model, training=False)
-    elif callable(model):
+    elif callable(model) and not isinstance(model, keras.Model):
         encode = model
     else:
         raise ValueError(
-            f"`model` must have a method `encode`, or be a function. Received: model={model}"
+            "`model` must have a method `encode`, or be a function of images (of a GAN, give one "
+            f"that tells its codes from its images). Received: model={model!r}"
         )
 
     def encoded(images):

@@ -1,6 +1,7 @@
 """The checks that arguments go through: what each takes, and what its error says."""
 
 import math
+import pathlib
 import re
 
 import keras
@@ -12,6 +13,7 @@ from keras_disentangle._arguments import (
     check_choice,
     check_int,
     check_number,
+    check_path,
     check_seed,
     check_weight,
 )
@@ -41,6 +43,13 @@ def test_tensors_that_hold_one_number():
         check_int("n", ops.convert_to_tensor(3.0))
     with pytest.raises(ValueError, match="`x` must be a finite number"):
         check_number("x", ops.ones((2,)))
+
+
+def test_paths_are_text_or_know_theirs():
+    assert check_path("path", "a/b") == check_path("path", pathlib.PurePosixPath("a/b")) == "a/b"
+    for value in (-1, 1.5, None, b"a/b", ["a"]):
+        with pytest.raises(ValueError, match="`path` must be a path. Received: path="):
+            check_path("path", value)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**70, np.uint64(2**63)])

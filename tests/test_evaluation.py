@@ -38,6 +38,11 @@ def test_a_model_that_knows_nothing():
     assert scores["mig"] == pytest.approx(0, abs=0.01)
 
 
+def test_a_gan_has_no_codes_of_images():
+    with pytest.raises(ValueError, match="`model` must .*of a GAN, give .* Received: model=<GAN"):
+        kd.evaluate(MODELS["gan_r1"].build(), DATA, **FEW)
+
+
 def test_the_seed_decides():
     model = MODELS["ladder_vae"].build()
     options = {"num_samples": 30, "num_votes": 20}
@@ -173,6 +178,7 @@ def test_images_are_encoded_in_order(batch_size):
     "model, options, message",
     [
         (object(), {}, "`model` must have a method `encode`, .* Received: model=<object"),
+        ("model", {}, "`model` must have a method `encode`, .* Received: model='model'"),
         (
             KnowingModel(),
             {"batch_size": 0},

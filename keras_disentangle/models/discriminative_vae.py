@@ -8,7 +8,8 @@ from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models._networks import output_activation, serialize
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.observations import Observation
-from keras_disentangle.trainers.terms import FiniteMean, PresentValue, fit_arguments
+from keras_disentangle.trainers.fit_arguments import fit_arguments
+from keras_disentangle.trainers.terms import FiniteMean, PresentValue
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")

@@ -22,6 +22,7 @@ from keras_disentangle.models._image_data import (
 )
 from keras_disentangle.models._networks import batch_normalizations, output_activation
 from keras_disentangle.observations._shorthand import as_arguments, as_observation
+from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
@@ -30,7 +31,6 @@ from keras_disentangle.trainers.terms import (
     GuardedMean,
     PresentValue,
     check_finite,
-    fit_arguments,
 )
 
 
@@ -322,6 +322,7 @@ class VariationalModel(SteppedModel):
         """
         if is_within_fit(kwargs):
             return super().evaluate(x, y, batch_size, **kwargs)
+        kwargs = checked(kwargs)
         steps = kwargs.get("steps")
         images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
@@ -334,6 +335,7 @@ class VariationalModel(SteppedModel):
         Raises:
             ValueError: as `fit`, of the images, which may be constant.
         """
+        kwargs = checked(kwargs)
         steps = kwargs.get("steps")
         images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
         return super().predict(images.data, batch_size, **kwargs)

@@ -6,10 +6,11 @@ from keras import ops
 from keras_disentangle._arguments import check_seed
 from keras_disentangle._keras_graph import all_layers, clear_losses, own_losses
 from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.fit_arguments import fit_arguments
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
 from keras_disentangle.trainers.phase import Move
 from keras_disentangle.trainers.stepped_model import SteppedModel
-from keras_disentangle.trainers.terms import FiniteMean, fit_arguments
+from keras_disentangle.trainers.terms import FiniteMean
 
 
 class PhasedModel(SteppedModel):

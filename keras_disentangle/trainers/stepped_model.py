@@ -9,12 +9,8 @@ from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit
 from keras_disentangle.schedules import Ramp, read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit
-from keras_disentangle.trainers.terms import (
-    PresentValue,
-    check_finite,
-    fit_arguments,
-    training_callbacks,
-)
+from keras_disentangle.trainers.fit_arguments import fit_arguments, training_callbacks
+from keras_disentangle.trainers.terms import PresentValue, check_finite
 
 RAMP = "ramp_"  # and a ramp's name: the key under which a file holds its four numbers
 

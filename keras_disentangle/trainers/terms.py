@@ -8,7 +8,6 @@ from keras import ops
 
 from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle.schedules import read
-from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
 
 
 class FiniteMean(keras.metrics.Mean):
@@ -216,20 +215,3 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def _bad(self, logs):
         return [k for k, v in (logs or {}).items() if k in self._watched and not np.isfinite(v)]
-
-
-def fit_arguments(*args, **kwargs):
-    """The arguments of a call of `keras.Model.fit`, as a dict by name."""
-    arguments = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
-    return {name: value for name, value in arguments.items() if name != "self"}
-
-
-def training_callbacks(callbacks, x, shuffle=True):
-    """What `fit` is to be given: the user's callbacks, told about the data, after the guard."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    callbacks = keras.tree.flatten(callbacks) if callbacks else []
-    for callback in callbacks:
-        if hasattr(callback, "set_data"):
-            callback.set_data(x, shuffle)
-    return [StopOnNonFinite(), PrepareKerasCallbacks(callbacks), *callbacks]

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from keras_disentangle._arguments import check_int
+from keras_disentangle._arguments import check_int, check_path
 from keras_disentangle.visualization.files import encode_png
 from keras_disentangle.visualization._pixels import check_picture
 
@@ -43,7 +43,7 @@ class EventWriter:
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = check_path("log_dir", log_dir)
         if os.path.isfile(self.log_dir):
             raise ValueError(f"`log_dir` must be a folder, not a file. Received: {log_dir}")
         self._Event, self._Summary = event_pb2.Event, summary_pb2.Summary

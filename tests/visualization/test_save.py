@@ -43,6 +43,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_bad_input_is_named_and_nothing_written(tmp_path):
     with pytest.raises(ValueError, match="`image` must be uint8.*float64"):
         save_png(tmp_path / "image.png", np.zeros((2, 2, 1)))
+    pixels = np.zeros((2, 2, 1), "uint8")
+    for save, content in ((save_png, pixels), (save_gif, [pixels])):
+        with pytest.raises(ValueError, match="`path` must be a path. Received: path=1.5"):
+            save(1.5, content)
     with pytest.raises(ValueError, match="`frames` must be one or more"):
         save_gif(tmp_path / "none.gif", [])
     with pytest.raises(ValueError, match=r"one shape.*\(2, 2, 1\), \(3, 2, 1\)"):

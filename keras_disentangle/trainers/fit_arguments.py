@@ -1,0 +1,101 @@
+"""The arguments of `fit`, for all models: by their names, each looked at before anything begins."""
+
+import inspect
+
+import keras
+
+from keras_disentangle._arguments import check_flag, check_int, check_number, listed
+from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
+from keras_disentangle.trainers.terms import StopOnNonFinite
+
+
+def fit_arguments(*args, **kwargs):
+    """The arguments of a call of `keras.Model.fit`, as a dict by name.
+
+    Raises:
+        ValueError: if one that says how to train is out of range. Data are left to others.
+    """
+    arguments = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
+    del arguments["self"]
+    return checked(arguments)
+
+
+def checked(arguments):
+    """Arguments of `fit`, `evaluate` or `predict` in a dict, in the types that Keras expects.
+
+    Raises:
+        ValueError: if one that says how to go about it is out of range. Data are left to others.
+    """
+    return {name: _CHECKS.get(name, _as_it_is)(name, x) for name, x in arguments.items()}
+
+
+def training_callbacks(callbacks, x, shuffle=True):
+    """What `fit` is to be given: the user's callbacks, told about the data, after the guard."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    callbacks = keras.tree.flatten(callbacks) if callbacks else []
+    for callback in callbacks:
+        if hasattr(callback, "set_data"):
+            callback.set_data(x, shuffle)
+    return [StopOnNonFinite(), PrepareKerasCallbacks(callbacks), *callbacks]
+
+
+def _as_it_is(name, value):
+    return value
+
+
+def _count(name, value):
+    return check_int(name, value)
+
+
+def _count_or_none(name, value):
+    return None if value is None else check_int(name, value)
+
+
+def _verbose(name, value):
+    if isinstance(value, bool):
+        return value
+    return check_int(name, value, 0) if value != "auto" else value
+
+
+def _shuffle(name, value):
+    return value if isinstance(value, str) and value == "batch" else check_flag(name, value)
+
+
+def _split(name, value):
+    return 0.0 if value is None else check_number(name, value, 0, below=1)
+
+
+def _frequency(name, value):
+    """How many epochs lie between two validations, or the list of those with one."""
+    if isinstance(value, (list, tuple)):
+        return [check_int(f"{name}[{i}]", epoch) for i, epoch in enumerate(listed(value))]
+    return check_int(name, value)
+
+
+def _callbacks(name, value):
+    if value is None or isinstance(value, keras.callbacks.CallbackList):
+        return value
+    found = keras.tree.flatten(value)
+    if bad := [part for part in found if not isinstance(part, keras.callbacks.Callback)]:
+        raise ValueError(
+            f"`{name}` must be a list of `keras.callbacks.Callback`. Received: {bad[0]!r} among "
+            f"{len(found)}"
+        )
+    return found
+
+
+_CHECKS = {
+    "batch_size": _count_or_none,
+    "callbacks": _callbacks,
+    "epochs": _count,
+    "initial_epoch": lambda name, value: check_int(name, value, 0),
+    "shuffle": _shuffle,
+    "steps": _count_or_none,
+    "steps_per_epoch": _count_or_none,
+    "validation_batch_size": _count_or_none,
+    "validation_freq": _frequency,
+    "validation_split": _split,
+    "validation_steps": _count_or_none,
+    "verbose": _verbose,
+}
