@@ -1,7 +1,5 @@
 """The terms of an objective in the logs; what notices when one of them is no number any more."""
 
-import inspect
-
 import keras
 import numpy as np
 from keras import ops
