@@ -34,6 +34,7 @@ def test_each_stage_is_measured_at_its_end(tmp_path):
     assert [event.step for event in events] == [28]
 
 
+@pytest.mark.one_backend
 def test_a_run_that_goes_on_finds_the_stages_before_it(tmp_path):
     model, fade_in = (
         ProgressiveLadderVAE(**dense_ladder(), seed=1),

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from backup_runs import make
 from tiny_networks import IMAGES, dense_ladder, flat_networks
 from tiny_training import StepLogs, fit
 
@@ -10,8 +11,14 @@ from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE
 IS_TORCH = keras.backend.backend() == "torch"
 
 
-def ladder():
-    return ProgressiveLadderVAE(**dense_ladder(), seed=1)
+def ladder(steps_per_execution=1):
+    model = ProgressiveLadderVAE(**dense_ladder(), seed=1)
+    model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=steps_per_execution)
+    return model
+
+
+def ladder_of_four_steps():
+    return ladder(steps_per_execution=4)
 
 
 class StopAfter(keras.callbacks.Callback):
@@ -25,11 +32,9 @@ class StopAfter(keras.callbacks.Callback):
         self.model.stop_training = epoch + 1 == self.epochs
 
 
-def train(model, *callbacks, epochs=6, steps_per_execution=1, compile_again=True, **arguments):
+def train(model, *callbacks, epochs=6, **arguments):
     """Four steps an epoch; returns the logs of each call of the train step."""
     logs = StepLogs()
-    if compile_again:
-        model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=steps_per_execution)
     fit(
         model,
         epochs=epochs,
@@ -57,14 +62,11 @@ def alpha(first_step, fade_steps, steps):
         ({"epochs_per_stage": 1}, 4, 4),
     ],
 )
-@pytest.mark.parametrize("steps_per_execution", [1] if IS_TORCH else [1, 4])
-def test_alphas_are_exact(stages, fade_steps, length, steps_per_execution):
-    logs = train(
-        ladder(),
-        ProgressiveFadeIn(**stages, fade_steps=fade_steps),
-        steps_per_execution=steps_per_execution,
-    )
-    steps = np.arange(steps_per_execution - 1, 24, steps_per_execution)
+@pytest.mark.parametrize("build", [ladder] if IS_TORCH else [ladder, ladder_of_four_steps])
+def test_alphas_are_exact(stages, fade_steps, length, build):
+    model = make(build)
+    logs = train(model, ProgressiveFadeIn(**stages, fade_steps=fade_steps))
+    steps = np.arange(model.steps_per_execution - 1, 24, model.steps_per_execution)
     for stage, name in ((1, "alpha_2"), (2, "alpha_1")):
         expected = alpha(stage * length, fade_steps, steps)
         np.testing.assert_allclose(logs.column(name), expected, rtol=1e-6, atol=1e-6)
@@ -72,8 +74,7 @@ def test_alphas_are_exact(stages, fade_steps, length, steps_per_execution):
 
 @pytest.mark.skipif(IS_TORCH, reason="torch runs one step a call")
 def test_alphas_are_exact_within_eight_steps_a_call():
-    model, logs = ladder(), StepLogs()
-    model.compile("adam", steps_per_execution=8)
+    model, logs = ladder(steps_per_execution=8), StepLogs()
     fade_in = ProgressiveFadeIn(epochs_per_stage=1, fade_steps=8)
     fit(model, epochs=3, batch_size=2, compile_with=False, callbacks=[fade_in, logs])
     for name, first_step in (("alpha_2", 8), ("alpha_1", 16)):
@@ -82,25 +83,31 @@ def test_alphas_are_exact_within_eight_steps_a_call():
 
 
 def test_stages_count_from_where_training_begins():
-    model = ladder()
+    model = make(ladder)
     train(model, epochs=1)
     logs = train(model, ProgressiveFadeIn(steps_per_stage=6, fade_steps=4))
     np.testing.assert_allclose(logs.column("alpha_2"), alpha(6, 4, np.arange(24)), rtol=1e-6)
     np.testing.assert_allclose(logs.column("alpha_1"), alpha(12, 4, np.arange(24)), rtol=1e-6)
 
 
+def fade_in_within_two_epochs():
+    return ProgressiveFadeIn(epochs_per_stage=2, fade_steps=5)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The logs of a run that was never stopped."""
+    return train(make(ladder), fade_in_within_two_epochs())
+
+
 # While dormant, at the start of a stage, and within a fade.
 @pytest.mark.parametrize("epochs", [1, 2, 5])
-def test_a_resumed_run_goes_on(epochs, tmp_path):
-    def callback():
-        return ProgressiveFadeIn(epochs_per_stage=2, fade_steps=5)
-
-    whole = train(ladder(), callback())
-    model = ladder()
-    first = train(model, callback(), StopAfter(epochs))
+def test_a_resumed_run_goes_on(epochs, tmp_path, whole):
+    model = make(ladder)
+    first = train(model, fade_in_within_two_epochs(), StopAfter(epochs))
     model.save(tmp_path / "model.keras")
     model = keras.models.load_model(tmp_path / "model.keras")
-    rest = train(model, callback(), initial_epoch=epochs, compile_again=False)
+    rest = train(model, fade_in_within_two_epochs(), initial_epoch=epochs)
     assert int(model.step) == 24
     for name in ("alpha_2", "alpha_1"):
         resumed = np.concatenate([first.column(name), rest.column(name)])
@@ -129,7 +136,7 @@ def test_a_resumed_run_goes_on(epochs, tmp_path):
     ],
 )
 def test_what_does_not_fit_the_training_is_refused(callback, arguments, message):
-    model = ladder()
+    model = make(ladder)
     with pytest.raises(ValueError, match=message):
         train(model, ProgressiveFadeIn(**callback), **arguments)
     assert int(model.step) == 0
@@ -141,8 +148,7 @@ def test_epochs_need_data_of_known_length():
         while True:
             yield (IMAGES[:4],)
 
-    model = ladder()
-    model.compile("adam")
+    model = make(ladder)
     with pytest.raises(ValueError, match="`epochs_per_stage` needs data of known length"):
         model.fit(
             endless(), verbose=0, callbacks=[ProgressiveFadeIn(epochs_per_stage=1, fade_steps=1)]
@@ -154,15 +160,14 @@ def test_steps_do_for_data_of_unknown_length():
         for _ in range(9):
             yield (IMAGES[:4],)
 
-    model, logs = ladder(), StepLogs()
-    model.compile("adam")
+    model, logs = make(ladder), StepLogs()
     fade_in = ProgressiveFadeIn(steps_per_stage=3, fade_steps=2)
     model.fit(images(), verbose=0, callbacks=[fade_in, logs])
     np.testing.assert_allclose(logs.column("alpha_2"), alpha(3, 2, np.arange(9)))
 
 
 @pytest.mark.parametrize(
-    "make",
+    "build",
     [
         lambda: VAE(**flat_networks(2)),
         lambda: LadderVAE(**dense_ladder()),
@@ -170,10 +175,12 @@ def test_steps_do_for_data_of_unknown_length():
     ],
     ids=["no ladder", "no ramps", "one rung"],
 )
-def test_models_without_rungs_to_fade_in(make):
+def test_models_without_rungs_to_fade_in(build):
     message = r"needs a model with ramps alpha_1 .* Received: .* the ramps \['beta'\]"
+    model = build()
+    model.compile("adam")
     with pytest.raises(ValueError, match=message):
-        train(make(), ProgressiveFadeIn(steps_per_stage=4, fade_steps=2))
+        train(model, ProgressiveFadeIn(steps_per_stage=4, fade_steps=2))
 
 
 @pytest.mark.parametrize(
@@ -200,13 +207,14 @@ def test_bad_arguments_are_named(arguments, message):
 
 
 def test_another_schedule_begins_growth_anew():
-    model = ProgressiveLadderVAE(**dense_ladder((3, 2), (6, 5)), seed=1)
-    train(model, ProgressiveFadeIn(steps_per_stage=4, fade_steps=2), epochs=2)
-    logs = train(model, ProgressiveFadeIn(steps_per_stage=10, fade_steps=2))
-    np.testing.assert_allclose(logs.column("alpha_1"), alpha(10, 2, np.arange(24)), rtol=1e-6)
+    model = make(ladder)
+    train(model, ProgressiveFadeIn(steps_per_stage=4, fade_steps=2), epochs=3)
+    logs = train(model, ProgressiveFadeIn(steps_per_stage=10, fade_steps=2), epochs=8)
+    np.testing.assert_allclose(logs.column("alpha_2"), alpha(10, 2, np.arange(32)), rtol=1e-6)
+    np.testing.assert_allclose(logs.column("alpha_1"), alpha(20, 2, np.arange(32)), rtol=1e-6)
 
 
 def test_a_late_start_leaves_too_few_steps():
-    model = ladder()
+    model = make(ladder)
     with pytest.raises(ValueError, match="`epochs_per_stage` must .* Received: epochs_per_stage=2"):
         train(model, ProgressiveFadeIn(epochs_per_stage=2, fade_steps=2), initial_epoch=4)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from backup_runs import make
 from tiny_networks import IMAGES, dense_ladder, flat_networks
 from tiny_training import StepLogs, fit
 
@@ -14,22 +15,23 @@ def beta(start, target, first_step, num_steps, step):
     return start + (target - start) * np.clip((step - first_step) / max(num_steps, 1), 0, 1)
 
 
-def vae():
-    return VAE(**flat_networks(2), seed=1)
+def vae(**compile_with):
+    model = VAE(**flat_networks(2), seed=1)
+    model.compile(keras.optimizers.Adam(1e-3), **compile_with)
+    return model
 
 
-def train(model, *callbacks, epochs=3, **compile_with):
+def train(model, *callbacks, epochs=3):
     """Eight steps an epoch; returns the logs of each call of the train step."""
     logs = StepLogs()
-    if compile_with or not model.compiled:
-        model.compile(keras.optimizers.Adam(1e-3), **compile_with)
     fit(model, epochs=epochs, batch_size=2, compile_with=False, callbacks=[*callbacks, logs])
     return logs
 
 
 @pytest.mark.parametrize("steps_per_execution", [1] if IS_TORCH else [1, 8])
 def test_every_step_logs_the_exact_value(steps_per_execution):
-    logs = train(vae(), RampWeight("beta", 8.0, steps=13), steps_per_execution=steps_per_execution)
+    model = vae(steps_per_execution=steps_per_execution)
+    logs = train(model, RampWeight("beta", 8.0, steps=13))
     steps = np.arange(steps_per_execution - 1, 24, steps_per_execution)
     expected = beta(1.0, 8.0, 0, 13, steps)
     np.testing.assert_allclose(logs.column("beta"), expected, rtol=1e-6, atol=1e-6)
@@ -38,25 +40,25 @@ def test_every_step_logs_the_exact_value(steps_per_execution):
 @pytest.mark.skipif(not IS_TORCH, reason="the other backends run several steps in one call")
 def test_torch_refuses_several_steps_in_one_call():
     with pytest.raises(ValueError, match="steps_per_execution"):
-        train(vae(), steps_per_execution=8)
+        train(vae(steps_per_execution=8))
 
 
 @pytest.mark.parametrize("start, first", [(None, 1.0), (0.0, 0.0), (3.0, 3.0)])
 def test_start(start, first):
-    logs = train(vae(), RampWeight("beta", 2.0, steps=4, start=start), epochs=1)
+    logs = train(make(vae), RampWeight("beta", 2.0, steps=4, start=start), epochs=1)
     expected = beta(first, 2.0, 0, 4, np.arange(8))
     np.testing.assert_allclose(logs.column("beta"), expected, rtol=1e-6)
 
 
 def test_no_steps_are_a_jump():
     assert (
-        train(vae(), RampWeight("beta", 3.0, steps=0), epochs=1).column("beta").tolist()
+        train(make(vae), RampWeight("beta", 3.0, steps=0), epochs=1).column("beta").tolist()
         == [3.0] * 8
     )
 
 
 def test_a_second_ramp_sets_out_from_the_present_value():
-    model = vae()
+    model = make(vae)
     train(model, RampWeight("beta", 5.0, steps=16), epochs=1)
     logs = train(model, RampWeight("beta", 0.0, steps=8), epochs=1)
     np.testing.assert_allclose(
@@ -66,6 +68,7 @@ def test_a_second_ramp_sets_out_from_the_present_value():
 
 def test_every_ramp_of_a_model_can_be_set():
     model = ProgressiveLadderVAE(**dense_ladder())
+    model.compile("adam")
     callbacks = [RampWeight("alpha_2", 0.5, steps=4, start=0.0), RampWeight("beta", 4.0, steps=6)]
     logs = train(model, *callbacks, epochs=1)
     steps = np.arange(8)
@@ -79,8 +82,8 @@ def test_a_resumed_run_goes_on(start, tmp_path):
     def callback():
         return RampWeight("beta", 8.0, steps=20, start=start)
 
-    whole = train(vae(), callback(), epochs=3).column("beta")
-    model = vae()
+    whole = train(make(vae), callback(), epochs=3).column("beta")
+    model = make(vae)
     first = train(model, callback(), epochs=1).column("beta")
     model.save(tmp_path / "model.keras")
     model = keras.models.load_model(tmp_path / "model.keras")
