@@ -17,7 +17,7 @@ from keras_disentangle.evaluation import encode_images
 from keras_disentangle.metrics import latent_information
 from keras_disentangle.schedules import read
 from keras_disentangle.visualization import EventWriter, image_grid, information_flow, save_png
-from keras_disentangle.visualization._rungs import sample_rungs
+from keras_disentangle.visualization._rungs import sample_rungs, split_rungs
 
 
 class InformationFlow(WatchingCallback):
@@ -169,7 +169,7 @@ class InformationFlow(WatchingCallback):
 
     def _rung_samples(self, mean):
         """Images (rungs, 5, h, w, c): in row l rung l is sampled, the others stay as in `mean`."""
-        latents = sample_rungs(mean.astype("float32"), self.model.rung_sizes, 5, self.seed)
+        latents = sample_rungs(*split_rungs(mean, self.model.rung_sizes), 5, self.seed)
         flat = ops.convert_to_tensor(latents.reshape(-1, latents.shape[-1]))
         images = np.nan_to_num(to_numpy("model.decode(z)", self.model.decode(flat)))
         return images.clip(0, 1).reshape(*latents.shape[:2], *images.shape[1:])

@@ -4,13 +4,14 @@ from keras import ops
 from keras_disentangle._arguments import check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
+from keras_disentangle.latents import Normal
+from keras_disentangle.latents.as_space import as_rungs
 from keras_disentangle.visualization._labelled_grid import labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
-from keras_disentangle.visualization._rungs import split_rungs
+from keras_disentangle.visualization._rungs import dimension_labels
 from keras_disentangle.visualization.frames import traversal_frames
 from keras_disentangle.visualization.grids import enlarge, reconstruction_grid
 from keras_disentangle.visualization.latents import rung_samples
-from keras_disentangle.visualization.traversals import latent_traversal
 
 _MAX_RECONSTRUCTIONS = 16
 
@@ -34,7 +35,7 @@ class LatentTraversal(PictureCallback):
 
     After every `every` epochs, and after the last, it writes into `log_dir/pictures`:
 
-    - `epoch_0003_traversal.png`: a row for each latent dimension, traversed;
+    - `epoch_0003_traversal.png`: a row for each latent dimension, or categorical code, traversed;
     - `epoch_0003_rung_samples.png`: a row for each rung, sampled while the others stay fixed;
     - `epoch_0003_reconstructions.png`, if `images` are given: these over their reconstructions,
       at most 16 of them;
@@ -44,32 +45,30 @@ class LatentTraversal(PictureCallback):
     dimensions at once. TensorFlow is not needed. The model's state is only read and no random
     numbers of it are drawn, so training goes exactly as it would without the pictures.
 
-    The model needs `decode(z)`, giving images in [0, 1], with `images` also `encode(x)`, giving
-    mean and log variance, without them `latent_dim`. Rungs are taken from `rung_sizes`, most
-    abstract first, where the model has it.
+    The model needs `decode(z)`, giving images in [0, 1]. Its codes are those of its `LatentSpace`,
+    `space`; without one, rungs of the sizes `rung_sizes`, most abstract first, or `latent_dim`
+    dimensions of one kind. If some of the codes are informative, only these are drawn.
 
-    With a model that has a `LatentSpace` as `space`, the traversal has a row for each dimension of
-    its informative codes, over the code's interval, and for each categorical code, over its
-    categories (if no code is informative, of all codes). All rows set out from one random latent
-    vector. There are no other pictures, and `images` are refused.
+    The rows set out from the mean code of the first of the `images`, for which the model needs
+    `encode(x)`, giving mean and log variance; without images, from 0. Of a model with a `space` and
+    without `reconstruct`, such as a GAN, they set out from one random latent vector; there are no
+    other pictures, and `images` are refused.
 
     Args:
         log_dir: Folder of the logs.
         every: Number of epochs from picture to picture.
-        images: None, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8. The traversal sets
-            out from the mean code of the first; without images, from 0.
-        span: Each dimension goes from -`span` to `span`, in standard deviations of the prior
-            (without a `LatentSpace`).
+        images: None, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8.
+        span: Each dimension of a normal code goes from -`span` to `span`, in standard deviations of
+            the prior. Uniform codes go over their interval, categorical ones over their categories.
         steps: Number of images in a row of the traversal.
         num_samples: Number of images in a row of the rung samples.
-        seed: Seed of the rung samples, or of the latent vector from which the codes of a
-            `LatentSpace` set out, the same at each epoch.
+        seed: Seed of the rung samples, or of the random latent vector, the same at each epoch.
 
     Raises:
         ValueError: If `every`, `steps` or `num_samples` is too small, `span` is not positive,
             `images` are not images, or `log_dir` is a file; when training begins, if the model
             lacks what is needed, does not take `images`, decodes no images with channels last, or
-            has a `LatentSpace` and there are `images`.
+            reconstructs nothing and there are `images`.
 
     Example:
 
@@ -86,36 +85,37 @@ class LatentTraversal(PictureCallback):
         self.seed = check_seed("seed", seed, optional=False)
 
     def on_train_begin(self, logs=None):
-        if self._space is not None and self.images is not None:
+        if self._generates and self.images is not None:
             raise ValueError(
-                "`images` must be None with a model that has a `LatentSpace`: it reconstructs "
-                f"nothing. Received: {len(self.images)} images and {self.model!r}"
+                "`images` must be None with a model that has a `LatentSpace` and no `reconstruct`: "
+                f"it reconstructs nothing. Received: {len(self.images)} images and {self.model!r}"
             )
         needed = ["decode"]
-        if self._space is None:
+        if not self._generates:
             needed.append("latent_dim" if self.images is None else "encode")
         self._check_model(needed, f" {'without' if self.images is None else 'with'} `images`")
         super().on_train_begin(logs)
 
     def _try(self):
-        if self._space is not None:
-            self._decode(self._start()[None])
-            return
-        mean = self._mean()
-        split_rungs(mean[0], self._rungs)
-        images = self._decode(mean[:1])
+        start = self._starts()[:1]
+        self._space(start)
+        images = self._decode(start)
         if self.images is not None:
             reconstruction_grid(enlarge(self.images[:1]), images)
 
     @property
-    def _space(self):
-        return getattr(self.model, "space", None)
+    def _generates(self):
+        """Whether the model makes images of the codes of a space, and none of them of images."""
+        return hasattr(self.model, "space") and not hasattr(self.model, "reconstruct")
 
-    @property
-    def _rungs(self):
-        return getattr(self.model, "rung_sizes", None)
+    def _space(self, starts):
+        rungs = getattr(self.model, "rung_sizes", None)
+        return as_rungs(getattr(self.model, "space", rungs), starts.shape[1])
 
-    def _mean(self):
+    def _starts(self):
+        """Latent vectors (n, d) from the first of which the rows set out: a code of each image."""
+        if self._generates:
+            return to_numpy("model.space", self.model.space.sample(1, seed=self.seed))
         if self.images is None:
             return np.zeros((1, self.model.latent_dim), "float32")
         codes = self.model.encode(ops.convert_to_tensor(self.images))
@@ -148,28 +148,36 @@ class LatentTraversal(PictureCallback):
         }
         if self.images is not None:
             pictures["reconstructions"] = reconstruction_grid(
-                enlarge(self.images), self._decode(mean)
+                enlarge(self.images), self._decode(starts)
             )
         return pictures
 
-    def _start(self):
-        """The latent vector from which the codes of a latent space set out."""
-        return to_numpy("model.space", self._space.sample(1, seed=self.seed))[0]
+    def _frames(self):
+        if self._generates:
+            return {}
+        starts = self._starts()
+        frames = traversal_frames(
+            self._decode, starts[0], span=self.span, rungs=self._space(starts)
+        )
+        return {"traversal": frames}
 
-    def _codes(self):
-        """The traversals of the codes of a latent space."""
-        space = self._space
+    def _traversal(self, start, space):
+        """A row for each traversal of the codes."""
         codes = space.informative or space.codes
-        start = self._start()
-        latents, labels = [], []
-        for code in codes:
-            for dim in range(code.num_traversals):
-                latents.append(space.traversal(start, code.name, dim, self.steps))
-                labels.append(code.name if code.num_traversals == 1 else f"{code.name}·{dim + 1}")
+        latents = [
+            # A normal code goes to 2 standard deviations by itself.
+            space.traversal(
+                start, code.name, dim, self.steps, self.span / 2 if isinstance(code, Normal) else 1
+            )
+            for code in codes
+            for dim in range(code.num_traversals)
+        ]
         lengths = [len(row) for row in latents]
         images = self._decode(np.concatenate(latents))
         # There may be more categories than steps: the shorter rows end in white.
         canvas = np.full((len(latents), max(lengths), *images.shape[1:]), 255, "uint8")
-        for row, part in enumerate(np.split(images, np.cumsum(lengths)[:-1])):
-            canvas[row, : len(part)] = part
+        for row, part in zip(canvas, np.split(images, np.cumsum(lengths)[:-1]), strict=True):
+            row[: len(part)] = part
+        labels = dimension_labels(space, "num_traversals")
+        labels = [label for code in codes for label in labels[code.name]]
         return labelled_grid(canvas, [code.num_traversals for code in codes], labels)

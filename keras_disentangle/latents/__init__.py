@@ -1,9 +1,10 @@
 """Latent spaces that know their codes: how to sample, split, score and traverse them."""
 
+from keras_disentangle.latents.as_space import as_space
 from keras_disentangle.latents.categorical import Categorical
 from keras_disentangle.latents.latent_space import LatentSpace
 from keras_disentangle.latents.normal import Normal
 from keras_disentangle.latents.orthogonalize import orthogonalize
 from keras_disentangle.latents.uniform import Uniform
 
-__all__ = ["Categorical", "LatentSpace", "Normal", "Uniform", "orthogonalize"]
+__all__ = ["Categorical", "LatentSpace", "Normal", "Uniform", "as_space", "orthogonalize"]

@@ -1,6 +1,7 @@
 """A latent vector made of codes."""
 
 import copy
+import itertools
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ class LatentSpace:
         codes, names: tuples of the codes, which carry these names, and of the names.
         informative: tuple of the informative codes.
         dim: width of the vector.
+        slices: dict from each name to the part of the vector that is the code's, a `slice`.
         num_params: number of outputs of a recognition network, for all informative codes, side by
             side in the same order.
 
@@ -54,11 +56,14 @@ class LatentSpace:
         self.codes = _with_unique_names(codes)
         self.names = tuple(code.name for code in self.codes)
         self.informative = tuple(code for code in self.codes if code.informative)
+        self.slices = _slices(self.codes, "dim")
         self.dim = sum(code.dim for code in self.codes)
         self.num_params = sum(code.num_params for code in self.informative)
 
     def __getitem__(self, name):
-        return self.codes[self._index(name)]
+        if name not in self.names:
+            raise ValueError(f"`name` must be one of {self.names}. Received: name={name!r}")
+        return self.codes[self.names.index(name)]
 
     def sample(self, n, seed=None):
         """Draws `n` latent vectors, (n, dim) float32.
@@ -79,12 +84,15 @@ class LatentSpace:
 
     def split(self, z):
         """The codes of `z` (n, dim), as a dict of name to (n, d)."""
-        return _split("z", z, self.codes, "dim")
+        check_width("z", z, self.dim)
+        return {name: z[:, part] for name, part in self.slices.items()}
 
     def split_params(self, params):
         """The outputs `params` (n, num_params) of a recognition network for each informative code,
         as a dict of name to (n, p)."""
-        return _split("params", params, self.informative, "num_params")
+        check_width("params", params, self.num_params)
+        parts = _slices(self.informative, "num_params")
+        return {name: params[:, part] for name, part in parts.items()}
 
     def entropy(self):
         """Entropy of each informative code in nats, as a dict of name to float."""
@@ -128,10 +136,7 @@ class LatentSpace:
         z = to_numpy("z", z).astype("float32")
         if z.shape != (self.dim,):
             raise ValueError(f"`z` must have the shape ({self.dim},). Received: z.shape={z.shape}")
-        index = self._index(name)
-        code = self.codes[index]
-        start = sum(code.dim for code in self.codes[:index])
-        part = slice(start, start + code.dim)
+        code, part = self[name], self.slices[name]
         values = code.traverse(z[part], dim, steps, extent)
         vectors = np.tile(z, (len(values), 1))
         vectors[:, part] = values
@@ -147,20 +152,13 @@ class LatentSpace:
     def __repr__(self):
         return f"LatentSpace({list(self.codes)})"
 
-    def _index(self, name):
-        if name not in self.names:
-            raise ValueError(f"`name` must be one of {self.names}. Received: name={name!r}")
-        return self.names.index(name)
 
-
-def _split(name, tensor, codes, attribute):
-    sizes = [getattr(code, attribute) for code in codes]
-    check_width(name, tensor, sum(sizes))
-    parts, start = {}, 0
-    for code, size in zip(codes, sizes, strict=True):
-        parts[code.name] = tensor[:, start : start + size]
-        start += size
-    return parts
+def _slices(codes, attribute):
+    """Dict from each code's name to its part of what lies side by side."""
+    ends = list(itertools.accumulate((getattr(code, attribute) for code in codes), initial=0))
+    return {
+        code.name: slice(*pair) for code, pair in zip(codes, itertools.pairwise(ends), strict=True)
+    }
 
 
 def _with_unique_names(codes):

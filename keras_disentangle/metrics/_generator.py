@@ -1,25 +1,10 @@
 """What the measures of a generator share: its latent space, and its outputs as checked arrays."""
 
-import numbers
-
 import numpy as np
 
-from keras_disentangle._arguments import check_callable, check_int
+from keras_disentangle._arguments import check_callable
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.metrics._validation import check_matrix
-
-
-def as_space(space):
-    """`space` as a `LatentSpace`; an integer stands for that many standard normal dimensions."""
-    if isinstance(space, LatentSpace):
-        return space
-    if isinstance(space, numbers.Integral) and not isinstance(space, bool):
-        return LatentSpace([Normal(check_int("space", space))])
-    raise ValueError(
-        "`space` must be a `LatentSpace` or the number of standard normal dimensions. "
-        f"Received: space={space!r}"
-    )
 
 
 def check_directions(directions, codes):

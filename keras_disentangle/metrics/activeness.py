@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int, check_number, check_seed
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.latents import Normal, orthogonalize
-from keras_disentangle.metrics._generator import as_space, check_directions, evaluate
+from keras_disentangle.latents import Normal, as_space, orthogonalize
+from keras_disentangle.metrics._generator import check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score

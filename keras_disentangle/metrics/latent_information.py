@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_seed
-from keras_disentangle._tensors import to_numpy
+from keras_disentangle.latents.as_space import as_rungs
 from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
 from keras_disentangle.metrics._validation import check_posteriors
 from keras_disentangle.metrics.metric import declare
@@ -23,7 +23,8 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
         mean: Array of shape `(n, d)`, the means of the Gaussian posteriors `q(z | x)`.
         log_var: Array of shape `(n, d)`, their log variances.
         rungs: Sizes of consecutive groups of dimensions, which sum to d, in the order of the
-            latent code. By default one group; `[1] * d` gives the information of each dimension.
+            latent code, or the `LatentSpace` of a model. By default one group; `[1] * d` gives the
+            information of each dimension.
         num_samples: The number of latents drawn. Each posterior is drawn from once before any is
             drawn from again. The time grows with `num_samples * n * d`, the memory with `n * d`.
         seed: Seed of the latents.
@@ -55,21 +56,7 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
     """
     mean, log_var = check_posteriors(mean, log_var)
     num_samples = check_int("num_samples", num_samples)
-    if rungs is None:
-        rungs = [mean.shape[1]]
-    sizes = to_numpy("rungs", rungs)
-    if (
-        sizes.ndim != 1
-        or sizes.dtype.kind not in "iu"
-        or (sizes < 1).any()
-        or (sizes.sum() != mean.shape[1])
-    ):
-        raise ValueError(
-            f"`rungs` must be positive integers that sum to the {mean.shape[1]} latent dimensions. "
-            f"Received: rungs={rungs}"
-        )
-    ends = np.cumsum(sizes)
-    groups = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    groups = list(as_rungs(rungs, mean.shape[1]).slices.values())
     rows, z = draw_latents(
         mean, log_var, num_samples, np.random.default_rng(check_seed("seed", seed))
     )

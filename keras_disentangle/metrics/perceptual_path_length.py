@@ -10,8 +10,8 @@ from keras_disentangle._arguments import (
     check_seed,
 )
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.latents import Categorical
-from keras_disentangle.metrics._generator import as_space, evaluate
+from keras_disentangle.latents import Categorical, as_space
+from keras_disentangle.metrics._generator import evaluate
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score
 

@@ -7,7 +7,7 @@ from keras import ops
 from keras_disentangle._arguments import check_int, check_seed, check_weight, listed
 from keras_disentangle._keras_graph import all_layers, is_within_fit
 from keras_disentangle._log_std import checked_floor
-from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import gaussian_kl, hessian_penalty
 from keras_disentangle.losses._precision import full_precision
@@ -92,7 +92,7 @@ class VariationalModel(SteppedModel):
                 "`image_shape` must be (height, width, channels). "
                 f"Received: image_shape={image_shape}"
             )
-        self.space = _space_of_rungs(rung_sizes, rung_names)
+        self.space = space_of_rungs("rung_sizes", rung_sizes, rung_names)
         self.latent_dim = self.space.dim
         self.image_shape = image_shape
         self.beta = check_weight("beta", beta)
@@ -594,26 +594,6 @@ _TOO_SMALL = (
     "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
     "normalisation of the vectors of one image gives zeros. Received: a batch of "
 )
-
-
-def _space_of_rungs(sizes, names):
-    """The `LatentSpace` of the arguments `rung_sizes` and `rung_names`."""
-    try:
-        found = [check_int("rung_sizes", size) for size in listed(sizes)]
-    except TypeError as error:
-        raise ValueError(
-            f"`rung_sizes` must be integers. Received: rung_sizes={sizes!r}"
-        ) from error
-    names = [None] if names is None else [str(name) for name in names]
-    if not found or len(set(names)) != len(found):
-        raise ValueError(
-            "`rung_sizes` must have a size of each rung, and `rung_names` a name of each that no "
-            f"other has. Received: rung_sizes={sizes!r}, rung_names={names}"
-        )
-    # An encoder is a recognition network of all of them.
-    return LatentSpace(
-        [Normal(d, informative=True, name=name) for d, name in zip(found, names, strict=True)]
-    )
 
 
 def _normalises_pixels(layer):

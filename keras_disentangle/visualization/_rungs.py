@@ -1,63 +1,62 @@
-"""How a latent vector splits into rungs, what these are called, and samples of each."""
+"""How pictures of a latent vector name its codes and dimensions, and samples of each code."""
 
 import numpy as np
 
-from keras_disentangle._arguments import check_int, listed
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.latents import Normal
+from keras_disentangle.latents.as_space import as_rungs
 
 
 def split_rungs(latent, rungs):
-    """Checks a latent vector and how it splits into rungs.
+    """A latent vector (d,) as float32, and the `LatentSpace` that `rungs` says how it divides.
 
     Args:
         latent: Array (d,).
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, or None.
-
-    Returns:
-        `latent` as float32, the sizes of the rungs, and their names ("z3", "z2", "z1"): the paper
-        counts from the data up, so the most abstract of L rungs is z_L. A single rung is "z".
+        rungs: Sizes of consecutive groups of dimensions, most abstract first, a `LatentSpace`, or
+            None for a single group.
     """
     latent = to_numpy("latent", latent).astype("float32")
     if latent.ndim != 1 or not latent.size:
         raise ValueError(f"`latent` must be of shape (d,), d > 0. Received: shape {latent.shape}")
     if not np.isfinite(latent).all():
         raise ValueError(f"`latent` must hold finite numbers. Received: latent={latent}")
-    if rungs is None:
-        return latent, (latent.size,), ("z",)
-    sizes = rung_sizes(rungs)
-    if sum(sizes) != latent.size:
-        raise ValueError(
-            f"`rungs` must be positive sizes that add up to the {latent.size} dimensions of "
-            f"`latent`. Received: rungs={rungs}"
-        )
-    names = [f"z{level}" for level in range(len(sizes), 0, -1)]
-    return latent, sizes, tuple(names) if len(sizes) > 1 else ("z",)
+    return latent, as_rungs(rungs, latent.size)
 
 
-def rung_sizes(rungs):
-    """`rungs` as a tuple of positive sizes, empty if it is anything else."""
-    try:
-        return tuple(check_int("rungs", size) for size in listed(rungs))
-    except (TypeError, ValueError):
-        return ()
+def code_labels(space):
+    """What each code is called, as a dict by name: "z3" the rung "3", "z" the only one."""
+    if _is_plain(space):
+        return {space.names[0]: "z"}
+    return {name: f"z{name}" if name.isdigit() else name for name in space.names}
 
 
-def dimension_names(sizes, names):
-    """What each dimension is called: "z3·1" is the first of rung "z3", "z1" that of rung "z"."""
-    separator = "·" if len(sizes) > 1 else ""
-    return [
-        f"{name}{separator}{dimension}"
-        for name, size in zip(names, sizes, strict=True)
-        for dimension in range(1, size + 1)
-    ]
+def dimension_labels(space, number="dim"):
+    """What the dimensions of each code are called, as a dict of lists by name.
+
+    "z3·1" is the first of the rung "3", "z1" that of a vector of one group, "uniform·1" that of
+    another code, which is called by its name alone if it has one dimension.
+
+    Args:
+        number: the attribute of a code that says how many there are: `dim` or `num_traversals`.
+    """
+    separator, found = "" if _is_plain(space) else "·", {}
+    for code, label in zip(space.codes, code_labels(space).values(), strict=True):
+        numbers = range(1, getattr(code, number) + 1)
+        is_single = len(numbers) == 1 and label == code.name
+        found[code.name] = [label] if is_single else [f"{label}{separator}{n}" for n in numbers]
+    return found
 
 
-def sample_rungs(latent, sizes, num, seed):
-    """Latents (rungs, num, d): in row l rung l is drawn from N(0, I), the others are `latent`."""
-    latents = np.tile(latent, (len(sizes), num, 1))
+def sample_rungs(latent, space, num, seed):
+    """Latents (codes, num, d): in row l code l is drawn from N(0, I), the others are `latent`."""
+    latents = np.tile(latent, (len(space.codes), num, 1))
     random = np.random.default_rng(seed)
-    start = 0
-    for row, size in enumerate(sizes):
-        latents[row, :, start : start + size] = random.standard_normal((num, size))
-        start += size
+    for row, part in zip(latents, space.slices.values(), strict=True):
+        row[:, part] = random.standard_normal(row[:, part].shape)
     return latents
+
+
+def _is_plain(space):
+    """Whether it is a single group of dimensions that nobody has named."""
+    (first, *others) = space.codes
+    return not others and isinstance(first, Normal) and first.name == Normal.default_name

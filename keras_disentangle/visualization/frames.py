@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_disentangle.visualization._labelled_grid import labelled_grid
-from keras_disentangle.visualization._rungs import split_rungs
+from keras_disentangle.visualization._rungs import code_labels, split_rungs
 from keras_disentangle.visualization._traverse import checked_values, traverse, traverse_directions
 from keras_disentangle.visualization.grids import image_grid
 
@@ -23,7 +23,8 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
         values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`.
         span: Half the width of the default range.
         steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+            the `LatentSpace` of a model.
         padding: White pixels around each image.
 
     Returns:
@@ -38,17 +39,17 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     >>> frames = traversal_frames(model.decode, np.zeros(4), rungs=(2, 2))
     >>> kd.visualization.save_gif("traversal.gif", frames)
     """
-    latent, sizes, names = split_rungs(latent, rungs)
+    latent, space = split_rungs(latent, rungs)
+    labels, parts = list(code_labels(space).values()), list(space.slices.values())
     images = traverse(decode, latent, checked_values(values, span, steps))
     # Rungs may differ in size: the shorter rows end in white.
-    canvas = np.full((len(sizes), max(sizes), *images.shape[2:]), 255, "uint8")
+    width = max(code.dim for code in space.codes)
+    canvas = np.full((len(parts), width, *images.shape[2:]), 255, "uint8")
     frames = []
     for step in range(images.shape[1]):
-        start = 0
-        for row, size in enumerate(sizes):
-            canvas[row, :size] = images[start : start + size, step]
-            start += size
-        frames.append(labelled_grid(canvas, [1] * len(sizes), names, padding))
+        for row, part in zip(canvas, parts, strict=True):
+            row[: part.stop - part.start] = images[part, step]
+        frames.append(labelled_grid(canvas, [1] * len(labels), labels, padding))
     return frames + frames[-2:0:-1]
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_disentangle._arguments import check_number, listed
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.latents.as_space import as_rungs
 from keras_disentangle.visualization._figure import drawn, new_figure
-from keras_disentangle.visualization._rungs import rung_sizes
 from keras_disentangle.visualization.grids import image_grid
 
 
@@ -19,8 +19,8 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         information: Array (d, k), such as `kd.metrics.mutual_information`, in nats or as shares of
             each factor's entropy.
         factor_names: The names of the k factors.
-        rungs: None, or sizes of consecutive groups of dimensions, which sum to d: lines set them
-            apart.
+        rungs: None, or sizes of consecutive groups of dimensions, which sum to d, or the
+            `LatentSpace` of a model: lines set them apart.
         size: None, or width and height in inches; there are 120 pixels to an inch.
         path: None, or where to write the picture as PNG.
 
@@ -56,8 +56,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     names = [str(name) for name in factor_names] if np.iterable(factor_names) else [factor_names]
     if len(names) != width:
         raise ValueError(f"`factor_names` must be {width} names. Received: {names}")
-    if rungs is not None and sum(sizes := rung_sizes(rungs)) != dims:
-        raise ValueError(f"`rungs` must be positive and sum to {dims}. Received: rungs={rungs}")
+    parts = as_rungs(rungs, dims).slices.values()
     if size is None:
         size = (2.2 + 0.5 * dims, 0.9 + 0.4 * width)
     figure = new_figure(size)
@@ -69,8 +68,8 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         axes.text(j, k, f"{value:z.2f}", ha="center", va="center", color=color, fontsize=8)
     axes.set_xticks(range(dims), [f"$z_{{{j + 1}}}$" for j in range(dims)])
     axes.set_yticks(range(width), names)
-    for edge in np.cumsum(sizes)[:-1] if rungs is not None else ():
-        axes.axvline(edge - 0.5, color="black", linewidth=1.5)
+    for part in list(parts)[1:]:
+        axes.axvline(part.start - 0.5, color="black", linewidth=1.5)
     figure.colorbar(shown, ax=axes, label="$I(z_j; v_k)$")
     return drawn(figure, path)
 

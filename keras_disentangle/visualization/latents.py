@@ -5,7 +5,12 @@ import numpy as np
 from keras_disentangle._arguments import check_flag, check_int, check_seed, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._labelled_grid import labelled_grid, texts_of
-from keras_disentangle.visualization._rungs import dimension_names, sample_rungs, split_rungs
+from keras_disentangle.visualization._rungs import (
+    code_labels,
+    dimension_labels,
+    sample_rungs,
+    split_rungs,
+)
 from keras_disentangle.visualization._traverse import (
     checked_values,
     decoded,
@@ -32,7 +37,8 @@ def latent_grid(
             latent's own units (standard deviations of the prior).
         span: Half the width of the default range.
         steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+            the `LatentSpace` of a model.
         padding: White pixels around each image.
 
     Returns:
@@ -50,14 +56,14 @@ def latent_grid(
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020,
         Figure 10.
     """
-    latent, sizes, names = split_rungs(latent, rungs)
+    latent, space = split_rungs(latent, rungs)
     row, column = _check_dims(dims, latent.size)
     values = checked_values(values, span, steps)
     latents = np.tile(latent, (values.size, values.size, 1))
     latents[:, :, row] = values[:, None]
     latents[:, :, column] = values
     images = decoded(decode, latents, "decode(latent)")
-    names, texts = dimension_names(sizes, names), texts_of(values)
+    names, texts = sum(dimension_labels(space).values(), []), texts_of(values)
     corner = f"{names[row]} \\ {names[column]}"
     return labelled_grid(images, [len(images)], texts, padding, texts, corner)
 
@@ -85,7 +91,8 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
         decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
             they are clipped with a warning; called once, with n = number of rungs * `num`.
         latent: Array (d,), whose values the other rungs keep.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+            the `LatentSpace` of a model.
             By default all dimensions are one rung, "z".
         num: Images in a row.
         seed: Seed of the samples.
@@ -105,10 +112,11 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
     Reference:
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
-    latent, sizes, names = split_rungs(latent, rungs)
+    latent, space = split_rungs(latent, rungs)
     num, seed = check_int("num", num), check_seed("seed", seed)
-    images = decoded(decode, sample_rungs(latent, sizes, num, seed), "decode(latent)")
-    return labelled_grid(images, [1] * len(sizes), names, padding)
+    images = decoded(decode, sample_rungs(latent, space, num, seed), "decode(latent)")
+    labels = list(code_labels(space).values())
+    return labelled_grid(images, [1] * len(labels), labels, padding)
 
 
 def components_by_activeness(
@@ -155,7 +163,7 @@ def components_by_activeness(
     Reference:
         Peebles et al., The Hessian Penalty, 2020, Figure 3.
     """
-    latent, *_ = split_rungs(latent, None)
+    latent, _ = split_rungs(latent, None)
     activeness = to_numpy("activeness", activeness).astype("float64")
     if activeness.shape != latent.shape or not np.isfinite(activeness).all():
         raise ValueError(

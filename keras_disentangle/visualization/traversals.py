@@ -6,7 +6,7 @@ from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace
 from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid, texts_of
-from keras_disentangle.visualization._rungs import dimension_names, split_rungs
+from keras_disentangle.visualization._rungs import dimension_labels, split_rungs
 from keras_disentangle.visualization._traverse import (
     checked_values,
     decoded,
@@ -40,7 +40,8 @@ def latent_traversal(
             the latent's own units (standard deviations of the prior).
         span: Half the width of the default range.
         steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first; they add up to d.
+        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+            the `LatentSpace` of a model.
         value_labels: Whether the values stand above the columns.
         padding: White pixels around each image.
 
@@ -58,11 +59,12 @@ def latent_traversal(
     Reference:
         Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
     """
-    latent, sizes, names = split_rungs(latent, rungs)
+    latent, space = split_rungs(latent, rungs)
     values = checked_values(values, span, steps)
     images = traverse(decode, latent, values)
     above = texts_of(values) if check_flag("value_labels", value_labels) else None
-    return labelled_grid(images, sizes, dimension_names(sizes, names), padding, above)
+    labels = dimension_labels(space).values()
+    return labelled_grid(images, list(map(len, labels)), sum(labels, []), padding, above)
 
 
 def code_traversal(

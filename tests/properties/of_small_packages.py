@@ -180,6 +180,13 @@ TABLE = {
         },
         nan=True,
     ),
+    "as_space": Case(
+        lambda space, width: latents.as_space(space, width).sample(2),
+        {
+            "space": st.sampled_from((None, Objects.space)),
+            "width": st.sampled_from((1, 6)),
+        },
+    ),
     "orthogonalize": Case(
         latents.orthogonalize,
         {"z": arrays((4, 3), (1, 3)), "directions": arrays((3,), (2, 3), (1, 3), low=0.1)},

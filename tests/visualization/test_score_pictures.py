@@ -37,7 +37,12 @@ def test_a_matrix_is_drawn(tmp_path):
         (-INFORMATION, ["a", "b"], {}, "`information` must be .* numbers >= 0"),
         (INFORMATION * np.nan, ["a", "b"], {}, "`information` must be .* numbers >= 0"),
         (INFORMATION, ["a"], {}, r"`factor_names` must be 2 names. Received: \['a'\]"),
-        (INFORMATION, ["a", "b"], {"rungs": [2, 2]}, "`rungs` must be positive and sum to 3"),
+        (
+            INFORMATION,
+            ["a", "b"],
+            {"rungs": [2, 2]},
+            "`rungs` must be positive integers that sum to the 3",
+        ),
         (INFORMATION, ["a", "b"], {"size": (1, 0)}, "`size` must be two positive"),
     ],
 )

@@ -91,9 +91,9 @@ def test_rung_samples_are_from_the_prior_in_one_rung_alone():
     "latent, rungs, message",
     [
         (np.zeros((1, 3)), None, r"`latent` must be of shape \(d,\).*\(1, 3\)"),
-        (np.zeros(3), (2, 2), r"add up to the 3 dimensions.*\(2, 2\)"),
-        (np.zeros(3), (4, -1), "positive sizes"),
-        (np.zeros(3), (), "positive sizes"),
+        (np.zeros(3), (2, 2), r"sum to the 3 latent dimensions.*\(2, 2\)"),
+        (np.zeros(3), (4, -1), "`rungs` must be positive"),
+        (np.zeros(3), (), "`rungs` must be positive"),
     ],
 )
 def test_bad_latents_and_rungs_are_named(draw, latent, rungs, message):
