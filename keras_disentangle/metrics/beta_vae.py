@@ -100,7 +100,7 @@ def beta_vae(
 
 declare(
     beta_vae,
-    scores=[Score("beta_vae", random=one_in_factors, one_to_one=1)],
+    scores=[Score("beta_vae", random=one_in_factors, one_to_one=1, tolerance=0.05)],
     learns=True,
     interval="votes",
     needs_grid=True,

@@ -114,7 +114,13 @@ declare(
     scores=[
         Score("dci_disentanglement", "disentanglement", random=0, one_to_one=1),
         Score("dci_completeness", "completeness", random=0, one_to_one=1),
-        Score("dci_informativeness", "informativeness", random=one_in_values, one_to_one=1),
+        Score(
+            "dci_informativeness",
+            "informativeness",
+            random=one_in_values,
+            one_to_one=1,
+            tolerance=0.01,
+        ),
         Score("dci_informativeness_train", "informativeness_train", one_to_one=1),
     ],
     learns=True,

@@ -63,7 +63,7 @@ def _mean_area(codes, factor, held_out):
 
 declare(
     explicitness,
-    scores=[Score("explicitness", random=0.5, one_to_one=1)],
+    scores=[Score("explicitness", random=0.5, one_to_one=1, tolerance=0.01)],
     learns=True,
     interval="resamples",
 )

@@ -113,7 +113,7 @@ def factor_vae(
 
 declare(
     factor_vae,
-    scores=[Score("factor_vae", random=one_in_factors, one_to_one=1)],
+    scores=[Score("factor_vae", random=one_in_factors, one_to_one=1, tolerance=0.05)],
     learns=True,
     interval="votes",
     needs_grid=True,

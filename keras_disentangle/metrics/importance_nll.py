@@ -8,6 +8,8 @@ from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._image_format import TOLERANCE
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics._validation import LARGEST_LOG_VAR, check_matrix, check_size
+from keras_disentangle.metrics.metric import declare
+from keras_disentangle.metrics.score import Score
 
 
 def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_size=500):
@@ -221,3 +223,12 @@ def _check_images(x, in_unit_interval, batch_size):
             "`x` must lie in [0, 1] for Bernoulli observations (divide uint8 images by 255). "
             f"Received: values in [{low:g}, {high:g}]"
         )
+
+
+declare(
+    importance_nll,
+    scores=[
+        Score("nll", "nll", bounds=(-np.inf, np.inf), better="lower"),
+        Score("effective_samples", "effective_samples", bounds=(1, np.inf)),
+    ],
+)

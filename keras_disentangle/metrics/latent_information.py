@@ -75,7 +75,13 @@ declare(
     name="information",
     scores=[
         Score("information", "rungs", bounds=(0, np.inf)),
-        Score("information_total", "total", bounds=(0, np.inf), one_to_one=log_of_images),
+        Score(
+            "information_total",
+            "total",
+            bounds=(0, np.inf),
+            one_to_one=log_of_images,
+            tolerance=0.02,
+        ),
         Score("kl", "kl", bounds=(0, np.inf), better=None),
     ],
 )

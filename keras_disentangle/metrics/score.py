@@ -43,7 +43,7 @@ class Score:
     better: str | None = "higher"
     random: float | Callable | None = None
     one_to_one: float | Callable | None = None
-    tolerance: float = 0.02
+    tolerance: float = 0.005
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:

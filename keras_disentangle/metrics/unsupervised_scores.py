@@ -77,17 +77,17 @@ def unsupervised_scores(codes, num_bins=20):
     }
 
 
+_DEPENDENCE = {"bounds": (0, np.inf), "better": "lower", "random": 0, "one_to_one": 0}
+
 declare(
     unsupervised_scores,
     name="unsupervised",
     scores=[
-        Score(name, name, bounds=(0, np.inf), better="lower", random=0, one_to_one=0)
-        for name in (
-            "total_correlation",
-            "wasserstein_correlation",
-            "wasserstein_correlation_norm",
-            "mutual_information",
-        )
+        Score("total_correlation", "total_correlation", **_DEPENDENCE),
+        Score("wasserstein_correlation", "wasserstein_correlation", **_DEPENDENCE),
+        Score("wasserstein_correlation_norm", "wasserstein_correlation_norm", **_DEPENDENCE),
+        # Of 20 bins and 3,000 samples, information is estimated about 0.05 too high.
+        Score("mutual_information", "mutual_information", **_DEPENDENCE, tolerance=0.07),
     ],
     interval="resamples",
 )

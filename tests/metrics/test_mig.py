@@ -63,13 +63,6 @@ def test_active_dimensions_may_be_chosen():
     assert mig_sup(codes, factors, active=np.zeros(3, bool)) == 0
 
 
-def test_constant_factors_are_left_out():
-    factors = np.concatenate([ALONE, np.full((60, 1), 7)], axis=1)
-    assert mig(ALONE, factors) == pytest.approx(1)
-    assert mig_sup(ALONE, factors) == pytest.approx(1)
-    assert mig(ALONE, factors[:, 3:]) == mig_sup(ALONE, factors[:, 3:]) == 0
-
-
 @pytest.mark.parametrize("offset", [0, -4, 10**9])
 def test_the_values_of_a_factor_are_names(offset):
     assert mig(ALONE, ALONE + offset) == pytest.approx(1)

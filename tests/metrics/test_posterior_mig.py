@@ -64,16 +64,6 @@ def test_factors_used(posteriors):
     assert part["mig"] == alone["mig"] and part["mig_sup"] == alone["mig_sup"]
 
 
-def test_constant_factors_are_left_out(posteriors):
-    mean, log_var, factors = posteriors
-    constant = np.full((480, 1), 3)
-    expected = posterior_mig(mean, log_var, factors, num_samples=480)
-    more = posterior_mig(mean, log_var, np.hstack([factors, constant]), num_samples=480)
-    assert more["mig"] == expected["mig"] and more["mig_sup"] == expected["mig_sup"]
-    none = posterior_mig(mean, log_var, constant, num_samples=480)
-    assert none["mig"] == none["mig_sup"] == 0
-
-
 def test_fewer_latents_than_values(posteriors):
     result = posterior_mig(*posteriors, num_samples=2)
     assert np.isfinite(result["mutual_information"]).all()

@@ -8,7 +8,6 @@ from keras_disentangle import metrics
 from keras_disentangle.metrics import confidence_interval
 
 CASES = representations()
-ALL = ["mig", "mig_sup", "dci", "sap", "modularity", "explicitness", "irs"]
 
 
 def scores(name, case, **options):
@@ -19,13 +18,6 @@ def scores(name, case, **options):
         if isinstance(values, dict)
         else {name: values}
     )
-
-
-@pytest.mark.parametrize("name", ["mig", "mig_sup", "dci", "modularity", "explicitness", "irs"])
-def test_one_to_one_codes_score_1(name):
-    # In a sample factors depend on each other by chance: n = 3,000 leaves information of 0.003.
-    for value in scores(name, CASES["perfect"]).values():
-        assert value == pytest.approx(1, abs=5e-3)
 
 
 def test_one_to_one_codes_are_correlated_with_their_factors():
@@ -84,8 +76,8 @@ def test_mig_is_blind_to_merged_factors_and_mig_sup_sees_them():
     # Li et al., 2020, figure 9.
     assert metrics.mig(*CASES["merged"]) > 0.99
     assert metrics.mig_sup(*CASES["merged"]) == pytest.approx(0.5, abs=0.01)
-    assert metrics.dci(*CASES["merged"])["completeness"] > 0.99
-    assert metrics.dci(*CASES["merged"])["disentanglement"] < 0.7
+    dci = metrics.dci(*CASES["merged"])
+    assert dci["completeness"] > 0.99 and dci["disentanglement"] < 0.7
 
 
 def test_mig_sees_split_factors_and_mig_sup_is_blind_to_them():
@@ -95,8 +87,8 @@ def test_mig_sees_split_factors_and_mig_sup_is_blind_to_them():
     assert metrics.mig(*CASES["split"]) == pytest.approx((2 + shares @ [1, -1]) / 3, abs=0.01)
     assert metrics.mig_sup(*CASES["split"]) == pytest.approx((2 + shares.sum()) / 4, abs=0.01)
     assert metrics.modularity(*CASES["split"]) > 0.99
-    assert metrics.dci(*CASES["split"])["disentanglement"] > 0.99
-    assert metrics.dci(*CASES["split"])["completeness"] < 0.9
+    dci = metrics.dci(*CASES["split"])
+    assert dci["disentanglement"] > 0.99 and dci["completeness"] < 0.9
 
 
 def test_a_rotation_hides_factors_from_all_but_explicitness():
@@ -104,44 +96,6 @@ def test_a_rotation_hides_factors_from_all_but_explicitness():
     for name in ("mig", "mig_sup", "dci", "modularity", "irs"):
         assert max(scores(name, rotated).values()) < 0.6
     assert metrics.explicitness(*rotated) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_order_and_sign_of_dimensions_and_names_of_values_do_not_matter(name):
-    codes, factors = (array[:600] for array in CASES["rotated"])
-    held_out = {"held_out": np.arange(600) >= 400} if name in ("dci", "sap", "explicitness") else {}
-    expected = scores(name, (codes, factors), **held_out)
-    changed = scores(name, (-codes[:, [2, 0, 1]], factors[:, ::-1] + 10**9), **held_out)
-    # Bins are closed on one side, and trees put thresholds between two values.
-    assert changed == pytest.approx(expected, abs=0.02)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_what_is_constant(name):
-    codes, factors = (array[:300] for array in CASES["perfect"])
-    nothing = 0.5 if name == "explicitness" else 0
-    same = np.full_like(factors[:, :1], 7)
-    for case in [(np.ones((300, 2)), factors), (codes, same)]:
-        for value in scores(name, case).values():
-            assert value == pytest.approx(nothing, abs=1e-12)
-    # A factor that does not vary changes nothing.
-    found = scores(name, (codes, np.concatenate([factors, same], axis=1)))
-    assert found == pytest.approx(scores(name, (codes, factors)))
-    # Nor does a dimension that does not: of the means over dimensions, modularity's counts it.
-    if name != "modularity":
-        wider = np.concatenate([codes, np.full((300, 1), 0.3)], axis=1)
-        found = scores(name, (wider, factors))
-        assert found == pytest.approx(
-            scores(name, (codes, factors)), abs=0.2 if name == "sap" else 1e-6
-        )
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_one_dimension_and_one_factor(name):
-    codes, factors = (array[:300] for array in CASES["perfect"])
-    options = {"continuous": True} if name == "sap" else {}
-    for value in scores(name, (codes[:, 2:], factors[:, :1]), **options).values():
-        assert value == pytest.approx(1, abs=1e-9)
 
 
 def test_dimensions_that_are_one():
