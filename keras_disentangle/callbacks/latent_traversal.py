@@ -127,25 +127,13 @@ class LatentTraversal(PictureCallback):
         return displayable(self.model.decode(ops.convert_to_tensor(latents)))
 
     def _pictures(self):
-        return self._dimensions() if self._space is None else {"traversal": self._codes()}
-
-    def _frames(self):
-        if self._space is not None:
-            return {}
-        frames = traversal_frames(self._decode, self._mean()[0], span=self.span, rungs=self._rungs)
-        return {"traversal": frames}
-
-    def _dimensions(self):
-        """The pictures of a model whose latent dimensions are all alike: standard normal."""
-        mean = self._mean()
-        pictures = {
-            "traversal": latent_traversal(
-                self._decode, mean[0], span=self.span, steps=self.steps, rungs=self._rungs
-            ),
-            "rung_samples": rung_samples(
-                self._decode, mean[0], self._rungs, num=self.num_samples, seed=self.seed
-            ),
-        }
+        starts = self._starts()
+        space = self._space(starts)
+        pictures = {"traversal": self._traversal(starts[0], space)}
+        if not self._generates:
+            pictures["rung_samples"] = rung_samples(
+                self._decode, starts[0], space, num=self.num_samples, seed=self.seed
+            )
         if self.images is not None:
             pictures["reconstructions"] = reconstruction_grid(
                 enlarge(self.images), self._decode(starts)
