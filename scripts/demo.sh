@@ -4,7 +4,7 @@
 #   bash scripts/demo.sh                      about ten minutes on two CPU cores
 #   KERAS_BACKEND=jax bash scripts/demo.sh    each step takes 1.7 times as long there
 #
-# Everything goes to runs/demo; options of scripts/train.py may follow (--seed 1).
+# Everything goes to runs/demo; flags of `keras-disentangle train provlae` may follow (--seed 1).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
@@ -22,4 +22,4 @@ esac
 [ "$KERAS_BACKEND" != jax ] ||
     echo "JAX on a CPU takes about 1.7 times as long a step as TensorFlow."
 
-python scripts/train.py provlae --recipe demo --log-dir runs/demo "$@"
+python -m keras_disentangle train provlae --recipe demo --log-dir runs/demo "$@"

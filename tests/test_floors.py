@@ -82,6 +82,6 @@ def test_backends_and_scripts(path):
         package = module.split(".")[0]
         where = f"{path.relative_to(ROOT)} imports {module}"
         assert package not in BACKENDS or may_import, where
-        assert package not in ("scripts", "_applications", "tests"), where
+        assert package not in ("scripts", "tests"), where
         if package == "tensorflow_datasets":
             assert path.parent == LIBRARY / "datasets" and not at_top, where

@@ -94,17 +94,17 @@ def test_the_manifest_tells_of_every_tensor(family, tmp_path):
 
 
 @one_backend
-def test_the_command_says_how_to_load(tmp_path, run_script, capsys):
+def test_the_command_says_how_to_load(tmp_path, command, capsys):
     path = save(tmp_path / "a.pth", random_checkpoint("biggan", **TINY))
     weights = tmp_path / "a.weights.h5"
-    command = ["convert", "biggan", "--to", weights, "--checkpoint"]
-    assert run_script(*command, path) == 0
+    words = ["convert", "biggan", "--to", weights, "--checkpoint"]
+    assert command(*words, path) == 0
     told = capsys.readouterr().out.splitlines()[-1]
     model = eval(told, {"kd": kd})
     assert (model.image_shape, model.num_classes) == ((128, 128, 3), 3)
-    assert re.match("error: .* existing file. .*nowhere.pth", run_script(*command, "nowhere.pth"))
-    assert run_script("convert", "--help") == 0 and "biggan" in capsys.readouterr().out
-    assert run_script("convert", "biggan", "--help") == 0
+    assert re.match("error: .* existing file. .*nowhere.pth", command(*words, "nowhere.pth"))
+    assert command("convert", "--help") == 0 and "biggan" in capsys.readouterr().out
+    assert command("convert", "biggan", "--help") == 0
     assert "--checkpoint" in capsys.readouterr().out
 
 

@@ -1,6 +1,7 @@
-"""Directions for the generators that ship: commands, files, and what is refused."""
+"""Directions for the bundled generators: commands, files, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,22 +10,19 @@ from keras import ops
 from tiny_networks import network
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _weights
+from keras_disentangle.applications._shared import commands, release
 from keras_disentangle.applications.direction_discovery import (
-    _trained,
-    compare,
     direction_discovery,
-    evaluate,
+    measures,
     networks,
-    ship,
-    train,
-    traverse,
 )
-from keras_disentangle.applications.direction_discovery.presets import PRESETS
+from keras_disentangle.applications.direction_discovery.application import APPLICATION
+from keras_disentangle.applications.direction_discovery.recipes import RECIPES
 from keras_disentangle.latents import LatentSpace, Normal
 
 PICTURES = {"directions.png", "aligned.png", "not_aligned.png", "directions.gif"}
-SHORT = {"steps": 4, "steps_per_epoch": 2, "batch_size": 2}
+SHORT = replace(RECIPES["clevr_1fov"], steps=4, steps_per_epoch=2, batch_size=2)
+SCORES = dict.fromkeys(measures.NUMBERS, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -42,49 +40,54 @@ def run(tmp_path_factory, small_generator):
     log_dir = tmp_path_factory.mktemp("runs") / "hessian"
     with pytest.MonkeyPatch.context() as patch:
         small_generator(patch)
-        return log_dir, *train.train("clevr_1fov", log_dir=log_dir, verbose=0, **SHORT)
+        few_codes(patch)
+        return log_dir, *APPLICATION.train(SHORT, log_dir=log_dir, verbose=0)
+
+
+def few_codes(patch):
+    """Scores in place of those that are measured on many codes."""
+    patch.setattr(measures, "RANDOM_SEEDS", (1000,))
+    patch.setattr(measures, "scores", lambda model, directions, *_: dict(SCORES))
+    patch.setattr(measures, "position_explained", lambda model, directions: 0.25)
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Few codes, for scores that are measured on many."""
-    monkeypatch.setattr(_trained, "RANDOM_SEEDS", (1000,))
-    monkeypatch.setattr(
-        _trained, "scores", lambda model, directions, *_: {name: 0.5 for name in _trained.SCORES}
-    )
-    monkeypatch.setattr(_trained, "position_explained", lambda model, directions: 0.25)
+    few_codes(monkeypatch)
 
 
 def test_a_training(run):
     log_dir, model, results = run
     assert results["steps"] == int(model.step) == 4
     assert np.isfinite(results["history"]["hessian_penalty"]).all()
-    assert json.loads((log_dir / "results.json").read_text())["preset"] == "clevr_1fov"
+    written = json.loads((log_dir / "results.json").read_text())
+    assert written["settings"]["generator_weights"] == "clevr_1fov"
+    assert written["scores"]["learnt"] == {**SCORES, "position": 0.25}
     written = {path.name for path in (log_dir / "pictures").iterdir()}
     assert PICTURES | {"hessian_penalty.png", "epoch_0002_directions.png"} <= written
     assert list((log_dir / "train").glob("events*"))
-    loaded = _trained.load(log_dir / "model.keras")
-    np.testing.assert_array_equal(_trained.matrix(loaded), _trained.matrix(model))
+    loaded = APPLICATION.load(log_dir / "model.keras")
+    np.testing.assert_array_equal(measures.matrix(loaded), measures.matrix(model))
     assert not loaded.generator.trainable_variables
     assert loaded.image_range == (-1.0, 1.0)
 
 
 def test_the_start_is_random_and_has_the_seed():
     models = [kd.applications.DirectionDiscovery(seed=seed) for seed in (1, 1, 2)]
-    first, again, other = map(_trained.matrix, models)
+    first, again, other = map(measures.matrix, models)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.1
     np.testing.assert_allclose(first @ first.T, np.eye(12), atol=1e-5)
 
 
 def test_only_the_noise_of_an_info_gan_is_moved():
-    matrix = _trained.matrix(kd.applications.DirectionDiscovery(preset="mnist"))
+    matrix = measures.matrix(kd.applications.DirectionDiscovery(preset="mnist"))
     assert matrix.shape == (62, 74) and not matrix[:, 62:].any()
 
 
 @pytest.mark.one_backend
-def test_the_baseline_trains(tmp_path):
-    model, results = train.train("clevr_1fov", "shift_prediction", tmp_path, verbose=0, **SHORT)
+def test_the_baseline_trains(tmp_path, quick):
+    model, results = APPLICATION.train(SHORT, "shift_prediction", tmp_path, verbose=0)
     assert isinstance(model, kd.models.ShiftPrediction)
     assert {"direction_loss", "step_loss", "direction_accuracy"} <= set(results["history"])
     assert (tmp_path / "pictures" / "direction_loss.png").exists()
@@ -106,12 +109,12 @@ def test_scores():
     generator.get_layer("turn").set_weights([rotation.T * np.float32([1, 2, 3])])
     generator.trainable = False
     model = kd.models.DirectionDiscovery(generator, seed=0)
-    found = _trained.scores(model, rotation, num_codes=4)
+    found = measures.scores(model, rotation, num_codes=4)
     assert found["max_on_diagonal"] == 1 and found["pooled_ratio"] > 100
     assert abs(found["penalty"]) < 1e-3
     # Along its own direction, a square has the values 16, 0 and 16 times the factor's square.
     assert found["top_activeness"] == pytest.approx(81 / (1 + 16 + 81), rel=0.1)
-    axes = _trained.scores(model, _trained.other_directions(model, "axes"), num_codes=4)
+    axes = measures.scores(model, measures.other_directions(model, "axes"), num_codes=4)
     assert axes["penalty"] > 1 and axes["pooled_ratio"] < found["pooled_ratio"]
 
 
@@ -120,56 +123,59 @@ def test_the_column_of_what_is_red():
     images = np.full((2, 4, 8, 3), 0.5, "float32")
     images[0, 1:3, 2] = [0.9, 0.1, 0.1]
     images[1, 1:3, 4:6] = [0.9, 0.1, 0.1]
-    np.testing.assert_allclose(_trained.red_column(images), [2, 4.5], atol=1e-5)
+    np.testing.assert_allclose(measures.red_column(images), [2, 4.5], atol=1e-5)
 
 
 @pytest.mark.one_backend
-def test_the_commands(run, tmp_path, capsys, quick):
+def test_the_commands(run, tmp_path, capsys, quick, command):
     log_dir, *_ = run
-    chosen = ["--weights", str(log_dir / "model.keras")]
-    evaluate.main([*chosen, "--position", "--json", str(tmp_path / "scores.json")])
+    chosen = ["direction_discovery", "--weights", log_dir / "model.keras"]
+    # The position, since the recipe is that of CLEVR-1FOV.
+    assert command("evaluate", *chosen, "--out", tmp_path / "scores") == 0
     printed = capsys.readouterr().out
     assert "learnt" in printed and "random_deviation" in printed and "position" in printed
-    found = json.loads((tmp_path / "scores.json").read_text())
+    found = json.loads((tmp_path / "scores" / "evaluation.json").read_text())["scores"]
     assert found["learnt"]["position"] == 0.25 and found["random"]["penalty"] == 0.5
 
-    traverse.main([*chosen, "--directions", "2", "--latents", "2", "--out", str(tmp_path / "out")])
+    assert not command(
+        "traverse", *chosen, "--directions", 2, "--latents", 2, "--out", tmp_path / "out"
+    )
     assert {path.name for path in (tmp_path / "out").iterdir()} == PICTURES
 
-    compare.main([str(log_dir), "--out", str(tmp_path / "compared")])
+    assert not command("compare", chosen[0], log_dir, "--out", tmp_path / "compared")
     assert "hessian" in capsys.readouterr().out
     assert (tmp_path / "compared" / "scores.json").exists()
-
-    train.main(["--log-dir", str(tmp_path / "run"), "--steps", "1", "--steps-per-epoch", "1"])
-    assert "hessian_penalty" in capsys.readouterr().out
-    assert (tmp_path / "run" / "scores.json").exists()
+    assert (tmp_path / "compared" / "hessian_penalty.png").exists()
 
 
 @pytest.mark.one_backend
-def test_shipping(run, tmp_path, monkeypatch, quick):
+def test_a_release(run, tmp_path, monkeypatch, quick):
     _, model, _ = run
-    for module in (ship, direction_discovery):
-        monkeypatch.setattr(module, "FOLDER", tmp_path)
-    ship.main(["tiny", str(run[0] / "model.keras"), "--preset", "clevr_1fov"])
-    shipped = kd.applications.DirectionDiscovery(weights="tiny")
-    np.testing.assert_array_equal(_trained.matrix(shipped), _trained.matrix(model))
-    manifest = json.loads((tmp_path / "weights" / _weights.MANIFEST).read_text())
-    assert manifest["weights"]["tiny"]["scores"]["learnt"]["penalty"] == 0.5
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    commands.ship(APPLICATION, ["tiny", str(run[0] / "model.keras")])
+    bundled = kd.applications.DirectionDiscovery(weights="tiny")
+    np.testing.assert_array_equal(measures.matrix(bundled), measures.matrix(model))
+    manifest = tmp_path / "direction_discovery" / "weights" / release.MANIFEST
+    entry = json.loads(manifest.read_text())["weights"]["tiny"]
+    assert entry["scores"]["learnt"]["penalty"] == 0.5
+    assert APPLICATION.known_recipe("tiny") == SHORT
     with pytest.raises(ValueError, match="`preset` must be 'clevr_1fov' .* Received: .*'mnist'"):
         kd.applications.DirectionDiscovery("tiny", preset="mnist")
+    with pytest.raises(ValueError, match="`recipe` must have generator, .*path_size=2.0"):
+        APPLICATION.ship("tiny", run[0] / "model.keras", replace(SHORT, path_size=2.0))
 
 
 def test_a_trained_model_takes_weights_from_a_file(run, monkeypatch, small_generator):
     log_dir, model, _ = run
     small_generator(monkeypatch)
     loaded = kd.applications.DirectionDiscovery(log_dir / "model.keras", preset="clevr_1fov")
-    np.testing.assert_array_equal(_trained.matrix(loaded), _trained.matrix(model))
+    np.testing.assert_array_equal(measures.matrix(loaded), measures.matrix(model))
 
 
 @pytest.mark.parametrize("name", kd.applications.available_weights()["DirectionDiscovery"])
 def test_shipped_directions(name):
     model = kd.applications.DirectionDiscovery(weights=name)
-    matrix = _trained.matrix(model)
+    matrix = measures.matrix(model)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(len(matrix)), atol=1e-5)
     images = ops.convert_to_numpy(model.sample(2, seed=0))
     assert len(images) == 2 and 0.2 < images.max() <= 1.1 and -0.1 <= images.min()
@@ -189,35 +195,37 @@ def test_bad_arguments_are_named(run, tmp_path):
     with pytest.raises(ValueError, match="`generator_weights` must be None .*Received: .*'other'"):
         build(weights="clevr_1fov", generator_weights="other")
     for settings, message in (
-        ({"steps": 3}, "`steps` must be a positive multiple of 400.* steps=3"),
+        ({"steps": 3}, "`steps` must be a positive multiple of 2.* steps=3"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` must be .* Received: steps_per_epoch=0"),
         ({"batch_size": 0}, "`batch_size` must be .* Received: batch_size=0"),
         ({"learning_rate": 0.0}, "`learning_rate` must be positive"),
         ({"learning_rate": -1.0}, "`learning_rate` must be .* Received: learning_rate=-1.0"),
-        ({"path_size": 9.0}, r"`settings` must be some of .* Received: \['path_size'\]"),
+        ({"generator": "GAN"}, "`generator` must be one of .* Received: generator='GAN'"),
     ):
         with pytest.raises(ValueError, match=message):
-            train.train("clevr_1fov", log_dir=tmp_path / "run", **settings)
+            APPLICATION.train(replace(SHORT, **settings), log_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(ValueError, match="`weights` must be those of a model with directions"):
-        _trained.load(_vae(tmp_path))
+    with pytest.raises(ValueError, match="`weights` must be those of a model of DirectionDisc"):
+        APPLICATION.load(_vae(tmp_path))
+    with pytest.raises(ValueError, match="`data` must be left out: .*Received: data=mnist"):
+        commands.train(APPLICATION, ["--data", "mnist"])
     with pytest.raises(ValueError, match="`runs` must be folders of finished trainings"):
-        compare.main([str(tmp_path)])
-    with pytest.raises(ValueError, match="`runs` must have different names"):
-        compare.main([str(tmp_path / "axes")])
+        commands.compare(APPLICATION, [str(tmp_path)])
+    with pytest.raises(ValueError, match="`runs` must have different names.*none that of 'axes'"):
+        commands.compare(APPLICATION, [str(tmp_path / "axes")])
     other = tmp_path / "other"
     other.mkdir()
     results = json.loads((run[0] / "results.json").read_text())
-    results["generator_weights"] = "clevr_1fov_finetuned"
+    results["settings"]["generator_weights"] = "clevr_1fov_finetuned"
     (other / "results.json").write_text(json.dumps(results))
     with pytest.raises(ValueError, match="`runs` must all be trainings on one generator"):
-        compare.main([str(run[0]), str(other)])
+        commands.compare(APPLICATION, [str(run[0]), str(other)])
 
 
 @pytest.mark.one_backend
-def test_the_presets_follow_the_paper():
+def test_the_recipes_follow_the_paper():
     for name, label in (("biggan_golden_retrievers", 207), ("biggan_churches", 497)):
-        preset = PRESETS[name]
+        preset = RECIPES[name]
         assert (preset.labels, preset.path_size, preset.learning_rate) == (label, 5.0, 0.01)
         assert (preset.steps, preset.batch_size, preset.block) == (50_000, 96, None)
 

@@ -14,12 +14,12 @@ from model_table import MODELS
 
 import keras_disentangle as kd
 from keras_disentangle.applications import _evaluation
+from keras_disentangle.applications._shared import commands
 from keras_disentangle.applications.provlae import compare, evaluate, train
 
 # `kd.evaluate` itself is tested on every backend.
 pytestmark = pytest.mark.one_backend
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 DATA = factor_images()
 INDEX = np.random.default_rng(0).permutation(40)
 
@@ -41,7 +41,7 @@ def files(tmp_path):
 def test_a_model_and_images_of_ones_own(files, tmp_path, capsys):
     model, data = files
     options = ["--metrics", "mig_sup", "irs", "factor_vae", "--votes", "40", "--resamples", "4"]
-    _evaluation.main([model, "--data", data, *options, "--out", str(tmp_path / "out")])
+    commands.evaluate_file([model, "--data", data, *options, "--out", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     assert "mig_sup" in printed and "[" in printed and "evaluation.json" in printed
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
@@ -59,7 +59,9 @@ def test_what_it_takes_to_repeat_is_enough(files, tmp_path):
     model, data = files
     arguments = [model, "--data", data, "--samples", "30", "--out", str(tmp_path / "out")]
     arguments += ["--metrics", "mig", "dci", "sap", "irs", "beta_vae", "--votes", "20"]
-    _evaluation.main([*arguments, "--seed", "3", "--options", '{"dci": {"estimator": "exact"}}'])
+    commands.evaluate_file(
+        [*arguments, "--seed", "3", "--options", '{"dci": {"estimator": "exact"}}']
+    )
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     scores = kd.evaluate(
         keras.models.load_model(found["model"]["name"], compile=False),
@@ -88,7 +90,7 @@ def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
     # The 64 pixels of the encoder are three factors, over and over.
     out = tmp_path / "out"
     arguments = [files[0], "--data", files[1], "--out", str(out)]
-    _evaluation.main([*arguments, "--metrics", "unsupervised", "--resamples", "3"])
+    commands.evaluate_file([*arguments, "--metrics", "unsupervised", "--resamples", "3"])
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -141,18 +143,18 @@ def test_what_cannot_be_measured(files, monkeypatch, tmp_path, arguments, error,
     wide = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten()])
     wide.save("wide.keras")
     with pytest.raises(error, match=message):
-        _evaluation.main(arguments)
+        commands.evaluate_file(arguments)
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_script(files, tmp_path, run_script, capsys):
+def test_the_command(files, tmp_path, command, capsys):
     model, data = files
-    options = [model, "--data", data, "--metrics"]
-    assert run_script("evaluate", *options, "mig_sup", "--out", tmp_path / "out") == 0
+    options = ["evaluate", model, "--data", data, "--metrics"]
+    assert command(*options, "mig_sup", "--out", tmp_path / "out") == 0
     assert "mig_sup" in capsys.readouterr().out
     # In a process of its own, as users run it.
-    command = [sys.executable, str(SCRIPT), *options, "mug"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    words = [sys.executable, "-m", "keras_disentangle", *options, "mug"]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1 and run.stderr.splitlines()[-1].startswith("error: `metrics` must")
 
 

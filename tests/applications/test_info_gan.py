@@ -10,6 +10,7 @@ from keras import layers, ops
 
 import keras_disentangle as kd
 from keras_disentangle.applications import _weights
+from keras_disentangle.applications._shared import release
 from keras_disentangle.applications.info_gan import (
     _trained,
     compare,
@@ -141,7 +142,7 @@ def test_the_commands(recipe, tmp_path, monkeypatch, capsys):
     # What ships is what was trained, rounded.
     monkeypatch.setattr(info_gan, "FOLDER", tmp_path / "info_gan")
     monkeypatch.setattr(ship, "FOLDER", tmp_path / "info_gan")
-    monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
+    monkeypatch.setattr(release, "ROOT", tmp_path)
     ship.main(["tiny", weights, "--preset", "tiny", "--data", recipe.data])
     shipped = kd.applications.InfoGAN(weights="tiny", seed=3)
     trained = keras.models.load_model(weights)

@@ -11,13 +11,6 @@ import keras_disentangle as kd
 from keras_disentangle.applications import _runs
 from keras_disentangle.applications.provlae import evaluate, train, traverse
 
-APPLICATIONS = [
-    "direction_discovery",
-    "discriminative_vae",
-    "info_gan",
-    "progressive_gan",
-    "provlae",
-]
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
 
 
@@ -201,16 +194,3 @@ def test_bad_arguments_are_named(recipe, tmp_path):
     with pytest.raises(ValueError, match="`steps_per_stage` must be at least 2.* Received: .*=1"):
         train.train(short, "provlae", tmp_path / "run")
     assert not (tmp_path / "run" / "model.keras").exists()
-
-
-@pytest.mark.one_backend
-@pytest.mark.parametrize("command", ["train", "evaluate", "traverse"])
-def test_the_scripts_explain_themselves(command, run_script, capsys):
-    for application in APPLICATIONS:
-        assert run_script(command, application, "--help") == 0
-        out = capsys.readouterr().out
-        assert any(f"--{name}" in out for name in ("weights", "recipe", "preset"))
-    assert run_script(command, "--help") == 0
-    assert f"is one of: {', '.join(APPLICATIONS)}" in capsys.readouterr().out
-    assert run_script(command) == 2
-    assert "info_gan" in capsys.readouterr().out

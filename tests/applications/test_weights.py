@@ -12,6 +12,7 @@ from tiny_training import weights
 
 import keras_disentangle as kd
 from keras_disentangle.applications import _weights
+from keras_disentangle.applications._shared import release
 from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
 from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.provlae import _trained, provlae, ship
@@ -63,6 +64,7 @@ def folder(tmp_path, monkeypatch):
     (application / "weights").mkdir(parents=True)
     monkeypatch.setattr(provlae, "FOLDER", application)
     monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
+    monkeypatch.setattr(release, "ROOT", tmp_path)
     model = kd.applications.ProVLAE(**SETTINGS)
     model.step.assign(40)
     model.ramps["alpha_1"].set(0.0, 1.0, 20, 10)

@@ -178,7 +178,7 @@ class BigGAN(_ClassConditional):
 
     Args:
         weights: `None` (random), or the path of a `.weights.h5` or `.keras` file, such as
-            `scripts/convert.py biggan` writes.
+            `keras-disentangle convert biggan` writes.
         image_size: pixels a side: 128, as published; 32, 64, 256 or 512.
         channels: feature maps of the last block (of 32×32 images: a quarter of them), a multiple
             of 4.

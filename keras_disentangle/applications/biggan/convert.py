@@ -19,9 +19,9 @@ SHOWN = 10  # Names in an error, of however many.
 
 
 def main(arguments=None):
-    """Command line of `scripts/convert.py biggan`."""
+    """Command line of `keras-disentangle convert biggan`."""
     parser = argparse.ArgumentParser(
-        prog="convert.py biggan",
+        prog="keras-disentangle convert biggan",
         description="Turns a published PyTorch checkpoint of BigGAN (the generator of Brock's "
         "code, G_ema.pth) or of BigGAN-deep (pytorch-pretrained-biggan, pytorch_model.bin) into "
         "weights that the application loads. Their images are as published.",

@@ -1,45 +1,12 @@
-"""What this application's commands share: models with learnt directions, and their scores."""
-
-from functools import partial
+"""How diagonal directions make a generator's Hessian, and what steps along them do."""
 
 import numpy as np
 from keras import ops
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _runs
-from keras_disentangle.applications.direction_discovery.direction_discovery import (
-    DirectionDiscovery,
-)
-from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
 
-# What `scores` gives, with the paper's names and how many digits are worth while.
-SCORES = {
-    "penalty": ("penalty", 4),
-    "max_on_diagonal": ("D%", 3),
-    "diagonal_ratio": ("D_R", 2),
-    "pooled_ratio": ("D_R, pooled", 2),
-    "top_activeness": ("top share", 3),
-    "position": ("position", 3),
-}
+NUMBERS = ("penalty", "max_on_diagonal", "diagonal_ratio", "pooled_ratio", "top_activeness")
 RANDOM_SEEDS = (1000, 1001, 1002)
-
-parser = partial(_runs.weights_parser, "direction_discovery", "DirectionDiscovery", "clevr_1fov")
-
-
-def load(weights):
-    """The model with its directions.
-
-    Raises:
-        ValueError: if the weights are unknown or damaged, or the model has no directions.
-    """
-    weights = str(weights)
-    is_file = weights.endswith(".keras")
-    model = _runs.load_model(weights) if is_file else DirectionDiscovery(weights=weights)
-    if not isinstance(model, FrozenGeneratorModel):
-        raise ValueError(
-            f"`weights` must be those of a model with directions. Received: {type(model)}"
-        )
-    return model
 
 
 def matrix(model):
@@ -82,7 +49,7 @@ def scores(model, directions, num_codes=10, seed=0):
     """
     decode, z = decoder(model), _codes(model, num_codes, seed)
     found = kd.metrics.hessian_diagonality(decode, z, directions=directions, batch_size=512)
-    found = {name: value for name, value in found.items() if name in SCORES}
+    found = {name: value for name, value in found.items() if name in NUMBERS}
     moves = np.asarray(directions, "float32")
     penalty = kd.losses.hessian_penalty(
         lambda w: model.decode(ops.add(z, ops.matmul(w, moves))),
@@ -149,21 +116,10 @@ def compare(models, num_codes=10, seed=0, position=False):
     model = next(iter(models.values()))
     table["axes"] = measure(model, other_directions(model, "axes"))
     draws = [measure(model, other_directions(model, "random", seed)) for seed in RANDOM_SEEDS]
-    numbers = [name for name in SCORES if name in draws[0]]
+    numbers = [*NUMBERS, *["position"] * position]
     table["random"] = {name: float(np.mean([d[name] for d in draws])) for name in numbers}
     table["random_deviation"] = {name: float(np.std([d[name] for d in draws])) for name in numbers}
     return table
-
-
-def table(found):
-    """A line for each set of directions, from what `compare` gives."""
-    titles = {k: v for k, v in SCORES.items() if k in found["axes"]}
-    width = max(map(len, found))
-    lines = [" " * width + "".join(f"{title:>14}" for title, _ in titles.values())]
-    for label, values in found.items():
-        cells = [f"{values[name]:14.{digits}f}" for name, (_, digits) in titles.items()]
-        lines.append(f"{label:{width}}" + "".join(cells))
-    return "\n".join(lines)
 
 
 def _codes(model, num_codes, seed):

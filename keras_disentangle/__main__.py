@@ -1,0 +1,61 @@
+"""The command `keras-disentangle`, also `python -m keras_disentangle`.
+
+    keras-disentangle list                                applications, recipes, bundled weights
+    keras-disentangle train APPLICATION [flags]           trains a model by a recipe
+    keras-disentangle evaluate APPLICATION [flags]        scores a trained model
+    keras-disentangle evaluate MODEL.keras --data DATA    scores any Keras model that encodes images
+    keras-disentangle compare APPLICATION [RUN ...]       compares trainings
+    keras-disentangle traverse APPLICATION [flags]        draws what latents do
+    keras-disentangle ship APPLICATION NAME MODEL.keras   bundles trained weights
+    keras-disentangle convert APPLICATION [flags]         converts published checkpoints
+
+COMMAND APPLICATION --help lists the flags. The environment variable KERAS_BACKEND chooses
+tensorflow, jax or torch.
+"""
+
+import importlib
+import sys
+
+from keras_disentangle.applications._shared import commands, listing, registry
+from keras_disentangle.applications._shared.parsers import choice
+
+OF_APPLICATIONS = ("train", "evaluate", "compare", "traverse", "ship")
+COMMANDS = ("list", *OF_APPLICATIONS, "convert")
+
+
+def main(arguments=None):
+    """Runs one command; its exit status is 2 if it was not called as it can be, 1 after errors."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["--help"], ["-h"]):
+        print(__doc__.strip())
+        return
+    command, *words = words or [None]
+    choice("command", command, COMMANDS)
+    try:
+        _run(command, words)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _run(command, words):
+    if command == "list":
+        return listing.show(words)
+    if command == "evaluate" and words and words[0].endswith(".keras"):
+        return commands.evaluate_file(words)
+    known = registry.names("convert.py" if command == "convert" else "application.py")
+    # Those that have modules of their own for their commands.
+    known += [name for name in registry.names(f"{command}.py") if name not in known]
+    if words in (["--help"], ["-h"]):
+        print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(sorted(known))}")
+        return None
+    name = choice("application", words[0] if words else None, sorted(known))
+    if command == "convert":
+        return registry.converter(name).main(words[1:])
+    if name in registry.names():
+        return getattr(commands, command)(registry.find(name), words[1:])
+    module = importlib.import_module(f"keras_disentangle.applications.{name}.{command}")
+    return module.main(words[1:])
+
+
+if __name__ == "__main__":
+    main()

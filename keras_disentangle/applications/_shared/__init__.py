@@ -1,0 +1,1 @@
+"""How any application trains, is evaluated, compared, traversed and released."""

@@ -1,0 +1,308 @@
+"""What an application says of itself; all else is the same for each of them."""
+
+from dataclasses import replace
+
+from keras_disentangle.applications._shared import data as shapes
+from keras_disentangle.applications._shared import training
+from keras_disentangle.applications._shared.files import load_model
+from keras_disentangle.applications._shared.recipe import NoSettings
+from keras_disentangle.applications._shared.release import (
+    Release,
+    record_scores,
+    save_weights,
+)
+from keras_disentangle.applications._shared.tables import means, table
+
+
+class Application:
+    """A ready-made system: its models, recipes and scores.
+
+    A subclass sets the attributes and writes those methods that are its own; `APPLICATION` in
+    `<name>/application.py` is the instance that the command finds.
+
+    Attributes:
+        name: the folder, such as "info_gan".
+        title: the name of the factory in `kd.applications`, such as "InfoGAN".
+        factory: that function, as a `staticmethod`; its first argument is `weights`.
+        model_class: of the models, or a tuple of classes.
+        variants: names of the models that can be trained, the application's own first.
+        recipe_class: a frozen dataclass of `setting`s.
+        recipes: dict from name to recipe.
+        default_recipe: the recipe that is trained if none is named.
+        weights: the bundled weights that are evaluated and drawn by default, or `None`.
+        takes_data: whether a recipe has the field `data`, which names images.
+        needs_data: whether a model cannot be evaluated without data.
+        draws_data: whether pictures of a trained model need data.
+        default_data: the data for models of which it is not known what they were trained on.
+        columns: dict from the name of a score to its `Column`.
+        evaluation, traversal, comparison: frozen dataclasses of `setting`s of these commands.
+        reserved: names that runs that are compared must not have.
+        leaves: names of what a training writes into its folder beside what all write.
+        mantissa_bits: of bundled weights, as in `save_weights`.
+    """
+
+    name = title = factory = model_class = None
+    variants = ()
+    recipe_class, recipes, default_recipe = None, {}, None
+    weights = None
+    takes_data, needs_data, draws_data, default_data = True, True, False, None
+    columns = {}
+    evaluation = traversal = comparison = NoSettings
+    reserved = leaves = ()
+    mantissa_bits = 10
+
+    # Before a training.
+
+    def image_shape(self, recipe):
+        """(h, w, c) of the images that a recipe's networks take."""
+        raise NotImplementedError
+
+    def with_data(self, recipe, data, image_size, data_dir, is_chosen):
+        """A recipe with other data; by default its networks take images of one shape.
+
+        Args:
+            recipe: the recipe.
+            data: what `--data` says, or `None`.
+            image_size: what `--image-size` says, or `None`.
+            data_dir: where named data lie.
+            is_chosen: whether the recipe was named by the user.
+
+        Raises:
+            ValueError: if the data do not go with the recipe, or nobody said in which shape.
+        """
+        shape = self.image_shape(recipe) if self.takes_data else None
+        if image_size not in (None, shape and shape[0]):
+            takes = f"images of {shapes.text(shape)}" if shape else "no images"
+            raise ValueError(
+                f"`image_size` must be left out: the networks of this recipe take {takes}. "
+                f"Received: image_size={image_size}"
+            )
+        if data is None:
+            return recipe
+        if not self.takes_data:
+            raise ValueError(
+                f"`data` must be left out: {self.title} is trained without images. "
+                f"Received: data={data}"
+            )
+        known = {name: self.image_shape(recipe) for name, recipe in self.recipes.items()}
+        shapes.check_shape_is_said(data, shape, data_dir, "recipe", is_chosen, known)
+        return replace(recipe, data=data)
+
+    def check(self, recipe, variant):
+        """The recipe, checked as far as that can be done without data and networks.
+
+        Raises:
+            ValueError: if a setting is out of range.
+        """
+        return recipe
+
+    def data(self, recipe, data_dir):
+        """What a recipe is trained and scored on: an array of uint8 images, a data set with
+        factors, a dict of several, or `None`."""
+        return None
+
+    def build(self, recipe, variant, seed=0):
+        """An uncompiled model; sets the global seeds.
+
+        Raises:
+            ValueError: if a setting is out of range.
+        """
+        raise NotImplementedError
+
+    def steps(self, run):
+        """How many steps a `Training` will have."""
+        return run.recipe.steps
+
+    # While training.
+
+    def fit(self, model, run):
+        """Trains what `build` gave; returns the trained model.
+
+        Args:
+            run: a `Training`, whose `fit` is to be used.
+        """
+        raise NotImplementedError
+
+    def final_scores(self, model, run):
+        """Scores at the end of a training, or `None`."""
+        return self.scores(model, run.data, self.evaluation(), run.recipe)
+
+    def final_pictures(self, model, run):
+        """Pictures at the end of a training, as `write_pictures` takes them."""
+        return {
+            **self.pictures(model, run.data, self.traversal(), run.recipe),
+            **self.curves({run.variant: run.results}),
+        }
+
+    def curves(self, results):
+        """Pictures of training curves, by a dict from label to what `results.json` holds."""
+        return {}
+
+    def summary(self, results):
+        """What is printed of a finished run."""
+        lines = [
+            f"{results['model']}: {results['steps']} steps ({results['backend']}), seed "
+            f"{results['seed']}; {results['seconds']:.0f} s for {results['timed_steps']} of them"
+        ]
+        last = {name: values[-1] for name, values in results["history"].items()}
+        lines += [f"  {name:32} {value:.4g}" for name, value in sorted(last.items())]
+        if "scores" in results:
+            lines += ["", self.text({results["model"]: results["scores"]})]
+        return "\n".join(lines)
+
+    # Of trained models.
+
+    def load(self, weights):
+        """The trained model of bundled weights or of a `.keras` file.
+
+        Raises:
+            ValueError: if the weights are unknown or damaged, or of another kind of model.
+        """
+        weights = str(weights)
+        is_file = weights.endswith(".keras")
+        model = load_model(weights) if is_file else self.factory(weights=weights)
+        if not isinstance(model, self.model_class):
+            raise ValueError(
+                f"`weights` must be those of a model of {self.title}. Received: {type(model)}"
+            )
+        return model
+
+    def known_recipe(self, weights):
+        """The recipe by which weights were trained, as far as it is known, or `None`."""
+        if str(weights).endswith(".keras"):
+            return training.recipe_beside(self, weights)
+        recipe = Release(self.name, weights).entry.get("recipe")
+        return None if recipe is None else training.of_json(self.recipe_class, recipe)
+
+    def evaluation_data(self, model, name, data_dir, settings):
+        """What `scores` and `pictures` take of data that `--data` names."""
+        return self.data(replace(self.recipes[self.default_recipe], data=name), data_dir)
+
+    def scores(self, model, data, settings, recipe=None):
+        """A dict of scores: what train, evaluate, compare and ship all print and store.
+
+        Args:
+            model: the trained model.
+            data: what `data` or `evaluation_data` gave.
+            settings: the dataclass `evaluation`.
+            recipe: the recipe of the training, or `None` if it is not known.
+        """
+        raise NotImplementedError
+
+    def text(self, rows):
+        """A table of scores, from a dict of label to scores."""
+        return table(rows, self.columns)
+
+    def headline(self, scores):
+        """Those of an evaluation's scores that `keras-disentangle list` shows, if in `columns`."""
+        return scores
+
+    def report(self, name, scores, intervals):
+        """What is printed of an evaluation: by default a table of one line."""
+        return self.text({name: scores})
+
+    def evaluation_pictures(self, model, data, scores, name, settings):
+        """Pictures of an evaluation, as `write_pictures` takes them."""
+        return {}
+
+    def pictures(self, model, data, settings, recipe=None):
+        """Pictures of what latents do, as `write_pictures` takes them; `settings` are those of
+        `traversal`."""
+        raise NotImplementedError
+
+    # Of several trainings.
+
+    def check_results(self, results):
+        """Raises any error if this is not what a training of this application writes."""
+
+    def compare(self, runs, settings, data_dir):
+        """Compares finished runs.
+
+        Args:
+            runs: list of `FinishedRun`.
+            settings: the dataclass `comparison`.
+
+        Returns:
+            (content, text, pictures): what goes into `scores.json`, what is printed, and pictures
+            as `write_pictures` takes them.
+
+        Raises:
+            ValueError: if they cannot be compared.
+        """
+        results = {run.name: run.results for run in runs}
+        scores = {run.name: run.results["scores"] for run in runs}
+        averages = means(results)
+        text = self.text({**scores, **averages})
+        return {"runs": scores, "means": averages}, text, self.curves(results)
+
+    # Releases.
+
+    def release(self, model, recipe):
+        """How a trained model is bundled.
+
+        Args:
+            model: the trained model.
+            recipe: the recipe of its training.
+
+        Returns:
+            (settings, saved): the arguments with which the factory makes such a model, which JSON
+            can hold, and what of it is saved, as the factory loads it.
+        """
+        raise NotImplementedError
+
+    def ship(self, name, path, recipe, data=None, data_dir=None, settings=None):
+        """Bundles a trained model's weights; returns the scores of what was stored.
+
+        Args:
+            name: what the factory's `weights` will take.
+            path: the `.keras` file.
+            recipe: the recipe of its training.
+            data: name of the data on which it is scored, by default those of the recipe.
+            settings: the dataclass `evaluation`.
+
+        Raises:
+            ValueError: if the file is damaged or of another kind of model.
+        """
+        arguments, saved = self.release(self.load(path), recipe)
+        data = data or getattr(recipe, "data", None)
+        known = {"recipe": training.asdict(recipe)}
+        if data is not None:
+            known["data"] = data
+        save_weights(saved, self.name, self.title, name, arguments, self.mantissa_bits, **known)
+        model, settings = self.load(name), settings or self.evaluation()
+        held = self.evaluation_data(model, data, data_dir, settings) if data else None
+        scores = self.scores(model, held, settings, recipe)
+        record_scores(self.name, self.title, name, scores)
+        return scores
+
+    def train(self, recipe, variant=None, log_dir=None, data_dir=None, seed=0, verbose="auto"):
+        """Trains one model by a recipe and writes everything of it into `log_dir`.
+
+        That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
+        TensorBoard logs. An interrupted training resumes where it stopped, bit for bit, if it is
+        started again with the same settings; what a finished one left there goes.
+
+        Args:
+            recipe: the recipe, or its name.
+            variant: one of `variants`, by default the first.
+            log_dir: where everything goes, by default runs/<name>.
+            data_dir: where downloaded data sets lie.
+            seed: of weights, codes and data order.
+            verbose: as in `keras.Model.fit`.
+
+        Returns:
+            (model, results): the trained model and what went into `results.json`.
+
+        Raises:
+            ValueError: if the model, the data or a setting is unknown or out of range, or `log_dir`
+                holds an unfinished training with other settings.
+        """
+        return training.train(
+            self,
+            self.recipes[recipe] if isinstance(recipe, str) else recipe,
+            variant or self.variants[0],
+            log_dir or f"runs/{self.name}",
+            data_dir,
+            seed,
+            verbose,
+        )

@@ -1,0 +1,155 @@
+"""Data other than those that a recipe was written for: in which shape they go in."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+from keras_disentangle._files import open_zip, read_member
+from keras_disentangle.datasets import _pictures, load_images
+from keras_disentangle.datasets.named import RENDERED, factor_data
+
+LARGEST = 128  # pixels a side that are taken as they are
+_NAMED = {
+    "mnist": (28, 28, 1),
+    "fashion_mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+    "svhn": (32, 32, 3),
+    "celeb_a": (218, 178, 3),
+}
+_FILES = 20  # that are looked at for one that holds an image
+_BYTES = 2**25  # of the largest of them
+
+
+def shape_of_data(name, image_shape, data_dir=None, image_size=None):
+    """The shape in which a training takes the data: their own, or a square with their channels.
+
+    Args:
+        name: what `--data` says.
+        image_shape: that of the recipe: its size is taken for what is drawn in any size.
+        data_dir: where named data lie.
+        image_size: the side that was asked for, or `None`.
+
+    Raises:
+        ValueError: if images differ in size or are larger than 128 pixels a side, and no size was
+            asked for.
+    """
+    size = image_size or image_shape[0]
+    if name in RENDERED:
+        return tuple(RENDERED[name](size).image_shape)
+    if name == "small_norb":
+        return size, size, 1
+    shape = image_shape_of(name, data_dir)
+    if image_size is not None:
+        if shape is not None:
+            return size, size, shape[-1]
+        # Whether images of several sizes are grey shows once they have one.
+        return size, size, 1 if _is_grey(name, data_dir, size) else 3
+    if shape is None or max(shape[:2]) > LARGEST:
+        raise ValueError(
+            "`image_size` must be given for images that differ in size or have more than "
+            f"{LARGEST} pixels a side: they are cropped to a square around their centre and scaled "
+            f"to it. Received: data={name}, with {described(shape)}"
+        )
+    return shape
+
+
+def check_shape_is_said(name, image_shape, data_dir, argument, said, choices):
+    """Refuses data that would be brought to the size or colours of a default that nobody chose.
+
+    Args:
+        name: what `--data` says.
+        image_shape: that of the networks, which take no other.
+        data_dir: where named data lie.
+        argument: the option that says the shape.
+        said: whether it was given.
+        choices: dict of its values to their image shapes.
+
+    Raises:
+        ValueError: if it was not, and the data have another shape.
+    """
+    shape = image_shape_of(name, data_dir)
+    if shape != tuple(image_shape) and not said:
+        known = ", ".join(f"{key} ({text(value)})" for key, value in choices.items())
+        raise ValueError(
+            f"`{argument}` must be given for data of another shape than that of the default, "
+            f"{text(image_shape)}: it says the shape to which they are brought. It is one of: "
+            f"{known}. Received: data={name}, with {described(shape)}"
+        )
+    say(name, shape, image_shape)
+
+
+def announce(name, image_shape, data_dir=None):
+    """Prints what becomes of named or stored images that a trained model takes in another shape."""
+    if name in _NAMED or Path(str(name)).expanduser().exists():
+        shape = image_shape_of(name, data_dir)
+        if shape != tuple(image_shape):
+            say(name, shape, image_shape)
+
+
+def say(name, shape, image_shape):
+    """Prints what becomes of data of one's own."""
+    done = [f"taken as {text(image_shape)}"]
+    if shape is None or shape[:2] != tuple(image_shape[:2]):
+        done.append("cropped around the centre to this aspect and scaled")
+    if shape is not None and shape[-1] != image_shape[-1]:
+        done.append("turned grey" if image_shape[-1] == 1 else "grey repeated as colour")
+    print(f"{name}: {described(shape)}, {', '.join(done)}")
+
+
+def described(shape):
+    return "images of several sizes" if shape is None else f"images of {text(shape)}"
+
+
+def text(shape):
+    return "×".join(map(str, shape))
+
+
+def image_shape_of(name, data_dir=None):
+    """(h, w, c) of data as they are; `None` if images differ."""
+    if name in _NAMED:
+        return _NAMED[name]
+    path = Path(str(name)).expanduser()
+    if path.suffix in (".h5", ".npz"):
+        data = factor_data(name, (None, None, None), data_dir)
+        if data is not None:
+            return tuple(data.image_shape)
+    elif path.is_dir() or path.suffix == ".zip":
+        # Before all images are read as they are, which memory may not hold.
+        first = _first_shape(path)
+        if first is not None and max(first[:2]) > LARGEST:
+            return first
+    try:
+        return tuple(load_images(name, data_dir=data_dir)[0].shape[1:])
+    except ValueError as error:
+        if not str(error).startswith("`image_shape` must be given"):
+            raise
+        return None
+
+
+def _first_shape(path):
+    """(h, w, c) of an image of a folder or zip, `None` if the first files hold none."""
+    for read in itertools.islice(_readers(path), _FILES):
+        try:
+            picture, _ = _pictures.decode(read())
+        except Exception:  # No image, or a damaged one: it is named when all are read.
+            continue
+        return _pictures.shape_of(picture)
+    return None
+
+
+def _readers(path):
+    """Functions that give the bytes of a file each."""
+    if path.is_dir():
+        for file in path.rglob("*"):
+            if file.is_file() and file.stat().st_size < _BYTES:
+                yield file.read_bytes
+        return
+    with open_zip(path) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and info.file_size < _BYTES:
+                yield partial(read_member, path, archive, info)
+
+
+def _is_grey(name, data_dir, size):
+    images = load_images(name, data_dir=data_dir, image_shape=(size, size, 3))[0]
+    return bool((images == images[..., :1]).all())

@@ -1,0 +1,64 @@
+"""What there is: applications, their recipes, and bundled weights with their scores."""
+
+from keras_disentangle.applications._shared import registry
+from keras_disentangle.applications._shared.parsers import Parser, add_json, output
+from keras_disentangle.applications._shared.release import manifests
+from keras_disentangle.applications._shared.tables import flat
+
+
+def show(arguments):
+    """Lists the applications, their models and recipes, and bundled weights with their scores."""
+    parser = Parser("list", description=show.__doc__)
+    add_json(parser)
+    options = parser.read(arguments)
+    with output(options) as put:
+        found = catalogue()
+        put(found, _text(found))
+
+
+def catalogue():
+    """Dict from application to its models, recipes and weights."""
+    bundled = {name: (title, entries) for name, title, entries in manifests()}
+    found = {}
+    for name in sorted({*registry.names(), *registry.names("convert.py")}):
+        title, entries = bundled.get(name, (None, {}))
+        content = {"factory": title, "models": [], "recipes": []}
+        if name in registry.names():
+            application = registry.find(name)
+            content = {
+                "factory": application.title,
+                "models": list(application.variants),
+                "recipes": sorted(application.recipes),
+            }
+        content["weights"] = {
+            key: {"scores": entry.get("scores", {}), "recipe": entry.get("recipe")}
+            for key, entry in sorted(entries.items())
+        }
+        found[name] = content
+    return found
+
+
+def _text(found):
+    lines = []
+    for name, content in found.items():
+        lines.append(name + (f", kd.applications.{content['factory']}" * bool(content["factory"])))
+        for what in ("models", "recipes"):
+            if content[what]:
+                lines.append(f"  {what:8} {', '.join(content[what])}")
+        for key, entry in content["weights"].items():
+            lines.append(f"  weights  {key}{_scores(name, entry['scores'])}")
+    return "\n".join(lines)
+
+
+def _scores(name, scores):
+    """Those scores that have a column, on one line."""
+    if not scores or name not in registry.names():
+        return ""
+    application = registry.find(name)
+    values = flat(application.headline(scores))
+    shown = [
+        f"{column.title} {column.cell(values[key])}"
+        for key, column in application.columns.items()
+        if key in values
+    ]
+    return f": {', '.join(shown)}"

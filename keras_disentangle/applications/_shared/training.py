@@ -1,0 +1,258 @@
+"""One training run, from settings to files, of any application."""
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_disentangle._files import read_json
+from keras_disentangle.applications._shared.evaluation import described
+from keras_disentangle.applications._shared.files import save_model, write_json, write_pictures
+from keras_disentangle.applications._shared.recipe import of_json
+from keras_disentangle.callbacks import ExactBackup, TensorBoardScalars
+from keras_disentangle.callbacks._backup_lock import FolderLock
+from keras_disentangle.schedules import read
+
+RUN, RESULTS, MODEL = "run.json", "results.json", "model.keras"
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds and steps of this process: of a resumed run, those since then.
+
+    Those of several calls of `fit` add up.
+    """
+
+    only_looks_on = True  # for `ExactBackup`
+
+    def get_backup_state(self):
+        return None
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.seconds = 0, 0.0
+
+    def on_train_begin(self, logs=None):
+        self._first_step = read(self.model.step)
+        self._begin = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        self.seconds += time.perf_counter() - self._begin
+        self.steps += read(self.model.step) - self._first_step
+
+
+@dataclass
+class Training:
+    """What the hooks of an application may want to know of a training run.
+
+    Attributes:
+        recipe: its settings.
+        variant: which of the application's models is trained.
+        data: what the application's `data` gave.
+        log_dir: the run's folder.
+        results: what will be in `results.json`; hooks may add to it.
+    """
+
+    application: Any
+    recipe: Any
+    variant: str
+    data: Any
+    data_dir: Any
+    log_dir: Path
+    seed: int
+    verbose: Any = "auto"
+    clock: Clock = field(default_factory=Clock)
+    results: dict = field(default_factory=dict)
+
+    def fit(self, model, *args, callbacks=(), log_dir=None, backup="backup", **options):
+        """`model.fit` that is logged, timed and resumes where it stopped.
+
+        Args:
+            *args, callbacks, **options: of `fit`.
+            log_dir: folder of the logs, if it is another one.
+            backup: folder of the backup within the run's.
+        """
+        callbacks = [
+            *callbacks,
+            TensorBoardScalars(log_dir or self.log_dir),
+            # After those that draw: an epoch is not over before its pictures are there.
+            ExactBackup(self.log_dir / backup),
+            self.clock,
+        ]
+        return model.fit(*args, callbacks=callbacks, verbose=self.verbose, **options)
+
+    def begin(self):
+        """Makes the folder ready, unless it holds an unfinished run with the same settings.
+
+        Raises:
+            ValueError: if it holds an unfinished one with others.
+        """
+        if resumes(self.log_dir, self.results):
+            return
+        check_finished(self.log_dir)
+        clear(self.log_dir, self.application.leaves)
+        write_json(self.log_dir / RUN, self.results)
+
+
+def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose="auto"):
+    """Trains a model by a recipe and writes everything of it into `log_dir`.
+
+    See `Application.train`.
+    """
+    training = prepared(application, recipe, variant, log_dir, data_dir, seed, verbose)
+    model = application.build(training.recipe, variant, seed)
+    training.begin()
+    model = application.fit(model, training)
+    results = training.results
+    results.update(
+        steps=read(model.step) if hasattr(model, "step") else training.clock.steps,
+        seconds=round(training.clock.seconds, 1),
+        timed_steps=training.clock.steps,
+        history=model.history.history,
+    )
+    # First of all the model: what follows may fail or be interrupted.
+    save_model(model, training.log_dir / MODEL)
+    scores = application.final_scores(model, training)
+    if scores is not None:
+        results["scores"] = scores
+    pictures = application.final_pictures(model, training)
+    write_pictures(training.log_dir / "pictures", pictures)
+    # Last: with it a run is finished.
+    write_json(training.log_dir / RESULTS, results)
+    return model, results
+
+
+def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose="auto"):
+    """A `Training` with its data, before anything is written.
+
+    Raises:
+        ValueError: if the variant, the data or a setting is unknown or out of range.
+    """
+    variants = application.variants
+    if variant not in variants:
+        raise ValueError(f"`model` must be one of {variants}. Received: model={variant!r}")
+    recipe = application.check(recipe, variant)
+    data = application.data(recipe, data_dir)
+    training = Training(application, recipe, variant, data, data_dir, Path(log_dir), seed, verbose)
+    training.results = {
+        "application": application.name,
+        "model": variant,
+        "settings": asdict(recipe),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    return training
+
+
+def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
+    """What `train` would do, with everything checked and nothing written.
+
+    Returns:
+        A dict that JSON can hold.
+    """
+    training = prepared(application, recipe, variant, log_dir, data_dir, seed)
+    model = application.build(training.recipe, variant, seed)
+    if not resumes(training.log_dir, training.results):
+        check_finished(training.log_dir)
+    return {
+        **training.results,
+        "data": None if training.data is None else described(training.data),
+        "class": type(model).__name__,
+        "parameters": model.count_params(),
+        "steps": application.steps(training),
+        "resumes": resumes(training.log_dir, training.results),
+        "log_dir": str(training.log_dir),
+        "files": [MODEL, RESULTS, "pictures/", "train/ (TensorBoard)", "backup/"],
+    }
+
+
+@dataclass
+class FinishedRun:
+    """A finished run: its name, its folder, what is in `results.json`, and its recipe."""
+
+    name: str
+    folder: Path
+    results: dict
+    recipe: Any
+
+    def load(self, application):
+        return application.load(self.folder / MODEL)
+
+
+def read_run(application, log_dir):
+    """A finished run of an application.
+
+    Raises:
+        ValueError: if the folder holds none.
+    """
+    path = Path(log_dir) / RESULTS
+    try:
+        results = read_json(path, "settings", "history", "seed")
+        recipe = of_json(application.recipe_class, results["settings"])
+        application.check_results(results)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, StopIteration) as error:
+        raise ValueError(
+            f"`runs` must be folders of finished trainings of {application.title}, with their "
+            f"{RESULTS}. Received: {path} ({type(error).__name__}: {error})"
+        ) from error
+    return FinishedRun(Path(log_dir).name, Path(log_dir), results, recipe)
+
+
+def recipe_beside(application, path):
+    """The recipe of the run that a `.keras` file belongs to, `None` if that is not known."""
+    try:
+        results = read_json(Path(path).parent / RESULTS, "application", "settings")
+        if results["application"] != application.name:
+            return None
+        return of_json(application.recipe_class, results["settings"])
+    except (OSError, ValueError):
+        return None
+
+
+def clear(log_dir, leaves=()):
+    """Removes what an earlier run wrote, so that its pictures and logs do not mix in.
+
+    Args:
+        leaves: names of further files and folders.
+    """
+    if not (log_dir / RUN).exists():  # Not a folder of ours.
+        return
+    if (log_dir / "backup").is_dir():  # An error if another process trains there.
+        FolderLock(log_dir / "backup").release()
+    for name in ("train", "pictures", "backup", "model.part.keras", MODEL, RESULTS, *leaves):
+        path = log_dir / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def resumes(log_dir, settings):
+    """Whether the folder holds an unfinished run with the same settings, and its backup."""
+    if not _is_unfinished(log_dir):
+        return False
+    try:
+        before = json.loads((log_dir / RUN).read_text())
+    except (OSError, ValueError):
+        return False
+    # As JSON holds them: tuples as lists.
+    return before == json.loads(json.dumps(settings))
+
+
+def check_finished(log_dir):
+    """Raises a ValueError if the folder holds an unfinished run that could be resumed."""
+    if _is_unfinished(log_dir):
+        raise ValueError(
+            "`log_dir` must not hold an unfinished training with other settings; resume it with "
+            f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
+        )
+
+
+def _is_unfinished(log_dir):
+    # Of the training itself or of one within it, such as that of a teacher.
+    backups = (log_dir / "backup").rglob("backup-*")
+    found = any(path.suffix != ".tmp" for path in backups)
+    return found and not (log_dir / RESULTS).exists()
