@@ -149,6 +149,7 @@ class GAN(PhasedModel):
         self.add_terms("generator_loss")
         if objective != "wasserstein":
             self.trackers["discriminator_accuracy"] = keras.metrics.Mean("discriminator_accuracy")
+            self.trackers["discriminator_accuracy"]._direction = "up"
         if gradient_penalty is not None:
             self.add_terms("gradient_penalty")
             self.add_ramp("penalty_weight", self.penalty_weight)

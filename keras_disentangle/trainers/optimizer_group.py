@@ -1,5 +1,7 @@
 """Several optimizers that Keras sees as one."""
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -17,10 +19,10 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
     slots, one after another. `learning_rate` is that of the slot that came with the largest one,
-    and setting it gives every slot its share of that, in the ratios that the slots came with: a
-    callback that sets 5e-4 sets no slot to more. A rate of 0 has no ratio to others: slots that all
-    came with 0 have equal shares, and where only some did, or a slot has a schedule,
-    `learning_rate` cannot be set. A slot's own is `group["generator"].learning_rate`.
+    and setting it, or its `assign`, gives every slot its share of that, in the ratios that the
+    slots came with: a callback that sets 5e-4 sets no slot to more. A rate of 0 has no ratio to
+    others: slots that all came with 0 have equal shares, and where only some did, or a slot has a
+    schedule, `learning_rate` cannot be set. A slot's own is `group["generator"].learning_rate`.
 
     `keras.callbacks.SwapEMAWeights` swaps the variables of the slots that have `use_ema=True`.
 
@@ -136,11 +138,20 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self):
-        return self.slots[self._leader].learning_rate
+        rate = self.slots[self._leader].learning_rate
+        return _RateOfAll(self, rate) if isinstance(rate, keras.Variable) else rate
 
     @learning_rate.setter
     def learning_rate(self, value):
         self.check_settable()
+        is_number = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+        if not is_number:
+            raise ValueError(
+                "`learning_rate` must be a number; a schedule is for the optimizer of a slot, "
+                "where the model is compiled, such as "
+                f"{self._leader}_optimizer=keras.optimizers.Adam(schedule). "
+                f"Received: learning_rate={value!r}"
+            )
         whole = self.shares[self._leader]
         for slot, optimizer in self.slots.items():
             optimizer.learning_rate = value * (self.shares[slot] / whole)
@@ -239,6 +250,24 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             for slot, optimizer in config["slots"].items()
         }
         return cls(slots, config["name"], config.get("shares"))
+
+
+class _RateOfAll(keras.Variable):
+    """The learning rate of the slot that leads, as its variable; `assign` sets that of each slot.
+
+    It has no value of its own.
+    """
+
+    def __init__(self, group, rate):
+        vars(self).update(vars(rate), _group=group, _rate=rate)
+
+    @property
+    def value(self):
+        return self._rate.value
+
+    def assign(self, value):
+        self._group.learning_rate = value
+        return self.value
 
 
 def serialize_optimizer(optimizer):

@@ -33,6 +33,7 @@ class Score(keras.callbacks.Callback):
         ("vae_bernoulli", "val_kl", "min"),
         ("info_gan", "generator_loss", "min"),
         ("info_gan", "information_categorical", "max"),
+        ("info_gan", "discriminator_accuracy", "max"),
         ("vae_bernoulli", "mig", "max"),
         ("vae_bernoulli", "dci_disentanglement", "max"),
         ("vae_bernoulli", "information_total", "max"),

@@ -156,6 +156,16 @@ def test_the_learning_rate_is_that_of_the_largest_slot_and_scales_the_others():
     np.testing.assert_allclose(rates(group), [0.05, 0.8, 0.025], rtol=1e-6)
     group.learning_rate = 0.4
     np.testing.assert_allclose(rates(group), [0.1, 0.4, 0.05], rtol=1e-6)
+    group.learning_rate.assign(0.8)
+    np.testing.assert_allclose(rates(group), [0.2, 0.8, 0.1], rtol=1e-6)
+    group.learning_rate.assign_sub(0.4)
+    np.testing.assert_allclose(rates(group), [0.1, 0.4, 0.05], rtol=1e-6)
+    for value in (group.learning_rate.numpy(), 0.5 * group.learning_rate * 2):
+        assert float(ops.convert_to_numpy(value)) == pytest.approx(0.4)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.4, 10, 0.5)
+    for value in (schedule, lambda: 0.1, "0.1", [0.1]):
+        with pytest.raises(ValueError, match="`learning_rate` must be a number; a schedule is for"):
+            group.learning_rate = value
     group.learning_rate = 0.0  # The ratios outlive a warm-up from 0, also in a file.
     assert rates(group) == [0, 0, 0]
     same = keras.optimizers.deserialize(keras.optimizers.serialize(group))
