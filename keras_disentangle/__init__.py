@@ -5,21 +5,23 @@
 >>> model = kd.applications.ProVLAE(image_shape=data.image_shape)
 """
 
+import typing
+
+# What a saved model may consist of, so that Keras knows it.
 from keras_disentangle import (
-    applications,
-    callbacks,
-    datasets,
+    _lazy,
     latents,
     layers,
     losses,
-    metrics,
     models,
     observations,
     schedules,
     trainers,
-    visualization,
 )
-from keras_disentangle.evaluation import encode_images, evaluate
+
+if typing.TYPE_CHECKING:
+    from keras_disentangle import applications, callbacks, datasets, metrics, visualization
+    from keras_disentangle.evaluation import encode_images, evaluate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,3 +40,22 @@ __all__ = [
     "trainers",
     "visualization",
 ]
+
+# All else is loaded when it is first used.
+__getattr__, __dir__ = _lazy.attributes(
+    __name__,
+    {
+        **dict.fromkeys(["applications", "callbacks", "datasets", "evaluation"]),
+        **dict.fromkeys(["metrics", "visualization"]),
+        **dict.fromkeys(["encode_images", "evaluate"], "keras_disentangle.evaluation"),
+    },
+)
+for _name, _module in {
+    "BigGAN": "biggan.biggan",
+    "BigGANDeep": "biggan.biggan",
+    "LastAxisSlice": "biggan.networks",
+    "LeadingConv2D": "biggan.networks",
+    "ProgressiveDiscriminator": "progressive_gan.networks",
+    "ProgressiveGenerator": "progressive_gan.networks",
+}.items():
+    _lazy.register(_name, f"keras_disentangle.applications.{_module}")
