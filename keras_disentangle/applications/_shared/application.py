@@ -101,8 +101,16 @@ class Application:
         factors, a dict of several, or `None`."""
         return None
 
+    def prepare(self, run):
+        """Checks, and keeps in `run.held`, what must be known before anything is written or
+        removed; what it adds to `run.results` must be equal for a training to be resumed.
+
+        Raises:
+            ValueError: if something is wrong.
+        """
+
     def build(self, recipe, variant, seed=0):
-        """An uncompiled model; sets the global seeds.
+        """An uncompiled model; sets the global seeds. `None` if `fit` makes it.
 
         Raises:
             ValueError: if a setting is out of range.

@@ -57,11 +57,15 @@ def plan_text(plan):
     data = "none"
     if plan["data"] is not None:
         data = f"{plan['data']['images']:,} images of {text(plan['data']['image_shape'])}"
+    # Of a network that is made while training, nothing is known.
+    kind, parameters = "", "not known before"
+    if plan["class"] is not None:
+        kind, parameters = f" ({plan['class']})", f"{plan['parameters']:,}"
     settings = ", ".join(f"{name} {value}" for name, value in plan["settings"].items())
     return "\n".join(
         [
-            f"model       {plan['application']}, {plan['model']} ({plan['class']})",
-            f"parameters  {plan['parameters']:,}",
+            f"model       {plan['application']}, {plan['model']}{kind}",
+            f"parameters  {parameters}",
             f"data        {data}",
             f"steps       {plan['steps']:,}",
             f"settings    {settings}",

@@ -54,6 +54,7 @@ class Training:
         data: what the application's `data` gave.
         log_dir: the run's folder.
         results: what will be in `results.json`; hooks may add to it.
+        held: what hooks keep for later ones.
     """
 
     application: Any
@@ -66,6 +67,7 @@ class Training:
     verbose: Any = "auto"
     clock: Clock = field(default_factory=Clock)
     results: dict = field(default_factory=dict)
+    held: dict = field(default_factory=dict)
 
     def fit(self, model, *args, callbacks=(), log_dir=None, backup="backup", **options):
         """`model.fit` that is logged, timed and resumes where it stopped.
@@ -108,7 +110,7 @@ def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose=
     model = application.fit(model, training)
     results = training.results
     results.update(
-        steps=read(model.step) if hasattr(model, "step") else training.clock.steps,
+        steps=read(model.step if hasattr(model, "step") else model.optimizer.iterations),
         seconds=round(training.clock.seconds, 1),
         timed_steps=training.clock.steps,
         history=model.history.history,
@@ -144,6 +146,7 @@ def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbo
         "seed": seed,
         "backend": keras.backend.backend(),
     }
+    application.prepare(training)
     return training
 
 
@@ -160,8 +163,8 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
     return {
         **training.results,
         "data": None if training.data is None else described(training.data),
-        "class": type(model).__name__,
-        "parameters": model.count_params(),
+        "class": None if model is None else type(model).__name__,
+        "parameters": None if model is None else model.count_params(),
         "steps": application.steps(training),
         "resumes": resumes(training.log_dir, training.results),
         "log_dir": str(training.log_dir),
