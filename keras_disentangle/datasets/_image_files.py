@@ -1,5 +1,6 @@
 """Images from folders, zip files and npz files."""
 
+import collections
 import os
 import pathlib
 import warnings
@@ -97,16 +98,15 @@ def _read_folder(path, members, read, split, image_shape):
 
     `members` are by their names within `path`; `read` gives the bytes of one.
     """
-    files = []
+    files, others = [], []
     for name in sorted(members):
         parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
         hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
         if parts and not hidden and parts[-1].lower().endswith(_pictures.SUFFIXES):
             files.append((parts, name))
-    if not files:
-        raise ValueError(
-            f"{path} must hold images ({', '.join(_pictures.SUFFIXES)}). It holds none"
-        )
+        elif parts and not hidden:
+            others.append(parts[-1])
+    check_kinds(path, len(files), others, stacklevel=5)
 
     splits = _splits(files, split)
     while not splits and len({parts[0] for parts, _ in files}) == 1 and len(files[0][0]) > 1:
@@ -194,6 +194,32 @@ def stacked(images, path):
             f"`image_shape` must be smaller: memory does not hold all images of {path} with "
             f"{first.shape}"
         ) from error
+
+
+def check_kinds(path, count, others, stacklevel):
+    """Says how many images are of a kind that is not read.
+
+    Args:
+        path: where they lie.
+        count: how many images are of a kind that is read.
+        others: names of all other files.
+        stacklevel: as of `warnings.warn`.
+
+    Raises:
+        ValueError: if `count` is 0.
+    """
+    endings = (os.path.splitext(name)[1].lower() for name in others)
+    left = collections.Counter(ending for ending in endings if ending in _pictures.OTHERS)
+    told = ", ".join(f"{number} {ending}" for ending, number in sorted(left.items()))
+    kinds = ", ".join(_pictures.SUFFIXES)
+    if not count:
+        raise ValueError(f"{path} must hold images ({kinds}). It holds {told or 'none'}")
+    if told:
+        warnings.warn(
+            f"{path}: images of other kinds than {kinds} are left out, beside {count} that are "
+            f"read: {told}. Convert them, or move them elsewhere.",
+            stacklevel=stacklevel,
+        )
 
 
 def warn_of_animations(path, names, count, stacklevel):

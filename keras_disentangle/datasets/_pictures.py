@@ -6,7 +6,13 @@ import sys
 import numpy as np
 from PIL import Image
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_JPEG = (".jfif", ".jpe", ".jpeg", ".jpg")
+_PPM = (".pbm", ".pgm", ".pnm", ".ppm")
+SUFFIXES = (".bmp", ".gif", *_JPEG, ".png", *_PPM, ".tif", ".tiff", ".webp")
+# Endings of other images, which are not read.
+_CAMERA = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2")
+OTHERS = (".avif", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".pcx", ".psd")
+OTHERS = (*OTHERS, ".svg", ".tga", *_CAMERA)
 # By these alone: Pillow goes by content, and would hand PostScript to another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 

@@ -10,7 +10,12 @@ from keras_disentangle.datasets._image_arrays import (
     check_image_shape,
     fit_picture,
 )
-from keras_disentangle.datasets._image_files import read_file, stacked, warn_of_animations
+from keras_disentangle.datasets._image_files import (
+    check_kinds,
+    read_file,
+    stacked,
+    warn_of_animations,
+)
 from keras_disentangle.datasets._selection import as_path
 
 _CHUNK = 2**20  # pixels filtered at once, so that the working memory stays small
@@ -136,12 +141,10 @@ def load_paired_images(folder, image_shape=None):
     folder = as_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"`folder`: there is no folder {folder}")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _pictures.SUFFIXES)
-    files = [path for path in files if not path.name.startswith(".")]
-    if not files:
-        raise ValueError(
-            f"{folder} must hold images ({', '.join(_pictures.SUFFIXES)}). It holds none"
-        )
+    given = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path for path in given if path.suffix.lower() in _pictures.SUFFIXES]
+    others = [path.name for path in given if path.suffix.lower() not in _pictures.SUFFIXES]
+    check_kinds(folder, len(files), others, stacklevel=3)
     animated = []
 
     def pairs():

@@ -173,6 +173,40 @@ def test_animations_are_told(read, kind):
     assert told[0].filename == __file__
 
 
+@pytest.mark.parametrize("name, kind", [("1.jfif", "JPEG"), ("1.JPE", "JPEG"), ("1.pgm", "PPM")])
+def test_further_names_of_the_formats(read, name, kind):
+    options, atol = ({"quality": 100}, 3) if kind == "JPEG" else ({}, 0)
+    found = read(encoded(Image.fromarray(COLOUR[..., 0]), kind, **options), name)
+    np.testing.assert_allclose(found[..., 0].astype(int), COLOUR[..., 0], atol=atol)
+
+
+@pytest.mark.parametrize("where", ["folder", "zip", "pairs"])
+def test_images_of_other_kinds_are_counted(tmp_path, where):
+    """Those that are hidden, or no images, are not."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("b.HEIC", "c.heic", "d.avif", ".e.heic", "readme.txt"):
+        (folder / name).write_bytes(b"")
+
+    def read():
+        if where == "pairs":
+            return load_paired_images(folder)
+        path = folder
+        if where == "zip":
+            path = tmp_path / "images.zip"
+            with zipfile.ZipFile(path, "w") as archive:
+                for file in folder.iterdir():
+                    archive.write(file, file.name)
+        return load_images(path)
+
+    with pytest.raises(ValueError, match=r"must hold images \(.*\). It holds 1 .avif, 2 .heic"):
+        read()
+    Image.fromarray(COLOUR).save(folder / "a.png")
+    with pytest.warns(UserWarning, match="left out, beside 1 that are read: 1 .avif, 2 .heic") as w:
+        assert len(read()[0]) == 1
+    assert w[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     "prefix", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"P7 332\n"]
 )
