@@ -15,6 +15,7 @@ from keras_disentangle import (
     losses,
     models,
     observations,
+    penalties,
     schedules,
     trainers,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "metrics",
     "models",
     "observations",
+    "penalties",
     "schedules",
     "trainers",
     "visualization",

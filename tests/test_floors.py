@@ -1,35 +1,47 @@
-"""Nobody imports from a floor above, and backends are imported in two places alone."""
+"""Who may import whom: nobody from a floor above, and Keras's private parts in one place."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "keras_disentangle"
-GROUND = (
-    *("losses", "layers", "latents", "schedules", "observations"),
-    *("metrics", "datasets", "visualization"),
-)
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch", "flax"}
 
-# What each floor must not import; the package itself (`import keras_disentangle`) is above all.
-ABOVE = {
-    **dict.fromkeys(GROUND, {"trainers", "models", "callbacks", "applications", "evaluation"}),
-    "trainers": {"models", "callbacks", "applications", "evaluation"},
-    "models": {"callbacks", "applications", "evaluation"},
-    "evaluation": {"models", "callbacks", "applications"},
-    "callbacks": {"models", "applications"},
-}
+# From the ground up. Those of one floor may import each other, though not in a circle; `_` are the
+# private modules at the top, and the package itself (`import keras_disentangle`) is for
+# applications and the command.
+FLOORS = (
+    ("_",),
+    ("schedules",),
+    ("latents",),
+    ("layers",),
+    ("losses", "observations"),
+    ("penalties",),
+    ("metrics", "datasets", "visualization"),
+    ("trainers",),
+    ("models",),
+    ("callbacks", "evaluation"),
+    ("applications",),
+    ("__init__", "__main__"),
+)
+LEVELS = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 
 def python_files():
     return sorted(LIBRARY.rglob("*.py"))
 
 
+@functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text(), str(path))
+
+
 def imported(path):
     """(dotted name, at the top level of the module or not) of every import in a file."""
-    tree = ast.parse(path.read_text(), str(path))
+    tree = tree_of(path)
     nested = {
         node
         for function in ast.walk(tree)
@@ -48,28 +60,50 @@ def imported(path):
             yield name, node not in nested
 
 
-def floor(path):
-    """`losses`, `models`, ... of a file of the library."""
-    part = path.relative_to(LIBRARY).parts[0]
-    return part.removesuffix(".py")
+def place(part):
+    """`losses`, `models`, ..., or `_`, of a file or a dotted name below the library."""
+    return "_" if part.startswith("_") and part not in ("__init__", "__main__") else part
 
 
-@pytest.mark.parametrize("name", sorted(ABOVE))
-def test_nobody_imports_from_above(name):
+def arrows():
+    """{(package, package that it imports): the first file that does}."""
+    found = {}
     for path in python_files():
-        if floor(path) != name:
-            continue
+        source = place(path.relative_to(LIBRARY).parts[0].removesuffix(".py"))
         for module, _ in imported(path):
-            package, _, rest = module.partition(".")
+            package, *rest = module.split(".")
             if package == "keras_disentangle":
-                assert rest, f"{path.relative_to(ROOT)} imports the whole package"
-                target = rest.split(".")[0]
-                assert target not in ABOVE[name], f"{path.relative_to(ROOT)} imports {module}"
+                target = place(rest[0]) if rest else "__init__"
+                found.setdefault((source, target), str(path.relative_to(ROOT)))
+    return {(source, target): file for (source, target), file in found.items() if source != target}
 
 
-def test_every_folder_has_a_floor():
-    folders = {path.name for path in LIBRARY.iterdir() if (path / "__init__.py").exists()}
-    assert folders - {"applications"} <= set(ABOVE)
+def test_every_package_has_a_floor():
+    parts = {
+        place(path.relative_to(LIBRARY).parts[0].removesuffix(".py")) for path in python_files()
+    }
+    assert parts == set(LEVELS)
+
+
+@pytest.mark.parametrize("name", sorted(LEVELS))
+def test_nobody_imports_from_above(name):
+    for (source, target), file in arrows().items():
+        is_whole = target == "__init__" and source in ("applications", "__main__")
+        if source == name and not is_whole:
+            assert LEVELS[target] <= LEVELS[source], f"{file} imports {target}"
+
+
+def test_no_two_packages_import_each_other():
+    found = arrows()
+    below = {name: {target for source, target in found if source == name} for name in LEVELS}
+    # The library as a whole is loaded before any of its applications.
+    below["applications"] -= {"__init__"}
+    below["__main__"] -= {"__init__"}
+    while below:
+        free = [name for name, targets in below.items() if not targets & set(below)]
+        assert free, f"a circle among {sorted(below)}"
+        for name in free:
+            del below[name]
 
 
 @pytest.mark.parametrize(
@@ -85,3 +119,24 @@ def test_backends_and_scripts(path):
         assert package not in ("scripts", "tests"), where
         if package == "tensorflow_datasets":
             assert path.parent == LIBRARY / "datasets" and not at_top, where
+
+
+def test_the_private_parts_of_keras_are_used_in_one_file():
+    """Of other objects than `self`, only attributes that the library itself gives them."""
+    private = LIBRARY / "_keras_graph.py"
+    own = {"_make"}  # A named tuple's, and documented.
+    for path in python_files():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                own.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                own |= {node.attr} if path != private else set()
+    for path in python_files():
+        where = path.relative_to(ROOT)
+        if path == private:
+            continue
+        for module, _ in imported(path):
+            assert not module.startswith("keras.src"), f"{where} imports {module}"
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Attribute) and node.attr[0] == "_" and node.attr[:2] != "__":
+                assert node.attr in own, f"{where}:{node.lineno} uses {node.attr}"

@@ -36,13 +36,11 @@ class RampWeight(keras.callbacks.Callback):
         self.start = None if start is None else check_weight("start", start)
 
     def on_train_begin(self, logs=None):
-        ramps = getattr(self.model, "ramps", {})
-        if self.name not in ramps:
-            hint = " (the model must be made with `hessian_penalty={}`)"
+        model = self.model
+        if not hasattr(model, "ramp"):
             raise ValueError(
-                f"`name` must be one of the model's ramps, {sorted(ramps)}. "
-                f"Received: name={self.name!r}" + (hint if self.name == "hessian_weight" else "")
+                f"`name` must be one of the model's ramps, []. Received: name={self.name!r}"
             )
-        ramp = ramps[self.name]
+        ramp = model.ramp(self.name)
         if not ramp.holds(self.target, self.steps, self.start):
-            ramp.set(self.start, self.target, read(self.model.step), self.steps)
+            ramp.set(self.start, self.target, read(model.step), self.steps)

@@ -195,3 +195,16 @@ def _activation_name(operation):
 def batch_normalizations(*networks):
     """The layers that normalise by the batch, anywhere in the networks."""
     return [layer for layer in all_layers(*networks) if isinstance(layer, BATCH_NORMALIZATIONS)]
+
+
+def discriminator_shapes(discriminator):
+    """Shapes of the image and of the features (or `None`), without the batch axis."""
+    image, outputs = network_shapes("discriminator", discriminator, several=True)
+    if not isinstance(outputs, list):
+        return image, None
+    if len(outputs) != 2:
+        raise ValueError(
+            "`discriminator` must give logits, or [logits, features]. "
+            f"Received: outputs of the shapes {outputs}"
+        )
+    return image, outputs[1]

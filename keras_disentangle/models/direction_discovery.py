@@ -1,12 +1,14 @@
 """Directions of a frozen generator that do not change what the others do."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
-from keras_disentangle.losses import HessianPenaltyLoss
-from keras_disentangle.losses.hessian_penalty import rademacher
-from keras_disentangle.models._hessian import checked_settings, term_names, terms
+from keras_disentangle.losses._layer_activations import LayerActivations
+from keras_disentangle.models._hessian_shorthand import as_penalties
 from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
+from keras_disentangle.penalties import GeneratorPenalty
 from keras_disentangle.trainers import Phase
 
 
@@ -34,10 +36,13 @@ class DirectionDiscovery(FrozenGeneratorModel):
         num_classes: of the generator, where neither it nor its input tells.
         argument: which input of the generator the latents are: its index or its name.
         path_size: s, how far the steps go at most, in units of the latent space.
-        hessian_penalty: dict of keywords of `kd.losses.HessianPenaltyLoss` (`outputs` by name),
-            with its defaults but for the reduction, which is `"mean"`.
+        hessian_penalty: dict of keywords of `kd.penalties.HessianPenalty`, with its defaults but
+            for the reduction, which is `"mean"`. By default it is `{}` unless `penalties` are
+            given.
         image_range: as in `kd.models.GAN`.
         seed: integer seed of all that is drawn, and of the default directions, or `None`.
+        penalties: list of `kd.penalties.GeneratorPenalty` objects to minimise, each of which looks
+            along directions that are drawn (`num_directions`).
 
     Raises:
         ValueError: if the generator is not built and frozen, or its inputs do not fit space,
@@ -56,6 +61,7 @@ class DirectionDiscovery(FrozenGeneratorModel):
     """
 
     learning_rate = 0.01
+    penalty_kinds = (GeneratorPenalty,)
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class DirectionDiscovery(FrozenGeneratorModel):
         hessian_penalty=None,
         image_range="auto",
         seed=None,
+        penalties=(),
         **kwargs,
     ):
         super().__init__(
@@ -84,34 +91,41 @@ class DirectionDiscovery(FrozenGeneratorModel):
             **kwargs,
         )
         self.hessian_penalty = hessian_penalty
-        given = {} if hessian_penalty is None else hessian_penalty
-        settings = checked_settings(given, "outputs")
-        if "reduction" not in given:
-            settings["reduction"] = "mean"
-        self._num_directions = settings["num_directions"]
-        # With labels, a generator without a graph takes a list of the two.
-        self._loss = HessianPenaltyLoss(generator, argument=self._index, **settings)
-        self.add_terms(*term_names(self._loss.layers))
+        self.add_penalties(penalties)
+        if hessian_penalty is None and not self.penalties:
+            hessian_penalty = {}
+        # The whole objective: without a ramp.
+        alone = {"weight": None, "reduction": "mean"}
+        self.add_penalties(as_penalties(hessian_penalty, "outputs", **alone), given=False)
+        for penalty in self.penalties:
+            if not penalty.num_directions:
+                raise ValueError(
+                    "`penalties` must look along directions that are drawn (`num_directions`): "
+                    f"those that are learnt. Received: {penalty!r}"
+                )
+
+    def activations(self, outputs):
+        return LayerActivations(self.generator, outputs, argument=self._index)
 
     def phases(self):
         return [Phase("directions", (self.directions,), self.objective)]
 
     def prepare(self, x):
-        return {**super().prepare(x), "signs": self.draw(self._draw_signs, ops.shape(x)[0])}
+        n, seed = ops.shape(x)[0], self.seed_generator
+        width = self.directions.num_directions
+        return {**super().prepare(x), "along": self.draw_directions(n, width, seed)}
 
     def objective(self, batch, shared):
         matrix = self.directions.matrix()
         z = batch["z"] + ops.matmul(self.steps_along(batch), matrix)
-        # A change of all w at once, as it moves z.
-        moves = ops.matmul(batch["signs"], matrix)
-        found = self._loss.per_output(self.inputs(z, batch["labels"]), moves, training=False)
-        for name, value in terms(found).items():
-            self.track(name, value)
-        return sum(found.values())
-
-    def _draw_signs(self, n):
-        shape = (n, self.directions.num_directions)
-        return rademacher(shape, self._num_directions, self.seed_generator)
+        # With labels, a generator without a graph takes a list of the two.
+        inputs, loss = self.inputs(z, batch["labels"]), ops.zeros(())
+        for penalty, along in zip(self.penalties, batch["along"], strict=True):
+            # A change of all w at once, as it moves z.
+            moves = ops.matmul(along, matrix)
+            evaluate = partial(self.generator_penalty, penalty, inputs, moves, training=False)
+            loss = self.penalised(loss, penalty, evaluate)
+        return loss
 
     def get_config(self):
         return {**super().get_config(), "hessian_penalty": self.hessian_penalty}

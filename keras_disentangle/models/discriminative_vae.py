@@ -106,7 +106,7 @@ class DiscriminativeVAE(VAE):
             return "for the decoder's sigmoid" if is_sigmoid else "for the classifier"
         return super().bounded
 
-    def penalties(self, x, outputs, training):
+    def further_terms(self, x, outputs, training):
         reconstruction = outputs["reconstruction"]
         if not self.encoder_gradient and training:
             code = ops.stop_gradient(outputs["code"])

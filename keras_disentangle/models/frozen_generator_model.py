@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_disentangle._arguments import check_flag, check_int, check_weight
-from keras_disentangle.latents import LatentSpace, Normal, orthogonalize
+from keras_disentangle.latents import as_space, orthogonalize
 from keras_disentangle.layers import LatentDirections
 from keras_disentangle.models._image_data import check_devices
 from keras_disentangle.models._image_range import check_range, from_range
@@ -55,15 +55,12 @@ class FrozenGeneratorModel(PhasedModel):
                 f"{len(generator.trainable_variables)} trainable variables"
             )
         latent_dim, self._index, self._label_size = _inputs(generator, argument)
-        if space is None:
-            if latent_dim is None:
-                raise ValueError(
-                    "`space` must be given with a generator that does not tell the shape of its "
-                    f"input. Received: space=None, generator={generator}"
-                )
-            space = LatentSpace([Normal(latent_dim)])
-        if not isinstance(space, LatentSpace):
-            raise ValueError(f"`space` must be a `LatentSpace`. Received: {space}")
+        if space is None and latent_dim is None:
+            raise ValueError(
+                "`space` must be given with a generator that does not tell the shape of its "
+                f"input. Received: space=None, generator={generator}"
+            )
+        space = as_space(space, latent_dim)
         if latent_dim not in (None, space.dim):
             raise ValueError(
                 f"`space` must be as wide as the latent input of `generator`, {latent_dim}. "

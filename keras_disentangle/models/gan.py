@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight, is_choice
-from keras_disentangle.latents import LatentSpace, Normal
-from keras_disentangle.losses import HessianPenaltyLoss
+from keras_disentangle.latents import as_space
+from keras_disentangle.losses._layer_activations import LayerActivations
 from keras_disentangle.losses.adversarial import (
     OBJECTIVES,
     discriminator_loss,
@@ -16,18 +16,20 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
-from keras_disentangle.losses.hessian_penalty import rademacher
-from keras_disentangle.models._hessian import WEIGHT, checked_settings, term_names, terms
+from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._image_range import RANGES, check_range, from_range, to_range
 from keras_disentangle.models._networks import (
     batch_normalizations,
     check_apart,
     check_shape,
+    discriminator_shapes,
     network_shapes,
     output_activation,
     serialize,
 )
+from keras_disentangle.models._running_mean import check_copy, follow, frozen_copy
+from keras_disentangle.penalties import GeneratorPenalty
 from keras_disentangle.trainers import Phase, PhasedModel
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.fit_arguments import fit_arguments
@@ -63,11 +65,11 @@ class GAN(PhasedModel):
         image_range: (low, high) of what the generator gives; `None` for data that are no images
             in [0, 1], used as they are; `"auto"` tells from the generator's last activation:
             sigmoid, tanh, otherwise `None`.
-        hessian_penalty: `None`, or a dict of keywords of `kd.losses.HessianPenaltyLoss` (`outputs`
-            by name; `{}` for its defaults): the penalty of the generator's layers at the codes
-            joins the generator's objective, weighted by the ramp `hessian_weight`, which begins at
-            0. It is evaluated as the generator trains: `training=True`.
+        hessian_penalty: `None`, or a dict of keywords of `kd.penalties.HessianPenalty` (`{}` for
+            its defaults): a shorthand for that penalty, with a weight that begins at 0.
         seed: integer seed of the codes, or `None`.
+        penalties: list of `kd.penalties.GeneratorPenalty` objects that join the generator's
+            objective, at the codes that it is trained on.
 
     Raises:
         ValueError: if the networks or the space do not fit each other, or another argument is out
@@ -84,6 +86,9 @@ class GAN(PhasedModel):
     (R1).
     """
 
+    penalty_kinds = (GeneratorPenalty,)
+    arguments_of_ramps = ARGUMENTS_OF_RAMPS
+
     def __init__(
         self,
         generator,
@@ -97,19 +102,18 @@ class GAN(PhasedModel):
         image_range="auto",
         hessian_penalty=None,
         seed=None,
+        penalties=(),
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
         code_shape, image_shape = network_shapes("generator", generator)
-        space = LatentSpace([Normal(code_shape[0])]) if space is None else space
-        if not isinstance(space, LatentSpace):
-            raise ValueError(f"`space` must be a `LatentSpace`. Received: {space}")
+        space = as_space(space, code_shape[0])
         if code_shape != (space.dim,):
             raise ValueError(
                 f"The input of `generator` must have the width of `space`, {space.dim}. "
                 f"Received: an input of shape {('batch', *code_shape)} for {space}"
             )
-        input_shape, self.features_shape = _discriminator_shapes(discriminator)
+        input_shape, self.features_shape = discriminator_shapes(discriminator)
         check_shape("The input of `discriminator`", image_shape, input_shape)
         if not is_choice(objective, OBJECTIVES):
             raise ValueError(
@@ -143,7 +147,7 @@ class GAN(PhasedModel):
         self.discriminator_steps = check_int("discriminator_steps", discriminator_steps)
         self.ema_decay = ema_decay
         self.image_range, self._range_from = check_range(image_range, generator, space.dim)
-        self.ema_generator = None if ema_decay is None else _frozen_copy(generator)
+        self.ema_generator = None if ema_decay is None else frozen_copy(generator)
 
         self.trackers["discriminator_loss"] = GuardedMean("discriminator_loss", lambda: self.step)
         self.add_terms("generator_loss")
@@ -153,16 +157,16 @@ class GAN(PhasedModel):
         if gradient_penalty is not None:
             self.add_terms("gradient_penalty")
             self.add_ramp("penalty_weight", self.penalty_weight)
+        self.add_penalties(penalties)
         self.hessian_penalty = hessian_penalty
-        if hessian_penalty is not None:
-            self.add_terms(*term_names(self._prepare_hessian(hessian_penalty)))
-            self.add_ramp(WEIGHT, 0.0)
+        self.add_penalties(self.shorthand(hessian_penalty), given=False)
         self.built = True
 
     # Training
 
     def phases(self):
-        self._check_ema()
+        if self.ema_generator is not None:
+            check_copy(self.ema_generator, self.generator)
         moves = [
             Phase("discriminator", (self.discriminator,), partial(self.discriminator_objective, i))
             for i in range(self.discriminator_steps)
@@ -187,8 +191,8 @@ class GAN(PhasedModel):
             if self.gradient_penalty == "wgan_gp":
                 part["mix"] = self.draw(self._draw_mix, n)
             parts.append(part)
-        if self.hessian_penalty is not None:
-            parts[-1]["directions"] = self.draw(self._draw_directions, n)
+        seed = self.seed_generator
+        parts[-1]["directions"] = self.draw_directions(n, self.latent_dim, seed)
         return parts
 
     def share(self, batch):
@@ -226,21 +230,12 @@ class GAN(PhasedModel):
         loss = generator_loss(self.objective, logits)
         self.track("generator_loss", loss)
         loss = ops.mean(loss) + self.code_objective("generator", features, batch[-1]["codes"])
-        if self.hessian_penalty is None:
-            return loss
-        found = self.hessian_penalties(batch[-1]["codes"], batch[-1]["directions"])
-        for name, value in terms(found).items():
-            self.track(name, value)
-        return loss + self.ramps[WEIGHT](self.step) * ops.cast(sum(found.values()), loss.dtype)
-
-    def hessian_penalties(self, z, directions):
-        """The Hessian Penalty of the generator's layers: a dict from their names to scalars.
-
-        Args:
-            z: codes (batch, space.dim).
-            directions: ones and minus ones (batch, num_directions, space.dim).
-        """
-        return self._hessian_loss.per_output(z, directions, training=True)
+        for penalty, directions in zip(self.penalties, batch[-1]["directions"], strict=True):
+            evaluate = partial(
+                self.generator_penalty, penalty, batch[-1]["codes"], directions, training=True
+            )
+            loss = self.penalised(loss, penalty, evaluate)
+        return loss
 
     def logits_objective(self, logits):
         """What a subclass adds for the logits of real images to the discriminator's objective."""
@@ -272,13 +267,7 @@ class GAN(PhasedModel):
 
     def finish(self, batch, shared):
         if self.ema_generator is not None:
-            decay = self.decay_of(batch)
-            pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-            for mean, weight in pairs:
-                # Moving statistics are running means already.
-                keep = ops.cast(decay if weight.trainable else 0.0, mean.dtype)
-                value = ops.cast(weight, mean.dtype)
-                mean.assign(value + keep * (ops.convert_to_tensor(mean) - value))
+            follow(self.ema_generator, self.generator, self.decay_of(batch))
         super().finish(batch, shared)
 
     @property
@@ -310,6 +299,15 @@ class GAN(PhasedModel):
         self.check_sizes(images.sizes)
         warn_of_labels(self, images, arguments.get("y"))
         return super().fit(**{**arguments, "x": images.data})
+
+    # Penalties
+
+    def activations(self, outputs):
+        return LayerActivations(self.generator, outputs)
+
+    def shorthand(self, hessian_penalty):
+        """The penalties that the argument `hessian_penalty` stands for; a hook."""
+        return as_penalties(hessian_penalty, "outputs")
 
     # Use
 
@@ -344,34 +342,8 @@ class GAN(PhasedModel):
 
     # Parts
 
-    def _check_ema(self):
-        """Raises a ValueError if the generator has other weights than its running mean."""
-        if self.ema_generator is None:
-            return
-        mean, now = (
-            [tuple(w.shape) for w in network.weights]
-            for network in (self.ema_generator, self.generator)
-        )
-        if mean != now:
-            raise ValueError(
-                "With `ema_decay`, the generator must keep the weights that it had when the model "
-                "was made. Make the model after `enable_lora`, `quantize` and the like. "
-                f"Received: {len(now)} weights, {len(mean)} of them then"
-            )
-
     def _draw_codes(self, n):
         return self.space.sample(n, seed=self.seed_generator)
-
-    def _prepare_hessian(self, settings):
-        """Checks the settings of the Hessian Penalty; returns the names of the layers."""
-        settings = checked_settings(settings, "outputs")
-        self._num_directions = settings["num_directions"]
-        self._hessian_loss = HessianPenaltyLoss(self.generator, **settings)
-        return self._hessian_loss.layers
-
-    def _draw_directions(self, n):
-        shape = (n, self.latent_dim)
-        return rademacher(shape, self._num_directions, self.seed_generator)
 
     def _draw_mix(self, n):
         shape = (n, *[1] * len(self.image_shape))
@@ -427,27 +399,3 @@ class GAN(PhasedModel):
             "image_range": self.image_range,
             "hessian_penalty": self.hessian_penalty,
         }
-
-
-def _discriminator_shapes(discriminator):
-    """Shapes of the image and of the features (or `None`), without the batch axis."""
-    image, outputs = network_shapes("discriminator", discriminator, several=True)
-    if not isinstance(outputs, list):
-        return image, None
-    if len(outputs) != 2:
-        raise ValueError(
-            "`discriminator` must give logits, or [logits, features]. "
-            f"Received: outputs of the shapes {outputs}"
-        )
-    return image, outputs[1]
-
-
-def _frozen_copy(network):
-    # Not by way of serialisation, with which Keras imports TensorFlow wherever it is installed.
-    copy = type(network).from_config(network.get_config())
-    if not copy.built:
-        copy.build_from_config(network.get_build_config())
-        copy.built = True  # Where a class has no `build`, Keras calls it and leaves this as it was.
-    copy.set_weights(network.get_weights())
-    copy.trainable = False
-    return copy

@@ -7,18 +7,15 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
-from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
-from keras_disentangle.losses._precision import full_precision
-from keras_disentangle.losses.hessian_penalty import penalties
-from keras_disentangle.losses.hessian_penalty_loss import check_layers
-from keras_disentangle.models._hessian import checked_settings
+from keras_disentangle.models._hessian_shorthand import as_penalties
+from keras_disentangle.models._stage_activations import StageActivations
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers.terms import PresentValue
 
-NUM_LAYERS = 10  # that the Hessian Penalty regularises
+NUM_LAYERS = 10  # that penalties look at
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -232,24 +229,13 @@ class ProgressiveGAN(GAN):
         self.follow_stage()
         return super().fit(*args, **kwargs)
 
-    def hessian_penalties(self, z, directions):
-        settings, stages = self._hessian_settings, {}
-        layers = all_layers(self.generator)
-        check_layers(layers, one_pass=settings["one_pass"], training=True)
+    # Penalties
 
-        def activations(z):
-            found = self.generator.activations(z, self._stage, self._num_layers)
-            stages.update({name: stage for name, _, stage in found})
-            return {name: x for name, x, _ in found}
+    def activations(self, outputs):
+        return StageActivations(self, NUM_LAYERS if outputs is None else outputs)
 
-        activations = full_precision(activations, layers)
-        found = penalties(activations, z, directions=directions, **settings)
-        found = {name: ops.cast(value, "float32") for name, value in found.items()}
-        alpha, newest = self.alpha(), self._stage or None
-        return {
-            name: alpha * found[name] if stage == newest else found[name]
-            for name, stage in stages.items()
-        }
+    def shorthand(self, hessian_penalty):
+        return as_penalties(hessian_penalty, "num_layers")
 
     # Use
 
@@ -262,13 +248,6 @@ class ProgressiveGAN(GAN):
         return images if self.image_range is None else ops.clip(images, 0.0, 1.0)
 
     # Parts
-
-    def _prepare_hessian(self, settings):
-        settings = checked_settings(settings, "num_layers")
-        self._num_layers = check_int("num_layers", settings.pop("num_layers", NUM_LAYERS))
-        self._num_directions = settings["num_directions"]
-        self._hessian_settings = {**settings, "seed": None}
-        return self.generator.hidden_names[: self._num_layers]
 
     def _to_range(self, x):
         """Full images to what the discriminator is to see of them in the present stage."""

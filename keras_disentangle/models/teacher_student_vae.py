@@ -110,7 +110,7 @@ class TeacherStudentVAE(VAE):
                 value[:taught] = theirs
             mine.assign(value)
 
-    def penalties(self, x, outputs, training):
+    def further_terms(self, x, outputs, training):
         size = self.teacher.latent_dim
         code, reconstruction = outputs["code"], outputs["reconstruction"]
         shared, nuisance = code[:, :size], code[:, size:]

@@ -12,6 +12,7 @@ from keras_disentangle.losses import gaussian_kl, hessian_penalty
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
+from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS
 from keras_disentangle.models._image_data import (
     batch_sizes,
     check_devices,
@@ -37,7 +38,7 @@ class VariationalModel(VariationalUse, SteppedModel):
     r"""Base of the variational models: $-\log p(x|z) + \sum_l w_l\, KL(q(z_l|x) \| p(z_l))$.
 
     A subclass implements the hooks `infer` and `generate`; it may override `kl_weights` and
-    `penalties`. Latent codes are concatenated from the most abstract rung down.
+    `further_terms`. Latent codes are concatenated from the most abstract rung down.
 
     Attributes:
         step, ramps: as in `SteppedModel`.
@@ -65,6 +66,8 @@ class VariationalModel(VariationalUse, SteppedModel):
             `min_log_std` is positive, one of the two comes with an `Observation`, or
             `hessian_penalty` has an unknown key or one that is out of range.
     """
+
+    arguments_of_ramps = ARGUMENTS_OF_RAMPS
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class VariationalModel(VariationalUse, SteppedModel):
             return None
         return f"for {type(self.observation).__name__} observations"
 
-    def penalties(self, x, outputs, training):
+    def further_terms(self, x, outputs, training):
         """Further terms of the objective, each with a tracker in `term_trackers`.
 
         Args:
@@ -208,7 +211,7 @@ class VariationalModel(VariationalUse, SteppedModel):
 
         terms = {"reconstruction": (1.0, reconstruction)}
         terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
-        terms.update(self.penalties(x, y_pred, training))
+        terms.update(self.further_terms(x, y_pred, training))
         if self.hessian_penalty is not None:
             value = self._hessian_term(y_pred["code"], training)
             # Of each example's objective it is an equal part.

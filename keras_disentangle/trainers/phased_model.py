@@ -10,7 +10,6 @@ from keras_disentangle.trainers.fit_arguments import fit_arguments
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
 from keras_disentangle.trainers.phase import Move
 from keras_disentangle.trainers.stepped_model import SteppedModel
-from keras_disentangle.trainers.terms import FiniteMean
 
 
 class PhasedModel(SteppedModel):
@@ -21,7 +20,7 @@ class PhasedModel(SteppedModel):
     step runs the phases one after another, each on the variables as the one before left them.
 
     Attributes:
-        step, ramps: as in `SteppedModel`.
+        step, ramps, trackers, penalties: as in `ObjectiveModel`.
         optimizer: the `OptimizerGroup`, once compiled.
 
     Args:
@@ -54,7 +53,6 @@ class PhasedModel(SteppedModel):
         super().__init__(**kwargs)
         self.seed = check_seed("seed", seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self.trackers = {}
 
     # Hooks
 
@@ -76,20 +74,6 @@ class PhasedModel(SteppedModel):
         self.step.assign_add(1)
 
     # For subclasses
-
-    def track(self, name, values):
-        """Logs a term of the objective: the mean of `values` over batch and epoch."""
-        self.trackers[name].update_state(values)
-
-    def add_terms(self, *names):
-        """Declares the terms that `track` will be given."""
-        for name in names:
-            self.trackers[name] = FiniteMean(name, lambda: self.step)
-
-    def draw(self, sample, n):
-        """`sample(n)` of this replica: replicas share their seed, so each takes its own part."""
-        replicas, index = backend.replica()
-        return sample(n) if replicas == 1 else sample(n * replicas)[index * n : (index + 1) * n]
 
     def input_gradient(self, fn, x):
         """`fn(x)`, a tuple, and the gradient of the sum of its first tensor with respect to `x`.

@@ -6,49 +6,22 @@ import numpy as np
 from keras_disentangle._files import check_finite as check_finite_file
 from keras_disentangle._files import check_weights_file
 from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit
-from keras_disentangle.schedules import Ramp, read
+from keras_disentangle.schedules import read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit
 from keras_disentangle.trainers.fit_arguments import fit_arguments, training_callbacks
-from keras_disentangle.trainers.terms import PresentValue, check_finite
+from keras_disentangle.trainers.objective_model import ObjectiveModel
+from keras_disentangle.trainers.terms import check_finite
 
 RAMP = "ramp_"  # and a ramp's name: the key under which a file holds its four numbers
 
 
-class SteppedModel(keras.Model):
-    """Base of all our models: a step counter, ramps that move with it, and how they are saved.
+class SteppedModel(ObjectiveModel):
+    """Base of all our models: how they are trained, and how steps and ramps are saved.
 
     A file holds the ramps by their names. So weights can be loaded into a model that has other
     ramps: those that the file does not know keep what they are, the file's others are left out.
-
-    Attributes:
-        step: int32 variable, the number of training steps completed.
-        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
-        ramp_trackers: what logs them.
     """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
-        self.ramps = {}
-        self.ramp_trackers = {}
-
-    def add_ramp(self, name, value):
-        """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
-        self.ramps[name] = _NamedRamp(value, name=name)
-        self.ramp_trackers[name] = PresentValue(name=name)
-
-    def track_ramps(self):
-        """Logs the ramps' values at the present step."""
-        for name, ramp in self.ramps.items():
-            self.ramp_trackers[name].update_state(ramp(self.step))
 
     def check_finite(self):
         """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
@@ -165,13 +138,3 @@ _NO_HDF5 = (
     "`filepath` must end in .keras (or be that of `save_weights`): whole models are not kept in "
     "HDF5."
 )
-
-
-class _NamedRamp(Ramp):
-    """A ramp that is saved by its model: Keras would know it by its place among the others."""
-
-    def save_own_variables(self, store):
-        pass
-
-    def load_own_variables(self, store):
-        pass

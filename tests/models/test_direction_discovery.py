@@ -71,7 +71,8 @@ def curved_generator():
 def estimate(activations, names, kernel, batch, k, epsilon, reduction, unbiased):
     """The authors' estimator, of 2k + 1 evaluations at steps w, in float64: a dict."""
     q = gram_schmidt(np.asarray(kernel, "float64"))
-    z, step, signs = (np.asarray(batch[key], "float64") for key in ("z", "step", "signs"))
+    drawn = batch["z"], batch["step"], batch["along"][0]
+    z, step, signs = (np.asarray(values, "float64") for values in drawn)
     w = step * np.eye(len(q))[batch["index"]]
     centre, found = activations(z + w @ q), {name: [] for name in names}
     for i in range(k):
@@ -173,7 +174,7 @@ def test_what_is_drawn():
         found, counts = np.unique(batch[key], return_counts=True)
         assert found.tolist() == values
         np.testing.assert_allclose(counts, 3000 / len(values), rtol=0.1)
-    assert batch["signs"].shape == (3000, 3, 3) and set(np.unique(batch["signs"])) == {-1, 1}
+    assert batch["along"][0].shape == (3000, 3, 3) and set(np.unique(batch["along"])) == {-1, 1}
     assert (np.count_nonzero(w, axis=1) == 1).all()
     np.testing.assert_array_equal(w.sum(axis=1, keepdims=True), batch["step"])
     assert (w[np.arange(3000), batch["index"]] != 0).all()
@@ -543,7 +544,7 @@ CONSTRUCTORS = [
         lambda: discovery(odd_classes(), labels=0),
         r"must take classes as indices .* Received: label of shape \(None, 2, 3\)",
     ),
-    (lambda: discovery(space=4), "`space` must be a `LatentSpace`. Received: 4"),
+    (lambda: discovery(space=4), "`space` must be a `LatentSpace`. Received: space=4"),
     (
         lambda: discovery(space=LatentSpace([Normal(5)])),
         "`space` must be as wide as the latent input of `generator`, 4.* of width 5",

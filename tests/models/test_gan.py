@@ -301,7 +301,10 @@ by_name = keras.Model(image, {"logits": layers.Dense(1)(layers.Flatten()(image))
             lambda: gan(space=LatentSpace([Normal(4)])),
             r"input of `generator` must have the width of `space`, 4. .*\('batch', 3\)",
         ),
-        (lambda: gan(space=[Normal(3)]), r"`space` must be a `LatentSpace`. Received: \[Normal"),
+        (
+            lambda: gan(space=[Normal(3)]),
+            r"`space` must be a `LatentSpace`. Received: space=\[Normal",
+        ),
         (
             lambda: gan(networks={**player_networks(3), "generator": dense((3,), 64)}),
             r"The input of `discriminator` must have the shape \(64,\). Received: \(8, 8, 1\)",

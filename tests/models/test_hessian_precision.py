@@ -41,7 +41,7 @@ def penalty(name, policy, weights=None):
     if name == "vae":
         value = model._hessian_term(Z, training=True)
     else:
-        value = sum(model.hessian_penalties(Z, DIRECTIONS).values())
+        value = sum(model.generator_penalty(model.penalties[0], Z, DIRECTIONS, True).values())
     value = ops.convert_to_numpy(ops.stop_gradient(value))
     return value, [np.array(ops.convert_to_numpy(w)) for w in model.weights]
 

@@ -1,0 +1,17 @@
+"""Terms that any model takes into its objective: `penalties=[...]`, one file each."""
+
+from keras_disentangle.penalties.feature_matching import FeatureMatching
+from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
+from keras_disentangle.penalties.hessian_penalty import HessianPenalty
+from keras_disentangle.penalties.penalty import Penalty
+from keras_disentangle.penalties.posterior_penalty import PosteriorPenalty
+from keras_disentangle.penalties.reconstruction_penalty import ReconstructionPenalty
+
+__all__ = [
+    "FeatureMatching",
+    "GeneratorPenalty",
+    "HessianPenalty",
+    "Penalty",
+    "PosteriorPenalty",
+    "ReconstructionPenalty",
+]

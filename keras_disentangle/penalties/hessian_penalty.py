@@ -1,0 +1,84 @@
+"""The Hessian Penalty as a term of a model's objective."""
+
+import keras
+
+from keras_disentangle._arguments import is_choice
+from keras_disentangle.losses.hessian_penalty import REDUCTIONS, check_settings, penalties
+from keras_disentangle.losses.hessian_penalty_loss import check_layers
+from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
+
+
+@keras.saving.register_keras_serializable("keras_disentangle")
+class HessianPenalty(GeneratorPenalty):
+    r"""The Hessian Penalty of a generator's layers: latent directions act independently.
+
+    $$\max_i \operatorname{Var}_v (v^T H_i v)$$
+
+    of each layer's activations i, with the Hessian $H_i$ of activation i with respect to the codes
+    (see `kd.losses.hessian_penalty`), summed over the layers. Logged are `<name>_penalty` and, of
+    each layer that has a name, `<name>_penalty_<layer>`.
+
+    Args:
+        outputs: as in `GeneratorPenalty`; `kd.losses.HessianPenaltyLoss` says which to choose.
+        weight, every: as in `Penalty`.
+        num_directions, epsilon, method, unbiased, one_pass: as in `kd.losses.hessian_penalty`.
+        reduction: `"max"` or `"mean"`.
+        name: as in `Penalty`.
+
+    Raises:
+        ValueError: if an argument is out of range; by the model, if `outputs` are none of its
+            generator's layers, or, when training, if layers do not suit `one_pass`.
+
+    Example:
+
+    >>> penalty = kd.penalties.HessianPenalty(["norm_1", "norm_2"], weight=0.1, every=4)
+    >>> model = kd.models.GAN(generator, discriminator, penalties=[penalty])
+
+    Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7.
+    """
+
+    def __init__(
+        self,
+        outputs=None,
+        weight=1.0,
+        every=1,
+        num_directions=2,
+        epsilon=0.1,
+        reduction="max",
+        method="finite_difference",
+        unbiased=True,
+        one_pass=False,
+        name="hessian",
+    ):
+        if not is_choice(reduction, REDUCTIONS):
+            raise ValueError(
+                f"`reduction` must be one of {tuple(REDUCTIONS)}. Received: reduction={reduction!r}"
+            )
+        self.settings = {
+            "num_directions": num_directions,
+            "epsilon": epsilon,
+            "reduction": reduction,
+            "method": method,
+            "unbiased": unbiased,
+            "one_pass": one_pass,
+        }
+        check_settings(**self.settings)
+        self.num_directions = num_directions
+        super().__init__(outputs, weight, every, name)
+
+    @property
+    def term(self):
+        return f"{self.name}_penalty"
+
+    @property
+    def copies(self):
+        return 2 * self.num_directions if self.settings["one_pass"] else 1
+
+    def evaluate(self, fn, z, directions):
+        return penalties(fn, z, directions=directions, seed=None, **self.settings)
+
+    def check_layers(self, layers, training):
+        check_layers(layers, one_pass=self.settings["one_pass"], training=training)
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}

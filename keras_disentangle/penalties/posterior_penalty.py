@@ -1,0 +1,35 @@
+"""Penalties of the distribution of a VAE's codes."""
+
+from keras_disentangle.penalties.penalty import Penalty
+
+
+class PosteriorPenalty(Penalty):
+    """Base of the penalties of a posterior q(z|x) and of samples from it.
+
+    A subclass implements `evaluate`; if it gives several parts, their names are in `parts`.
+
+    Args:
+        weight, every, name: as in `Penalty`.
+
+    Example:
+
+    >>> class SecondMoment(kd.penalties.PosteriorPenalty):
+    ...     def evaluate(self, z, mean, log_var):
+    ...         return ops.sum(ops.square(mean), axis=-1)
+    >>> moment = SecondMoment(weight=0.1, name="moment")
+    >>> model = kd.models.VAE(encoder, decoder, penalties=[moment])
+    """
+
+    parts = ()
+
+    def evaluate(self, z, mean, log_var):
+        """The penalty; a hook.
+
+        Args:
+            z: codes that were sampled, (batch, d), all rungs' side by side.
+            mean, log_var: of the posterior that they were sampled from, (batch, d).
+
+        Returns:
+            Scalar, tensor (batch,), or a dict of these with the keys `parts`.
+        """
+        raise NotImplementedError

@@ -1,0 +1,249 @@
+"""Models whose objective has terms: what is logged of them, their weights, and penalties."""
+
+import keras
+from keras import ops, tree
+
+from keras_disentangle.losses._evaluation import Evaluation
+from keras_disentangle.penalties import GeneratorPenalty, Penalty, ReconstructionPenalty
+from keras_disentangle.schedules import Ramp
+from keras_disentangle.trainers._backend import backend
+from keras_disentangle.trainers.terms import FiniteMean, PresentValue
+
+
+class ObjectiveModel(keras.Model):
+    """A step counter, ramps that move with it, logged terms of an objective, and penalties.
+
+    Attributes:
+        step: int32 variable, the number of training steps completed.
+        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
+        trackers: dict from name to metric: the terms of the objective, and what else is logged.
+        ramp_trackers: what logs the ramps.
+        penalties: list of the `Penalty` objects that the model has taken.
+        penalty_kinds: the kinds of penalties that it can take, a tuple of classes.
+        arguments_of_ramps: dict from the name of a ramp to the argument that a model which lacks it
+            has to be made with.
+    """
+
+    penalty_kinds = ()
+    arguments_of_ramps = {}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.ramps = {}
+        self.ramp_trackers = {}
+        self.trackers = {}
+        self.penalties = []
+        self._given_penalties = []
+        self.penalty_layers = []  # Keras saves and trains them with the model.
+        self._activations = {}
+
+    # Terms
+
+    def add_terms(self, *names):
+        """Declares the terms that `track` will be given."""
+        for name in names:
+            self.trackers[name] = FiniteMean(name, lambda: self.step)
+
+    def track(self, name, values, sample_weight=None):
+        """Logs a term of the objective: the (weighted) mean of `values` over batch and epoch."""
+        self.trackers[name].update_state(values, sample_weight)
+
+    # Ramps
+
+    def add_ramp(self, name, value):
+        """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
+        self.ramps[name] = _NamedRamp(value, name=name)
+        self.ramp_trackers[name] = PresentValue(name=name)
+
+    def ramp(self, name):
+        """The `Ramp` of a name; raises a ValueError, with all names, if there is none."""
+        if name not in self.ramps:
+            argument = self.arguments_of_ramps.get(name)
+            hint = f" (the model must be made with `{argument}`)" if argument else ""
+            raise ValueError(
+                f"`name` must be one of the model's ramps, {sorted(self.ramps)}. "
+                f"Received: name={name!r}{hint}"
+            )
+        return self.ramps[name]
+
+    def track_ramps(self):
+        """Logs the ramps' values at the present step."""
+        for name, ramp in self.ramps.items():
+            self.ramp_trackers[name].update_state(ramp(self.step))
+
+    # Penalties
+
+    def activations(self, outputs):
+        """What a penalty of the generator looks at; a hook of models that have one.
+
+        Args:
+            outputs: `GeneratorPenalty.outputs`.
+
+        Returns:
+            An object like `kd.losses._layer_activations.LayerActivations`.
+
+        Raises:
+            ValueError: if the generator has no such layers.
+        """
+        raise NotImplementedError
+
+    def add_penalties(self, penalties, given=True):
+        """Takes penalties: declares their terms and ramps.
+
+        Args:
+            penalties: a list, or `None`.
+            given: whether they are those of the argument `penalties`, so part of the configuration.
+
+        Raises:
+            ValueError: if one is none, of a kind that the model cannot take, does not suit its
+                networks, or has the name of another.
+        """
+        for penalty in _listed(penalties):
+            if not isinstance(penalty, self.penalty_kinds):
+                kinds = " or ".join(f"`{kind.__name__}`" for kind in self.penalty_kinds)
+                raise ValueError(
+                    f"`penalties` of {type(self).__name__} must each be a {kinds}. "
+                    f"Received: {penalty!r}"
+                )
+            if isinstance(penalty, GeneratorPenalty):
+                self._activations[penalty.name] = self.activations(penalty.outputs)
+            elif isinstance(penalty, ReconstructionPenalty):
+                penalty.build(self.image_shape)
+                self.penalty_layers.extend(penalty.layers)
+            terms, ramps = penalty.terms(self._parts(penalty)), penalty.ramps()
+            logged = {*terms, *ramps, *penalty.state_names}
+            if taken := logged & {*self.trackers, *self.ramps}:
+                raise ValueError(
+                    "`penalties` must log under names of their own: give each another `name`. "
+                    f"Received: {penalty.name!r}, which would log {sorted(taken)} once more"
+                )
+            self.add_terms(*terms)
+            for name in penalty.state_names:
+                self.trackers[name] = PresentValue(name=name)
+            for name, value in ramps.items():
+                self.add_ramp(name, value)
+            self.penalties.append(penalty)
+            if given:
+                self._given_penalties.append(penalty)
+
+    def draw_directions(self, n, width, seed):
+        """For each penalty the directions that it wants at `n` codes (n, width), or `None`."""
+        return [
+            self.draw(lambda n, penalty=penalty: penalty.draw((n, width), seed), n)
+            if isinstance(penalty, GeneratorPenalty)
+            else None
+            for penalty in self.penalties
+        ]
+
+    def draw(self, sample, n):
+        """`sample(n)` of this replica: replicas share their seed, so each takes its own part."""
+        replicas, index = backend.replica()
+        if replicas == 1:
+            return sample(n)
+        part = slice(index * n, (index + 1) * n)
+        return tree.map_structure(lambda x: x if x is None else x[part], sample(n * replicas))
+
+    def generator_penalty(self, penalty, inputs, directions, training):
+        """The penalty of each layer of the generator: a dict from names to tensors."""
+        activations = self._activations[penalty.name]
+        return penalty.per_layer(activations, inputs, directions, training)
+
+    def penalised(self, loss, penalty, evaluate, training=True, sample_weight=None):
+        """A loss with a penalty at the present step, whose terms are logged.
+
+        Args:
+            loss: scalar, or a tensor (batch,).
+            penalty: one of `penalties`.
+            evaluate: function without arguments that gives the penalty: a tensor, or a dict from
+                parts to tensors.
+            training: whether this is a training step: outside, every one counts for `every`.
+            sample_weight: for the logs, as in `track`.
+        """
+        terms = penalty.terms(self._parts(penalty, now=True))
+        times = penalty.every if training else 1
+
+        def found():
+            values = penalty.values(evaluate())
+            return {name: _like(values[name], loss) for name in terms}
+
+        if times == 1:
+            values = found()
+        else:
+            is_due = ops.equal(ops.mod(ops.convert_to_tensor(self.step), times), 0)
+            # Networks leave no trace, for what was written inside could not be read outside.
+            values = ops.cond(
+                is_due,
+                lambda: Evaluation(lambda _: found())(loss),
+                lambda: {name: ops.zeros_like(loss) for name in terms},
+            )
+            is_due = ops.cast(is_due, "float32")
+            sample_weight = is_due * (
+                ops.ones_like(loss, dtype="float32") if sample_weight is None else sample_weight
+            )
+        for name, ramp in terms.items():
+            self.track(name, values[name], sample_weight)
+            if ramp is None:
+                continue
+            weight = 1.0 if ramp is True else self.ramps[ramp](self.step)
+            loss = loss + (weight if times == 1 else times * weight) * values[name]
+        for name, value in penalty.states().items():
+            self.trackers[name].update_state(value)
+        return loss
+
+    def check_penalties(self):
+        """Raises a ValueError if what a penalty has learnt is not in order."""
+        for penalty in self.penalties:
+            penalty.check()
+
+    def get_config(self):
+        if not self.penalty_kinds:
+            return super().get_config()
+        given = [keras.saving.serialize_keras_object(penalty) for penalty in self._given_penalties]
+        return {**super().get_config(), "penalties": given}
+
+    def _parts(self, penalty, now=False):
+        """The names of a penalty's parts: all of them, or those that are in use now."""
+        if not isinstance(penalty, GeneratorPenalty):
+            return penalty.parts
+        activations = self._activations[penalty.name]
+        return activations.present if now else activations.names
+
+
+class _NamedRamp(Ramp):
+    """A ramp that is saved by its model: Keras would know it by its place among the others."""
+
+    def save_own_variables(self, store):
+        pass
+
+    def load_own_variables(self, store):
+        pass
+
+
+def _listed(penalties):
+    if penalties is None:
+        return []
+    if not isinstance(penalties, (list, tuple)) or not all(
+        isinstance(penalty, Penalty) for penalty in penalties
+    ):
+        raise ValueError(
+            "`penalties` must be a list of penalties, such as `kd.penalties.HessianPenalty()`. "
+            f"Received: penalties={penalties!r}"
+        )
+    return penalties
+
+
+def _like(value, loss):
+    """A scalar or a tensor (batch,) as a tensor like `loss`."""
+    value = ops.cast(ops.convert_to_tensor(value), loss.dtype)
+    if not len(loss.shape):
+        return ops.mean(value)
+    # Of each example's objective a scalar is an equal part.
+    return value * ops.ones_like(loss)
