@@ -7,6 +7,7 @@ import threading
 import tensorflow as tf
 from keras import tree
 
+from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.losses._second_derivative import twice_differentiable
 
 # What `prepare` requires, in the thread of each replica while it is traced.
@@ -71,6 +72,14 @@ def no_graph(arguments):
 
 def check_processes():
     """Keras distributes over processes on this backend."""
+
+
+def build_optimizer(model):
+    """Before the first step: TensorFlow traces one that makes variables once more."""
+    layers_are_built = all(layer.built for layer in all_layers(model))
+    if model.compiled and layers_are_built and not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
 
 
 def require(condition, message, value):

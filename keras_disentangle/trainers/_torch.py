@@ -77,6 +77,10 @@ def check_processes():
         )
 
 
+def build_optimizer(model):
+    """Keras does so before the first step on this backend."""
+
+
 def require(condition, message, value):
     """Sizes are known in every step, so they were checked before."""
 

@@ -41,6 +41,7 @@ class SteppedModel(ObjectiveModel):
                 be left without its part of a batch; if `validation_split` leaves no row on a side.
         """
         backend.check_processes()
+        backend.build_optimizer(self)
         arguments = fit_arguments(*args, **kwargs)
         arguments = cut_for_fit(arguments)
         x, shuffle = arguments.get("x"), arguments.get("shuffle", True)

@@ -78,8 +78,6 @@ class CallsAtSteps(keras.callbacks.Callback):
 def test_one_trace_serves_all_stages(steps_per_execution):
     model = Counted(**dense_ladder(), seed=1)
     model.compile("adam", steps_per_execution=steps_per_execution)
-    # TensorFlow traces a function once more if it made variables, here those of the optimizer.
-    model.optimizer.build(model.trainable_variables)
     counter = CallsAtSteps()
     fade_in = ProgressiveFadeIn(steps_per_stage=8, fade_steps=3)
     beta = RampWeight("beta", 4.0, steps=10)
