@@ -1,20 +1,16 @@
 """A VAE whose reconstructions must also match in a classifier's feature spaces."""
 
 import keras
-from keras import ops
 
-from keras_disentangle._arguments import check_flag
-from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models._networks import output_activation, serialize
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.observations import Observation
-from keras_disentangle.trainers.fit_arguments import fit_arguments
-from keras_disentangle.trainers.terms import FiniteMean, PresentValue
+from keras_disentangle.penalties import FeatureMatching
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class DiscriminativeVAE(VAE):
-    r"""VAE with discriminative regularisation.
+    r"""VAE with discriminative regularisation: with the penalty `kd.penalties.FeatureMatching`.
 
     To the bound of a VAE are added Gaussian log-likelihoods of a frozen classifier's activations
     $d_l(x)$, around those of the decoder's mean $\mu(z)$, each weighted by a ramp:
@@ -45,7 +41,7 @@ class DiscriminativeVAE(VAE):
         min_log_std: floor of these, a number <= 0, or `None` for none, as in the paper: pixels that
             are the same in all images then give a bound without an end.
         seed: integer seed of the latent noise, or `None`.
-        **kwargs: `hessian_penalty`, as in `VAE`.
+        **kwargs: `penalties` and `hessian_penalty`, as in `VAE`.
 
     Raises:
         ValueError: if the networks do not fit each other, images do not fit the classifier, it is
@@ -54,7 +50,7 @@ class DiscriminativeVAE(VAE):
 
     Example:
 
-        >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_1", "norm_2"])
+    >>> loss = kd.losses.FeatureMatchingLoss(classifier, ["norm_1", "norm_2"])
     >>> model = DiscriminativeVAE(encoder, decoder, loss)
     >>> model.compile("adam")
     >>> model.fit(images, callbacks=[kd.callbacks.RampWeight("feature_weight_norm_2", 0.1, 1000)])
@@ -76,61 +72,19 @@ class DiscriminativeVAE(VAE):
         seed=None,
         **kwargs,
     ):
-        if not isinstance(feature_loss, FeatureMatchingLoss):
-            raise ValueError(
-                "`feature_loss` must be a `FeatureMatchingLoss`. "
-                f"Received: feature_loss={feature_loss}"
-            )
+        penalty = FeatureMatching(feature_loss, encoder_gradient=encoder_gradient)
         if not isinstance(observation, Observation):
             kwargs |= {"pixel_scale": pixel_scale, "min_log_std": min_log_std}
         super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)
-        shape = (None, *self.image_shape)
-        if not feature_loss.built:
-            feature_loss.build(shape)
-        feature_loss.check_shape(shape)
         self.feature_loss = feature_loss
-        self.encoder_gradient = check_flag("encoder_gradient", encoder_gradient)
-        self.scale_trackers = {}
-        for name, weight in feature_loss.layer_weights.items():
-            self.add_ramp(f"feature_weight_{name}", weight)
-            term = f"features_{name}"
-            self.term_trackers[term] = FiniteMean(term, lambda: self.step)
-            if feature_loss.scale != "fixed":
-                self.scale_trackers[name] = PresentValue(name=f"log_std_{name}")
+        self.encoder_gradient = penalty.encoder_gradient
+        self.add_penalties([penalty], given=False)
 
     @property
     def bounded(self):
-        features = self.feature_loss.feature_model
-        is_sigmoid = output_activation(self.decoder) == "sigmoid"
-        if is_sigmoid or isinstance(features.preprocessing, str):
-            return "for the decoder's sigmoid" if is_sigmoid else "for the classifier"
+        if output_activation(self.decoder) == "sigmoid":
+            return "for the decoder's sigmoid"
         return super().bounded
-
-    def further_terms(self, x, outputs, training):
-        reconstruction = outputs["reconstruction"]
-        if not self.encoder_gradient and training:
-            code = ops.stop_gradient(outputs["code"])
-            reconstruction = self.generate(self.split(code), training=training)
-        terms = self.feature_loss.per_layer(x, self.image(reconstruction))
-        for name, tracker in self.scale_trackers.items():
-            tracker.update_state(ops.mean(self.feature_loss.log_std(name)))
-        return {
-            f"features_{name}": (self.ramps[f"feature_weight_{name}"](self.step), term)
-            for name, term in terms.items()
-        }
-
-    def fit(self, *args, **kwargs):
-        """As `VAE.fit`; after each epoch it looks whether the learnt scales are in order.
-
-        Raises:
-            ValueError: as `VAE.fit`; if a log sigma of the features is not finite or has grown so
-                large that its layer has left the objective.
-        """
-        arguments = fit_arguments(*args, **kwargs)
-        callbacks = arguments.pop("callbacks", None)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [_ScalesInOrder(), *(keras.tree.flatten(callbacks) if callbacks else [])]
-        return super().fit(callbacks=callbacks, **arguments)
 
     def get_config(self):
         return {
@@ -138,12 +92,3 @@ class DiscriminativeVAE(VAE):
             "feature_loss": serialize(self.feature_loss),
             "encoder_gradient": self.encoder_gradient,
         }
-
-
-class _ScalesInOrder(keras.callbacks.Callback):
-    # The batches' logs come as they did before: without waiting for the device.
-    async_safe = True
-    only_looks_on = True  # for `ExactBackup`
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.feature_loss.check_log_std()

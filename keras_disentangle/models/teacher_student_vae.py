@@ -8,7 +8,6 @@ from keras import ops
 from keras_disentangle._arguments import check_weight
 from keras_disentangle.models._networks import check_shape, network_shapes, serialize
 from keras_disentangle.models.vae import VAE
-from keras_disentangle.trainers.terms import FiniteMean
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -85,8 +84,7 @@ class TeacherStudentVAE(VAE):
         self.code_weight = code_weight
         self.jacobian_weight = jacobian_weight
         self.add_ramp("jacobian_weight", jacobian_weight)
-        for name in ("code_error", "jacobian_error"):
-            self.term_trackers[name] = FiniteMean(name, lambda: self.step)
+        self.add_terms("code_error", "jacobian_error")
 
     def start_from_teacher(self):
         """Gives the student the teacher's weights wherever the networks agree.

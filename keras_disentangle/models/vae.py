@@ -28,9 +28,10 @@ class VAE(VariationalModel):
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"bernoulli"`, `"gaussian"` or an `Observation` of `kd.observations`.
         seed: integer seed of the latent noise, or `None`.
-        **kwargs: as in every variational model: `hessian_penalty`, `None` or a dict of keywords of
-            `kd.losses.hessian_penalty`, which adds that penalty of what the decoder gives, weighted
-            by the ramp `hessian_weight`; `pixel_scale` and `min_log_std` of Gaussian observations.
+        **kwargs: as in every variational model: `penalties`, a list of `kd.penalties.Penalty`
+            objects; `hessian_penalty`, `None` or a dict of keywords of
+            `kd.penalties.HessianPenalty` (a shorthand, with a weight that begins at 0);
+            `pixel_scale` and `min_log_std` of Gaussian observations.
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range.

@@ -1,18 +1,18 @@
 """What every variational auto-encoder shares: the bound, its terms as metrics, step and ramps."""
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed, check_weight, listed
-from keras_disentangle._keras_graph import all_layers, is_within_fit
+from keras_disentangle._keras_graph import is_within_fit
 from keras_disentangle._log_std import checked_floor
 from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.layers import GaussianSampling
-from keras_disentangle.losses import gaussian_kl, hessian_penalty
-from keras_disentangle.losses._precision import full_precision
-from keras_disentangle.losses.hessian_penalty_loss import check_layers
-from keras_disentangle.models._hessian import TERM, WEIGHT, checked_settings
-from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS
+from keras_disentangle.losses import gaussian_kl
+from keras_disentangle.models._generated import Generated
+from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._image_data import (
     batch_sizes,
     check_devices,
@@ -23,11 +23,11 @@ from keras_disentangle.models._image_data import (
 from keras_disentangle.models._networks import batch_normalizations, output_activation
 from keras_disentangle.models._variational_use import VariationalUse
 from keras_disentangle.observations._shorthand import as_arguments, as_observation
+from keras_disentangle.penalties import GeneratorPenalty, PosteriorPenalty, ReconstructionPenalty
 from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.terms import (
-    FiniteMean,
     GuardedMean,
     PresentValue,
     check_finite,
@@ -57,9 +57,11 @@ class VariationalModel(VariationalUse, SteppedModel):
             (it gives means), or an `Observation`, of which the model takes a copy.
         pixel_scale, min_log_std: the arguments of `Gaussian` for `observation="gaussian"`.
         seed: integer seed of the latent noise, or `None`.
-        hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` (`{}` for its
-            defaults): the penalty of what is generated (logits or means) at the sampled codes joins
-            the objective, weighted by the ramp `hessian_weight`, which begins at 0.
+        hessian_penalty: `None`, or a dict of keywords of `kd.penalties.HessianPenalty` (`{}` for
+            its defaults): a shorthand for that penalty, with a weight that begins at 0.
+        penalties: list of `kd.penalties.Penalty` objects that join the objective: of what is
+            generated (logits or means) at the sampled codes, of the posterior, or of the
+            reconstruction.
 
     Raises:
         ValueError: if `beta` is negative, `observation` or `pixel_scale` is none of these,
@@ -67,6 +69,7 @@ class VariationalModel(VariationalUse, SteppedModel):
             `hessian_penalty` has an unknown key or one that is out of range.
     """
 
+    penalty_kinds = (GeneratorPenalty, PosteriorPenalty, ReconstructionPenalty)
     arguments_of_ramps = ARGUMENTS_OF_RAMPS
 
     def __init__(
@@ -81,6 +84,7 @@ class VariationalModel(VariationalUse, SteppedModel):
         hessian_penalty=None,
         pixel_scale="scalar",
         min_log_std=None,
+        penalties=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -106,21 +110,16 @@ class VariationalModel(VariationalUse, SteppedModel):
         self.sampling = GaussianSampling(seed=seed, name="sampling")
         self.add_ramp("beta", beta)
         self.observation.add_weights(self, image_shape)
-        self.observation_trackers = {
-            name: PresentValue(name=name) for name in self.observation.logged()
-        }
+        for name in self.observation.logged():
+            self.trackers[name] = PresentValue(name=name)
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in self.space.names]
-        self.term_trackers = {
-            "reconstruction": GuardedMean("reconstruction", lambda: self.step),
-            **{name: FiniteMean(name, lambda: self.step) for name in kl_names},
-        }
+        self.trackers["reconstruction"] = GuardedMean("reconstruction", lambda: self.step)
+        self.add_terms(*kl_names)
         self.kl_names = kl_names
+        self.add_penalties(penalties)
         self.hessian_penalty = hessian_penalty
-        if hessian_penalty is not None:
-            self._hessian_settings = checked_settings(hessian_penalty)
-            self.add_ramp(WEIGHT, 0.0)
-            self.term_trackers[TERM] = FiniteMean(TERM, lambda: self.step)
+        self.add_penalties(as_penalties(hessian_penalty), given=False)
 
     @property
     def rung_sizes(self):
@@ -153,12 +152,15 @@ class VariationalModel(VariationalUse, SteppedModel):
     @property
     def bounded(self):
         """For what images must lie in [0, 1], as part of a sentence; `None` if they need not."""
+        for penalty in self.penalties:
+            if isinstance(penalty, ReconstructionPenalty) and penalty.bounded:
+                return penalty.bounded
         if not self.observation.in_unit_interval:
             return None
         return f"for {type(self.observation).__name__} observations"
 
     def further_terms(self, x, outputs, training):
-        """Further terms of the objective, each with a tracker in `term_trackers`.
+        """Further terms of the objective, declared by `add_terms`.
 
         Args:
             x: the images.
@@ -170,17 +172,24 @@ class VariationalModel(VariationalUse, SteppedModel):
         """
         return {}
 
-    def _hessian_term(self, codes, training):
-        """The Hessian Penalty of `generate` at `codes` (batch, latent_dim), a scalar."""
-        settings = self._hessian_settings
-        layers = all_layers(*self.generative_networks)
-        check_layers(layers, one_pass=settings["one_pass"], training=training)
-        return hessian_penalty(
-            full_precision(lambda z: self.generate(self.split(z), training=training), layers),
-            ops.stop_gradient(ops.cast(codes, "float32")),
-            seed=self.sampling.seed_generator,
-            **settings,
-        )
+    # Penalties
+
+    def activations(self, outputs):
+        return Generated(self, outputs)
+
+    def _evaluation(self, penalty, directions, x, outputs, training):
+        """The function without arguments that gives a penalty of a batch."""
+        if isinstance(penalty, GeneratorPenalty):
+            codes = ops.stop_gradient(ops.cast(outputs["code"], "float32"))
+            return partial(self.generator_penalty, penalty, codes, directions, training)
+        if isinstance(penalty, ReconstructionPenalty):
+            reconstruction = outputs["reconstruction"]
+            if not penalty.encoder_gradient and training:
+                code = ops.stop_gradient(outputs["code"])
+                reconstruction = self.generate(self.split(code), training=training)
+            return partial(penalty.evaluate, x, self.image(reconstruction))
+        parts = (outputs[name] for name in ("code", "mean", "log_var"))
+        return partial(penalty.evaluate, *(ops.cast(part, "float32") for part in parts))
 
     # The objective
 
@@ -203,7 +212,7 @@ class VariationalModel(VariationalUse, SteppedModel):
             self._check_batch_size(x.shape[0])
         # Batches of `tf.data` and generators come as they are: bytes, float64.
         x = ops.cast(x, y_pred["mean"].dtype)
-        self.term_trackers["reconstruction"].look(x, self.bounded, smallest, _TOO_SMALL)
+        self.trackers["reconstruction"].look(x, self.bounded, smallest, _TOO_SMALL)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
         means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
         kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
@@ -212,19 +221,19 @@ class VariationalModel(VariationalUse, SteppedModel):
         terms = {"reconstruction": (1.0, reconstruction)}
         terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
         terms.update(self.further_terms(x, y_pred, training))
-        if self.hessian_penalty is not None:
-            value = self._hessian_term(y_pred["code"], training)
-            # Of each example's objective it is an equal part.
-            value = value * ops.ones_like(reconstruction, dtype=value.dtype)
-            terms[TERM] = (self.ramps[WEIGHT](self.step), value)
         loss = 0.0
         for name, (weight, value) in terms.items():
             value = ops.cast(value, "float32")
             loss = loss + weight * value
-            self.term_trackers[name].update_state(value, sample_weight)
+            self.track(name, value, sample_weight)
+        seed = self.sampling.seed_generator
+        drawn = self.draw_directions(ops.shape(x)[0], self.latent_dim, seed)
+        for penalty, directions in zip(self.penalties, drawn, strict=True):
+            evaluate = self._evaluation(penalty, directions, x, y_pred, training)
+            loss = self.penalised(loss, penalty, evaluate, training, sample_weight)
         self.track_ramps()
         for name, value in self.observation.logged().items():
-            self.observation_trackers[name].update_state(value)
+            self.trackers[name].update_state(value)
         # What the layers of the networks add themselves: regularisers, `add_loss`.
         for extra in self.losses:
             loss = loss + ops.cast(ops.sum(extra), "float32")

@@ -125,11 +125,11 @@ class ObjectiveModel(keras.Model):
                     "`penalties` must log under names of their own: give each another `name`. "
                     f"Received: {penalty.name!r}, which would log {sorted(taken)} once more"
                 )
+            for name, value in ramps.items():
+                self.add_ramp(name, value)
             self.add_terms(*terms)
             for name in penalty.state_names:
                 self.trackers[name] = PresentValue(name=name)
-            for name, value in ramps.items():
-                self.add_ramp(name, value)
             self.penalties.append(penalty)
             if given:
                 self._given_penalties.append(penalty)

@@ -210,6 +210,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
                 "Training was stopped: the objective must stay finite. Received: NaN or infinity "
                 f"in {', '.join(bad)}, with finite terms, by training step {read(self.model.step)}"
             )
+        if self._model.penalties:
+            self.model.check_penalties()
 
     def _bad(self, logs):
         return [k for k, v in (logs or {}).items() if k in self._watched and not np.isfinite(v)]

@@ -38,10 +38,7 @@ def penalty(name, policy, weights=None):
         keras.config.set_dtype_policy(before)
     if weights is not None:
         model.set_weights(weights)
-    if name == "vae":
-        value = model._hessian_term(Z, training=True)
-    else:
-        value = sum(model.generator_penalty(model.penalties[0], Z, DIRECTIONS, True).values())
+    value = sum(model.generator_penalty(model.penalties[0], Z, DIRECTIONS, True).values())
     value = ops.convert_to_numpy(ops.stop_gradient(value))
     return value, [np.array(ops.convert_to_numpy(w)) for w in model.weights]
 

@@ -1,0 +1,38 @@
+"""What a VAE generates, for penalties."""
+
+from keras_disentangle._keras_graph import all_layers
+
+
+class Generated:
+    """The logits or means of a `VariationalModel` as a function of the codes.
+
+    Like `LayerActivations`, of a single output without a name.
+
+    Args:
+        model: the `VariationalModel`.
+        outputs: `None`.
+
+    Raises:
+        ValueError: if layers are named.
+    """
+
+    names = present = ()
+
+    def __init__(self, model, outputs):
+        if outputs is not None:
+            raise ValueError(
+                "`outputs` must be None for a VAE, whose penalties look at what it generates. "
+                f"Received: outputs={outputs!r}"
+            )
+        self._model = model
+
+    @property
+    def layers(self):
+        return all_layers(*self._model.generative_networks)
+
+    def function(self, codes, copies=1, training=False):
+        model = self._model
+        return lambda z: model.generate(model.split(z), training=training), codes
+
+    def by_layer(self, found):
+        return {"": found}
