@@ -192,6 +192,10 @@ class PhasedModel(SteppedModel):
         # Keras's own would put a "loss" of 0 in front.
         return [*self.trackers.values(), *self.ramp_trackers.values()]
 
+    def get_metrics_result(self):
+        # TensorFlow hands no empty result on from step to step.
+        return super().get_metrics_result() or {"step": ops.cast(self.step, "float32")}
+
     def _check_moves(self):
         now = {slot: [id(v) for v in found] for slot, found in _slots(self.phases()).items()}
         for move in self.moves:

@@ -293,6 +293,16 @@ def test_phases_that_cannot_be(make_phases, message):
     assert not model.compiled
 
 
+def test_a_model_without_terms_logs_its_steps():
+    def error(batch, shared):
+        return ops.mean(ops.square(model.a(batch) - 1.0))
+
+    model = TwoNetworks(lambda m: [Phase("a", (m.a,), error)])
+    model.compile(a_optimizer="sgd", jit_compile=False)
+    history = model.fit(np.ones((4, 2), "float32"), batch_size=2, epochs=2, verbose=0).history
+    assert history == {"step": [2.0, 4.0]}
+
+
 # Ways to run a step
 
 
