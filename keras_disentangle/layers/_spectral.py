@@ -15,7 +15,7 @@ class Spectral:
     `right` of v, of unit length, for which u^T W v is the largest singular value.
     """
 
-    def __init__(self, *args, epsilon=1e-12, **kwargs):
+    def __init__(self, *args, epsilon=1e-30, **kwargs):
         super().__init__(*args, **kwargs)
         self.epsilon = check_number("epsilon", epsilon, above=0)
 
@@ -75,7 +75,11 @@ class Spectral:
         return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
 
     def _normalized(self, vector):
-        return vector / ops.maximum(ops.norm(vector), self.epsilon)
+        # Squares of very large or small entries are not what float32 holds: by the largest first.
+        largest = ops.max(ops.abs(vector))
+        scale = ops.where(largest == 0, ops.ones_like(largest), largest)
+        vector = vector / scale
+        return vector / ops.maximum(ops.norm(vector), self.epsilon / scale)
 
     def _random_direction(self, shape, dtype=None):
         return self._normalized(keras.initializers.RandomNormal()(shape, dtype))

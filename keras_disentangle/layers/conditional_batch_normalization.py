@@ -57,7 +57,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         num_statistics=1,
         momentum=0.9,
         epsilon=1e-5,
-        spectral_epsilon=1e-12,
+        spectral_epsilon=1e-30,
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):

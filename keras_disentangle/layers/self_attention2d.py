@@ -39,7 +39,7 @@ class SelfAttention2D(keras.layers.Layer):
     Reference: Zhang et al., 2019 (SAGAN), section 3, as in the authors' release, which pools.
     """
 
-    def __init__(self, epsilon=1e-12, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(self, epsilon=1e-30, kernel_initializer="glorot_uniform", **kwargs):
         check_channels_last("`SelfAttention2D`")
         super().__init__(**kwargs)
         self.epsilon = check_number("epsilon", epsilon, above=0)

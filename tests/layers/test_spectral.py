@@ -168,6 +168,21 @@ def test_epsilon_is_the_least_length_to_divide_by():
     np.testing.assert_allclose(numbers(layer.sigma()), 0.2 * 0.1 * 0.04, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_kernels_of_any_size_become_one(scale):
+    """Whose squares float32 does not hold."""
+    layer = SpectralDense(4, use_bias=False)
+    layer.build((None, 5))
+    kernel = np.random.default_rng(1).normal(size=(5, 4))
+    layer.kernel.assign(scale * kernel)
+    for _ in range(50):
+        layer.sigma(training=True)
+    largest = np.linalg.norm(kernel, 2)
+    np.testing.assert_allclose(numbers(layer.sigma()) / scale, largest, rtol=1e-5)
+    found = numbers(layer.normalized_kernel())
+    np.testing.assert_allclose(found, kernel / largest, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_everything_is_saved(row, tmp_path):
     layer, _, x = make(row)
