@@ -10,8 +10,9 @@ import pytest
 import keras_disentangle as kd
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
-TEXTS = [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]
+PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = [*PAGES, "CHANGELOG.md"]
 TEXTS += [f"applications/{path.parent.name}/README.md" for path in ROOT.glob("applications/*/*.md")]
 
 # What makes each page quick: texts that stand there once, and what is run in their place.
@@ -84,6 +85,9 @@ def names():
             [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
         ),
         "encoder": keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()]),
+        "decoder": keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))]
+        ),
         "images": rng.random((32, 4, 4, 1), "float32"),
         "z": rng.standard_normal((4, 3)).astype("float32"),
         "loss": 0.0,
