@@ -37,10 +37,15 @@ class RampWeight(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         model = self.model
-        if not hasattr(model, "ramp"):
+        known = getattr(model, "ramps", {})
+        if hasattr(model, "ramp"):  # Our models say what they lack for a ramp.
+            ramp = model.ramp(self.name)
+        elif self.name in known:
+            ramp = known[self.name]
+        else:
             raise ValueError(
-                f"`name` must be one of the model's ramps, []. Received: name={self.name!r}"
+                f"`name` must be one of the model's ramps, {sorted(known)}. "
+                f"Received: name={self.name!r}"
             )
-        ramp = model.ramp(self.name)
         if not ramp.holds(self.target, self.steps, self.start):
             ramp.set(self.start, self.target, read(model.step), self.steps)
