@@ -27,8 +27,8 @@ class Score:
         random, one_to_one, tolerance: as above.
 
     Raises:
-        ValueError: if `name` is no text, `bounds` are not two numbers in order, `better` is none of
-            these, or `tolerance` is negative.
+        ValueError: if `name` is no text, `bounds` are not two numbers in order, `better`, `random`
+            or `one_to_one` is none of these, or `tolerance` is negative.
 
     Example:
 
@@ -51,6 +51,10 @@ class Score:
         check_bounds(self.bounds)
         check_choice("better", self.better, ("higher", "lower", None))
         check_number("tolerance", self.tolerance, 0)
+        for name in ("random", "one_to_one"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                check_number(name, value)
 
 
 def check_bounds(bounds, optional=False):

@@ -124,6 +124,8 @@ def test_bad_declarations(arguments, message):
         ({"bounds": 1}, "`bounds` must be two numbers"),
         ({"bounds": None}, "`bounds` must be an array of numbers"),
         ({"better": "more"}, "`better` must be one of"),
+        ({"random": "none"}, "`random` must be a finite number. Received: random='none'"),
+        ({"one_to_one": np.nan}, "`one_to_one` must be a finite number"),
         ({"tolerance": -1}, "`tolerance` must be a finite number >= 0"),
     ],
 )

@@ -21,6 +21,7 @@ held_out = st.just(np.arange(N) % 3 == 0)
 bins = st.integers(1, N)
 small = st.integers(1, 6)
 of_codes = {"codes": codes, "factors": factors}
+labels = arrays((9,), low=-3, high=3, integer=True)
 GRID = kd.datasets.ArrayFactorDataset(
     (40 * np.indices((2, 1, 3)).reshape(3, 6).T).astype(np.uint8)[:, None, None],
     (2, 1, 3),
@@ -103,19 +104,86 @@ def distance(images_a, images_b, **settings):
 
 
 networks = st.builds(network)
-votes = {
-    "encode": encoders,
-    "dataset": st.just(GRID),
+
+# Strategies of what metrics are of and of their options, by their names: a metric without a row
+# below is drawn by what it declares.
+OF = {
+    **of_codes,
+    **{"mean": matrices, "log_var": log_vars, "encode": encoders, "dataset": st.just(GRID)},
+    **{"clusters": labels, "labels": labels, "features_a": matrices, "features_b": matrices},
+}
+OPTIONS = {
+    "seed": maybe(optional_seeds),
+    "held_out": maybe(st.one_of(st.none(), held_out)),
+    "num_bins": maybe(bins),
+    "active": maybe(st.sampled_from((None, [True, False, True], np.zeros(3, bool)))),
+    "estimator": maybe(st.just("binned")),
+    "continuous": maybe(st.booleans()),
+    "quantile": maybe(st.sampled_from((0.5, 1))),
+    "rungs": maybe(st.sampled_from((None, [3], [1, 2], (2, 1), np.array([1, 1, 1])))),
+    "factors_used": maybe(st.sampled_from((None, [0], (0,), np.array([0])))),
+    "num_samples": st.integers(1, 30),
     "num_train": st.integers(1, 12),
     "num_eval": st.integers(1, 8),
+    "num_variance": st.integers(2, 20),
     "batch_size": st.integers(2, 4),
-    "seed": maybe(optional_seeds),
     "encode_batch": maybe(small),
+    "threshold": maybe(st.sampled_from((0, 0.05, 10))),
+}
+SHARES = {"dci": 0.3, "explicitness": 0.5}
+
+
+def declared(metric):
+    """The case of a metric, by what it declares."""
+    arguments = {name: OF[name] for name in metric.of}
+    arguments |= {name: OPTIONS[name] for name in metric.options}
+    if "active" in metric.options:  # It has an entry for each of three dimensions.
+        arguments["codes"] = matrices
+    return Case(
+        metric.function,
+        arguments,
+        scalar if len(metric.scores) == 1 else None,
+        share=SHARES.get(metric.name, 1.0),
+        # Of dependent codes the total correlation is infinite.
+        nan=metric.name == "unsupervised",
+    )
+
+
+DECLARED = {
+    metric.function.__name__: declared(metric)
+    for metric in metrics.METRICS.values()
+    if set(metric.of) <= set(OF)
 }
 
 PACKAGES = ("metrics", "keras_disentangle")
 
-TABLE = {
+TABLE = DECLARED | {
+    "METRICS": Case(lambda: len(metrics.METRICS)),
+    "Metric": Case(
+        lambda **settings: metrics.Metric(**settings)(np.zeros(3)),
+        {
+            "function": st.just(np.mean).map(lambda mean: lambda codes: {"a": float(mean(codes))}),
+            "name": st.just("mean"),
+            "scores": maybe(st.sampled_from((None, [metrics.Score("mean", "a")]))),
+            "learns": maybe(st.booleans()),
+            "interval": maybe(st.sampled_from((None, "resamples"))),
+            "needs_grid": maybe(st.booleans()),
+        },
+        fixed=("function",),
+        nan=True,
+    ),
+    "Score": Case(
+        metrics.Score,
+        {
+            "name": st.just("a"),
+            "key": maybe(st.sampled_from((None, "b"))),
+            "bounds": maybe(st.sampled_from(((0, 1), [0.0, np.inf]))),
+            "better": maybe(st.sampled_from((None, "higher", "lower"))),
+            "random": maybe(st.sampled_from((None, 0, 0.5))),
+            "one_to_one": maybe(st.sampled_from((None, 1))),
+            "tolerance": maybe(st.sampled_from((0, 0.1))),
+        },
+    ),
     "ImageFeatures": Case(
         features,
         {
@@ -145,14 +213,6 @@ TABLE = {
         },
         lambda a: (axes(a),),
     ),
-    "beta_vae": Case(metrics.beta_vae, votes, scalar),
-    "clustering_accuracy": Case(
-        metrics.clustering_accuracy,
-        {
-            "clusters": arrays((9,), low=-3, high=3, integer=True),
-            "labels": arrays((9,), low=-3, high=3, integer=True),
-        },
-    ),
     "confidence_interval": Case(
         lambda first, second, **settings: metrics.confidence_interval(
             settings.pop("metric"), first, second, **settings
@@ -169,31 +229,6 @@ TABLE = {
         lambda a: ((), ()),
         share=0.5,
     ),
-    "dci": Case(
-        metrics.dci,
-        {
-            **of_codes,
-            "estimator": maybe(st.just("binned")),
-            "held_out": maybe(st.one_of(st.none(), held_out)),
-            "seed": maybe(optional_seeds),
-        },
-        share=0.3,
-    ),
-    "explicitness": Case(
-        metrics.explicitness,
-        {**of_codes, "held_out": maybe(held_out), "seed": maybe(optional_seeds)},
-        scalar,
-        share=0.5,
-    ),
-    "factor_vae": Case(
-        metrics.factor_vae,
-        {
-            **votes,
-            "num_variance": st.integers(2, 20),
-            "threshold": maybe(st.sampled_from((0, 0.05, 10))),
-        },
-        scalar,
-    ),
     "feature_distance": Case(
         distance,
         {
@@ -206,9 +241,6 @@ TABLE = {
         },
         lambda a: (3,),
         share=0.2,
-    ),
-    "frechet_distance": Case(
-        metrics.frechet_distance, {"features_a": matrices, "features_b": matrices}, scalar
     ),
     # Nothing off the diagonal makes a ratio infinite, by definition.
     "hessian_diagonality": Case(
@@ -233,29 +265,6 @@ TABLE = {
             "batch_size": maybe(small),
         },
     ),
-    "irs": Case(metrics.irs, {**of_codes, "quantile": maybe(st.sampled_from((0.5, 1)))}, scalar),
-    "latent_information": Case(
-        metrics.latent_information,
-        {
-            "mean": matrices,
-            "log_var": log_vars,
-            "rungs": maybe(st.sampled_from((None, [3], [1, 2], (2, 1), np.array([1, 1, 1])))),
-            "num_samples": st.integers(1, 30),
-            "seed": maybe(optional_seeds),
-        },
-    ),
-    "mig": Case(metrics.mig, {**of_codes, "num_bins": maybe(bins)}, scalar),
-    "mig_sup": Case(
-        metrics.mig_sup,
-        {
-            "codes": matrices,
-            "factors": factors,
-            "num_bins": maybe(bins),
-            "active": maybe(st.sampled_from((None, [True, False, True], np.zeros(3, bool)))),
-        },
-        scalar,
-    ),
-    "modularity": Case(metrics.modularity, {**of_codes, "num_bins": maybe(bins)}, scalar),
     "mutual_information": Case(
         metrics.mutual_information,
         {**of_codes, "num_bins": maybe(bins)},
@@ -282,33 +291,8 @@ TABLE = {
         },
         scalar,
     ),
-    "posterior_mig": Case(
-        metrics.posterior_mig,
-        {
-            "mean": matrices,
-            "log_var": log_vars,
-            "factors": factors,
-            "factors_used": maybe(st.sampled_from((None, [0], (0,), np.array([0])))),
-            "num_samples": st.integers(1, 30),
-            "seed": maybe(optional_seeds),
-        },
-    ),
-    "sap": Case(
-        metrics.sap,
-        {
-            **of_codes,
-            "continuous": maybe(st.booleans()),
-            "held_out": maybe(held_out),
-            "seed": maybe(optional_seeds),
-        },
-        scalar,
-    ),
     "squared_pixel_distance": Case(
         metrics.squared_pixel_distance, {"images_a": images, "images_b": images}, lambda a: (3,)
-    ),
-    # Of dependent codes the total correlation is infinite.
-    "unsupervised_scores": Case(
-        metrics.unsupervised_scores, {"codes": codes, "num_bins": maybe(bins)}, nan=True
     ),
     "evaluate": Case(
         kd.evaluate,
