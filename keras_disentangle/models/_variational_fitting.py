@@ -1,0 +1,164 @@
+"""How a variational model is compiled and given images: only what it can be trained on."""
+
+import keras
+
+from keras_disentangle._keras_graph import is_within_fit
+from keras_disentangle.models._image_data import (
+    batch_sizes,
+    check_devices,
+    check_image_batch,
+    check_images,
+    warn_of_labels,
+)
+from keras_disentangle.models._networks import batch_normalizations
+from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
+from keras_disentangle.trainers.optimizer_group import serialize_optimizer
+from keras_disentangle.trainers.terms import check_finite
+
+TOO_SMALL = (
+    "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
+    "normalisation of the vectors of one image gives zeros. Received: a batch of "
+)
+
+
+class VariationalFitting:
+    """The part of `VariationalModel` that stands before Keras's `compile`, `fit` and `evaluate`."""
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        **kwargs,
+    ):
+        """`keras.Model.compile`, with an optimizer and without a loss: the objective is the bound.
+
+        Args:
+            optimizer: as in Keras.
+            loss, loss_weights, metrics, weighted_metrics: `None`.
+            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, `auto_scale_loss`.
+
+        Raises:
+            ValueError: if a loss, weights of losses or metrics are given.
+        """
+        given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` must be left out: the objective is the model's own (`beta` weighs "
+                    "its KL term), its terms are logged, and codes are measured by the callback "
+                    f"`FactorMetrics`. Received: {name}={value!r}"
+                )
+        self._auto_scale_loss = kwargs.get("auto_scale_loss", True)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return {
+            "optimizer": serialize_optimizer(self.optimizer),
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+            "run_eagerly": self.run_eagerly,
+            "auto_scale_loss": self._auto_scale_loss,
+        }
+
+    def compile_from_config(self, config):
+        known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
+        optimizer = keras.optimizers.deserialize(config["optimizer"])
+        self.compile(optimizer, **{k: v for k, v in config.items() if k in known})
+        # Its variables, so that a file's values can be loaded into them.
+        self.optimizer.build(self.trainable_variables)
+
+    def check_batch(self, x):
+        check_image_batch("x", x, self.image_shape, self.bounded)
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`; looks at the images: all of an array, else the first batch before it
+        begins, and at each batch's range while it trains.
+
+        Labels that come along with the images are left out, which is said once.
+
+        Raises:
+            ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
+                outside [0, 1] where they must not; as `SteppedModel.fit`.
+        """
+        arguments = fit_arguments(*args, **kwargs)
+        if arguments.get("class_weight") is not None:
+            raise ValueError(
+                "`class_weight` must be left out: labels are of no use here. Give each image's "
+                f"`sample_weight`. Received: class_weight={arguments['class_weight']!r}"
+            )
+        size, steps = arguments.get("batch_size"), arguments.get("steps_per_epoch")
+        given, split = arguments.get("validation_data"), arguments.get("validation_split")
+        split = split if given is None else None
+        x = self._images("x", arguments.get("x"), size, steps=steps, split=split)
+        arguments["x"] = x.data
+        self._check_batch_size(min(x.sizes))
+        size = arguments.get("validation_batch_size") or size
+        steps = arguments.get("validation_steps")
+        if given is not None:
+            given = self._images("validation_data", given, size, steps=steps, labelled=True)
+            arguments["validation_data"] = given.data
+        elif x.held_out:
+            check_devices(batch_sizes(x.held_out, size, steps))
+        warn_of_labels(self, x, arguments.get("y"))
+        return super().fit(**arguments)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """`keras.Model.evaluate`: the bound and its terms.
+
+        Raises:
+            ValueError: as `fit`, of the images, which may be constant; if a term is not finite.
+        """
+        if is_within_fit(kwargs):
+            return super().evaluate(x, y, batch_size, **kwargs)
+        kwargs = checked(kwargs)
+        steps = kwargs.get("steps")
+        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
+        found = super().evaluate(images.data, y, batch_size, **kwargs)
+        check_finite(self, "Evaluation failed")
+        return found
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """`keras.Model.predict`: what `call` gives.
+
+        Raises:
+            ValueError: as `fit`, of the images, which may be constant.
+        """
+        kwargs = checked(kwargs)
+        steps = kwargs.get("steps")
+        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
+        return super().predict(images.data, batch_size, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self.check_batch(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        self.check_batch(x)
+        return super().predict_on_batch(x)
+
+    def _images(self, name, data, batch_size=None, **options):
+        return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
+
+    @property
+    def _smallest_batch(self):
+        """2 where vectors are normalised by their batch, which makes zeros of a single one."""
+        return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
+
+    def _check_batch_size(self, size):
+        if size is not None and size < self._smallest_batch:
+            raise ValueError(f"{TOO_SMALL}{size}")
+
+
+def _normalises_pixels(layer):
+    """Whether a batch normalisation also takes its statistics over places, not images alone."""
+    return not layer.trainable or len(layer.get_build_config()["input_shape"]) > 2
