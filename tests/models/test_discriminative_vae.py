@@ -14,6 +14,9 @@ from keras_disentangle.layers import FeatureNetwork
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import DiscriminativeVAE
 
+# A few steps each; the compiled ones of every model are those of the shared table.
+pytestmark = pytest.mark.compiled(False)
+
 NAMES = ("norm", "hidden")
 RNG = np.random.default_rng(0)
 

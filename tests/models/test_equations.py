@@ -12,6 +12,9 @@ from tiny_training import assign_by_hand, fit, weights
 
 from keras_disentangle.models import VAE, LadderVAE, ProgressiveLadderVAE, TeacherStudentVAE
 
+# A few steps each; the compiled ones of every model are those of the shared table.
+pytestmark = pytest.mark.compiled(False)
+
 
 def apply(network, x):
     """A network of one dense layer: tanh, or nothing if it is linear."""

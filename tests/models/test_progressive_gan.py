@@ -14,6 +14,9 @@ from keras_disentangle.datasets import image_batches
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.models import ProgressiveGAN, ProgressiveInfoGAN
 
+# A few steps each; the compiled ones of every model are those of the shared table.
+pytestmark = pytest.mark.compiled(False)
+
 IMAGES = np.random.default_rng(0).random((12, 16, 16, 1), dtype="float32")
 LAST = 2
 
@@ -53,6 +56,7 @@ def test_real_images_of_a_stage(stage, alpha):
     np.testing.assert_allclose(ops.convert_to_numpy(part["real"]), 2 * seen - 1, atol=1e-5)
 
 
+@pytest.mark.compiled(True)
 def test_images_given_in_every_stage():
     model = gan(0, ema_half_life=None)
     z = noise_table(3)[:5]
@@ -184,6 +188,7 @@ def test_a_file_keeps_the_stage(tmp_path):
     assert with_weights.get_config().keys() == model.get_config().keys()
 
 
+@pytest.mark.compiled(True)
 def test_weights_loaded_after_a_training_are_trained_in_their_stage(tmp_path):
     saved, model = gan(0), gan(1)
     saved.compile(**adams(saved))
@@ -193,6 +198,7 @@ def test_weights_loaded_after_a_training_are_trained_in_their_stage(tmp_path):
     assert fit(model, IMAGES, epochs=1, compile_with=False)["stage"] == [0]
 
 
+@pytest.mark.compiled(True)
 def test_the_stage_may_be_set_by_a_callback():
     class Grow(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
