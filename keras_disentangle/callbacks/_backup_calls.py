@@ -1,10 +1,12 @@
-"""The list through which Keras calls the callbacks of a training run."""
+"""The calls that Keras makes while it trains: of the callbacks, and of the train function."""
 
 import inspect
+import itertools
 
 import keras
 
 from keras_disentangle._keras_graph import wait_for_callbacks
+from keras_disentangle.callbacks._backup_state import jax_train_state
 
 
 class CallList:
@@ -40,3 +42,32 @@ class CallList:
         """Until the calls that Keras makes from other threads are over."""
         if self._list is not None:
             wait_for_callbacks(self._list)
+
+
+def skip_batches(model, state, steps, is_first, at_last):
+    """Makes the next call of the train function only draw its batches.
+
+    Args:
+        model: the model that trains.
+        state: header of the backup in whose epoch the batches lie.
+        steps: how many batches a call draws.
+        is_first: whether the call is the first of the epoch.
+        at_last: called, if it is not `None`, once the batches are drawn: these are the last.
+    """
+    train = model.train_function
+    # Where metrics are built by the first training step, it is taken, and later overwritten.
+    skips = not is_first or len(model.metrics_variables) >= len(state["metrics"])
+
+    def skip(*arguments):  # (iterator); on JAX (train_state, iterator); on torch ([batch])
+        model.train_function = train
+        if not skips:
+            return train(*arguments)
+        *train_state, batches = arguments
+        if not list(itertools.islice(batches, steps)):
+            raise StopIteration
+        if at_last is None:
+            return ({}, *train_state) if train_state else {}
+        at_last()
+        return (state["logs"], jax_train_state(model)) if train_state else state["logs"]
+
+    model.train_function = skip

@@ -51,7 +51,24 @@ def signatures(variables):
     ]
 
 
-def check_same(received, expected, file):
+def restore(model, state, arrays, file, metrics):
+    """Assigns the arrays of the backup `file` if all of them fit; those of metrics if asked to.
+
+    Raises:
+        ValueError: if a variable is not that of the backup.
+    """
+    variables, expected = state_variables(model), state["variables"]
+    if metrics:
+        variables += model.metrics_variables
+        expected = expected + state["metrics"]
+    _check_same(signatures(variables), expected, file)
+    for variable, array in zip(variables, arrays, strict=False):
+        variable.assign(array.copy())
+    # What a compiled step does may depend on a variable: a growing GAN's stage.
+    getattr(model, "restored", lambda: None)()
+
+
+def _check_same(received, expected, file):
     """Raises a ValueError that names the first variable which is not that of the backup `file`."""
     for i, (a, b) in enumerate(itertools.zip_longest(expected, received)):
         if _kind(a) != _kind(b):
@@ -68,7 +85,21 @@ def _kind(signature):
     return signature and re.sub(r"_\d+(?=[_ ])", "", signature.rpartition("/")[-1])
 
 
-def check_finite(values, what):
+def check_model(model, logs, variables, arrays, good):
+    """Raises a ValueError unless all of a state is finite; `good` says which backup is."""
+    try:
+        if hasattr(model, "check_finite"):
+            model.check_finite()
+        else:
+            _check_finite(logs.items(), "logs")
+        paths = (variable.path for variable in variables)
+        _check_finite(zip(paths, arrays, strict=False), "state")
+    except ValueError as error:
+        told = str(error).rstrip(".")
+        raise ValueError(f"{told}. This state was not saved; {good}") from error
+
+
+def _check_finite(values, what):
     """Raises a ValueError unless all of the pairs (name, number or array) are finite."""
     bad = [name for name, value in values if not _is_finite(value)]
     if bad:

@@ -1,6 +1,6 @@
 """Lets a training run that was killed go on as if it had never stopped."""
 
-import itertools
+import functools
 import random
 import warnings
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int, check_path
 from keras_disentangle._keras_graph import begin_at
-from keras_disentangle.callbacks._backup_calls import CallList
+from keras_disentangle.callbacks._backup_calls import CallList, skip_batches
 from keras_disentangle.callbacks._backup_data import check_epochs, check_rereadable
 from keras_disentangle.callbacks._backup_folder import BackupFolder
 from keras_disentangle.callbacks._backup_header import FORMAT, check_header, check_run
@@ -18,10 +18,9 @@ from keras_disentangle.callbacks._backup_settings import check_settings, setting
 from keras_disentangle.callbacks._backup_state import (
     as_array,
     as_tuple,
-    check_finite,
-    check_same,
+    check_model,
     counter,
-    jax_train_state,
+    restore,
     signatures,
     state_variables,
 )
@@ -69,6 +68,9 @@ class ExactBackup(keras.callbacks.Callback):
     their names), and of the data what it was made with and a look at its images; an error says what
     was changed. Paths and `verbose` may change, and `epochs`. The size of the batches into which
     a plain `keras.Model` cuts arrays shows only in their number.
+
+    A model that keeps, outside of its variables, what follows from them may have a method
+    `restored()`, which is called whenever the backup has written them.
 
     Not kept are the random generators that belong to Keras and the backends (of a layer that draws
     without a `SeedGenerator`). Where an optimizer has `use_ema`, the end of `fit` puts its averages
@@ -237,7 +239,10 @@ class ExactBackup(keras.callbacks.Callback):
         if self._backup is not None:
             state, _ = self._backup
             if batch < state["batch"]:
-                self._skip_next(batch, state)
+                # Assigned once the last are drawn: the data may turn out to be at its end.
+                is_last = batch + self._steps_per_call >= state["batch"]
+                at_last = functools.partial(self._restore, metrics=True) if is_last else None
+                skip_batches(self.model, state, self._steps_per_call, batch == 0, at_last)
                 return
             self._callbacks.unmute()
             for callback in self._memory.before:
@@ -272,6 +277,11 @@ class ExactBackup(keras.callbacks.Callback):
         self._backup = None
         self._folder.close()
 
+    @property
+    def _good(self):
+        file = self._folder.newest
+        return f"the newest backup is {file}" if file else "there is no backup"
+
     def _begin_epoch(self, epoch):
         self._epoch = epoch
         self._first_step = read(counter(self.model))
@@ -286,7 +296,7 @@ class ExactBackup(keras.callbacks.Callback):
         logs = self._logs
         if batch:
             logs = {k: as_array(v).tolist() for k, v in model.get_metrics_result().items()}
-        self._check_finite(model, logs, zip(variables, arrays, strict=False))
+        check_model(model, logs, variables, arrays, self._good)
         self._callbacks.wait()
         remembered = []
         state = {
@@ -314,25 +324,14 @@ class ExactBackup(keras.callbacks.Callback):
         try:
             self._folder.write(state, arrays + remembered)
         except OSError as error:
-            good = self._folder.newest
-            good = f"the newest backup is {good}" if good else "there is no backup"
             warnings.warn(
-                f"No backup could be written to {self.path}: {error}. Training goes on; {good}",
+                f"No backup could be written to {self.path}: {error}. Training goes on; "
+                f"{self._good}",
                 stacklevel=2,
             )
 
     def _restore(self, metrics):
-        """Assigns the backup if all of it fits."""
-        state, arrays = self._backup
-        variables, expected = state_variables(self.model), state["variables"]
-        if metrics:
-            variables += self.model.metrics_variables
-            expected = expected + state["metrics"]
-        check_same(signatures(variables), expected, self._folder.newest)
-        for variable, array in zip(variables, arrays, strict=False):
-            variable.assign(array.copy())
-        # What a compiled step does may depend on a variable: a growing GAN's stage.
-        getattr(self.model, "follow_stage", lambda: None)()
+        restore(self.model, *self._backup, self._folder.newest, metrics)
 
     def _remember(self, callbacks=None):
         """Gives the other callbacks, or some of them, their memory of the backup."""
@@ -341,40 +340,3 @@ class ExactBackup(keras.callbacks.Callback):
             callbacks = self._memory.before + self._memory.after
         arrays = arrays[len(state["variables"]) + len(state["metrics"]) :]
         self._memory.restore(callbacks, state["memory"], arrays, self._folder.newest)
-
-    def _skip_next(self, batch, state):
-        """Makes the next call of the train function only draw its batches."""
-        model = self.model
-        train = model.train_function
-        last = batch + self._steps_per_call >= state["batch"]
-        # Where metrics are built by the first training step, it is taken, and later overwritten.
-        skips = batch or len(model.metrics_variables) >= len(state["metrics"])
-
-        def skip(*arguments):  # (iterator); on JAX (train_state, iterator); on torch ([batch])
-            model.train_function = train
-            if not skips:
-                return train(*arguments)
-            *train_state, batches = arguments
-            if not list(itertools.islice(batches, self._steps_per_call)):
-                raise StopIteration
-            if last:
-                # Already here, in case that the data turns out to be at its end.
-                self._restore(metrics=True)
-                train_state = [jax_train_state(model)] if train_state else []
-            logs = state["logs"] if last else {}
-            return (logs, *train_state) if train_state else logs
-
-        model.train_function = skip
-
-    def _check_finite(self, model, logs, weights):
-        try:
-            if hasattr(model, "check_finite"):
-                model.check_finite()
-            else:
-                check_finite(logs.items(), "logs")
-            check_finite(((v.path, array) for v, array in weights), "state")
-        except ValueError as error:
-            good = self._folder.newest
-            good = f"the newest backup is {good}" if good else "there is no backup"
-            told = str(error).rstrip(".")
-            raise ValueError(f"{told}. This state was not saved; {good}") from error

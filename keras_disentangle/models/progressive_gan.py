@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
 from keras_disentangle.models._hessian_shorthand import as_penalties
@@ -125,6 +126,7 @@ class ProgressiveGAN(GAN):
         self.built = False
         self.drift_weight = check_weight("drift_weight", drift_weight)
         self.ema_half_life = ema_half_life
+        check_channels_last("`ProgressiveGAN`", generator, discriminator)
         self.num_stages = stages[0]
         self.images_per_step = None
         # What a step is compiled for; the variable is what is saved, and tells when it was loaded.
@@ -191,6 +193,10 @@ class ProgressiveGAN(GAN):
         self.predict_function = None
         if self.train_function is not None:
             self.make_train_function(force=True)
+
+    def restored(self):
+        """Called by `ExactBackup` when it has written the variables."""
+        self.follow_stage()
 
     # Training
 

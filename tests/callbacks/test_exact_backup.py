@@ -25,6 +25,7 @@ from tiny_training import adams
 
 from keras_disentangle.callbacks import ExactBackup, ProgressiveFadeIn, TensorBoardScalars
 from keras_disentangle.models import VAE, ProgressiveLadderVAE
+from keras_disentangle.schedules import read
 
 
 @pytest.mark.compiled(False)
@@ -268,3 +269,26 @@ def test_bad_frequencies(save_freq):
     message = '`save_freq` must be "epoch" or an integer >= 1. Received: save_freq='
     with pytest.raises(ValueError, match=message):
         ExactBackup("backups", save_freq)
+
+
+def test_a_model_is_told_of_what_was_restored(tmp_path):
+    class Told(VAE):
+        steps = ()
+
+        def restored(self):
+            self.steps += (read(self.step),)
+
+    def build():
+        model = Told(**flat_networks(3), seed=1)
+        model.compile(keras.optimizers.Adam(1e-2))
+        return model
+
+    def fit(model, callback):
+        model.fit(batches(), epochs=2, callbacks=[callback, Interrupt(1, 1)], verbose=0)
+
+    with pytest.raises(Interrupted):
+        fit(build(), ExactBackup(tmp_path, save_freq=1))
+    model = build()
+    with pytest.raises(Interrupted):
+        fit(model, ExactBackup(tmp_path, save_freq=1))
+    assert model.steps and set(model.steps) == {5}
