@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
+from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.visualization import (
     enlarge,
     latent_traversal,
@@ -193,6 +194,35 @@ def test_without_informative_codes_all_of_them_are_drawn(tmp_path):
     model.decode = lambda latents: ops.reshape(latents[:, :1] * np.nan, (-1, 1, 1, 1))
     picture = draw_codes(tmp_path, model, steps=3)
     assert picture.shape[0] == 10 * 65 + 1 + 8 + 65 + 1
+
+
+def test_a_model_that_has_a_space_and_reconstructs_is_drawn_as_one_of_rungs(tmp_path):
+    model = TinyVAE()
+    model.space = space_of_rungs("rung_sizes", (2, 1))
+    model.reconstruct = lambda x: model.decode(model.encode(x)[0])
+    callback = LatentTraversal(tmp_path, images=IMAGES, steps=5)
+    callback.set_model(model)
+    callback.on_train_begin()
+    drawn = callback._pictures()
+    assert sorted(drawn) == ["reconstructions", "rung_samples", "traversal"]
+    mean = ops.convert_to_numpy(model.encode(ops.convert_to_tensor(IMAGES))[0])
+    expected = latent_traversal(
+        lambda z: enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(z)))),
+        mean[0],
+        steps=5,
+        rungs=(2, 1),
+    )
+    assert drawn["traversal"].shape == expected.shape
+    assert np.abs(drawn["traversal"].astype(int) - expected).max() <= 1
+
+
+def test_normal_codes_go_as_far_as_the_span(tmp_path):
+    model = CodeModel()
+    model.space = LatentSpace([Normal(11)])
+    picture = draw_codes(tmp_path, model, span=3, steps=3)
+    first = picture[1:67, -3 * 67 :]
+    values = (first[3, 3::67][:3] / 255 - 0.5) * 10
+    np.testing.assert_allclose(values, [-3, 0, 3], atol=0.03)
 
 
 def test_drawing_codes_draws_no_random_numbers_of_the_run(tmp_path):
