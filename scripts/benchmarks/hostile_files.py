@@ -397,7 +397,8 @@ def honest_of_others(kind, path, rng):
     if kind in ("checkpoint.pt", "old.pt", "directions.pt", "checkpoint.safetensors"):
         return honest_checkpoint(kind, path)
     if kind == "results.json":
-        from keras_disentangle.applications.info_gan.compare import read_results
+        from keras_disentangle.applications._shared.training import read_run
+        from keras_disentangle.applications.info_gan.application import APPLICATION
 
         path = path.parent / "results.json"
         history = {"information_c1": [0.1, 0.2], "steps": [10, 20], "loss": [1.0, 0.5]}
@@ -409,7 +410,7 @@ def honest_of_others(kind, path, rng):
             from keras_disentangle._files import read_json
 
             try:
-                read_results(path.parent)
+                read_run(APPLICATION, path.parent)
             except ValueError as error:
                 if "results.json" not in str(error):
                     raise

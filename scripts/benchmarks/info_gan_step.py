@@ -100,7 +100,7 @@ def draw(settings):
 
     import numpy as np
 
-    from keras_disentangle.applications.info_gan.presets import PRESETS
+    from keras_disentangle.applications.info_gan.recipes import PRESETS
 
     shape = (PREPARED, settings.batch_size, *IMAGE_SHAPE)
     images = np.random.default_rng(SEED).integers(256, size=shape, dtype="uint8")
@@ -158,7 +158,7 @@ def compiled_model(kind):
     import keras
 
     from keras_disentangle import models
-    from keras_disentangle.applications.info_gan.presets import PRESETS
+    from keras_disentangle.applications.info_gan.recipes import PRESETS
 
     keras.utils.set_random_seed(SEED)
     preset = PRESETS["mnist"]

@@ -7,18 +7,13 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from tiny_networks import network
+from tiny_applications import directions
 
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import commands, release
-from keras_disentangle.applications.direction_discovery import (
-    direction_discovery,
-    measures,
-    networks,
-)
+from keras_disentangle.applications.direction_discovery import measures, networks
 from keras_disentangle.applications.direction_discovery.application import APPLICATION
 from keras_disentangle.applications.direction_discovery.recipes import RECIPES
-from keras_disentangle.latents import LatentSpace, Normal
 
 PICTURES = {"directions.png", "aligned.png", "not_aligned.png", "directions.gif"}
 SHORT = replace(RECIPES["clevr_1fov"], steps=4, steps_per_epoch=2, batch_size=2)
@@ -26,34 +21,17 @@ SCORES = dict.fromkeys(measures.NUMBERS, 0.5)
 
 
 @pytest.fixture(scope="module")
-def small_generator():
-    """A function that puts a generator of a few pixels in the place of those that ship."""
-    generator = network((12,), keras.layers.Dense(192, "tanh"), keras.layers.Reshape((8, 8, 3)))
-    generator.trainable = False
-    found = generator, LatentSpace([Normal(12)]), (8, 8, 3), (-1.0, 1.0)
-    return lambda patch: patch.setattr(direction_discovery, "_generator", lambda *_: found)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, small_generator):
+def run(tmp_path_factory):
     """The folder of a short training, and what it returned."""
     log_dir = tmp_path_factory.mktemp("runs") / "hessian"
     with pytest.MonkeyPatch.context() as patch:
-        small_generator(patch)
-        few_codes(patch)
-        return log_dir, *APPLICATION.train(SHORT, log_dir=log_dir, verbose=0)
-
-
-def few_codes(patch):
-    """Scores in place of those that are measured on many codes."""
-    patch.setattr(measures, "RANDOM_SEEDS", (1000,))
-    patch.setattr(measures, "scores", lambda model, directions, *_: dict(SCORES))
-    patch.setattr(measures, "position_explained", lambda model, directions: 0.25)
+        return log_dir, *APPLICATION.train(directions(patch, log_dir), log_dir=log_dir, verbose=0)
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    few_codes(monkeypatch)
+def small(monkeypatch, tmp_path):
+    """A generator of a few pixels, and scores in place of those measured on many codes."""
+    directions(monkeypatch, tmp_path)
 
 
 def test_a_training(run):
@@ -86,7 +64,7 @@ def test_only_the_noise_of_an_info_gan_is_moved():
 
 
 @pytest.mark.one_backend
-def test_the_baseline_trains(tmp_path, quick):
+def test_the_baseline_trains(tmp_path, small):
     model, results = APPLICATION.train(SHORT, "shift_prediction", tmp_path, verbose=0)
     assert isinstance(model, kd.models.ShiftPrediction)
     assert {"direction_loss", "step_loss", "direction_accuracy"} <= set(results["history"])
@@ -127,7 +105,7 @@ def test_the_column_of_what_is_red():
 
 
 @pytest.mark.one_backend
-def test_the_commands(run, tmp_path, capsys, quick, command):
+def test_the_commands(run, tmp_path, capsys, small, command):
     log_dir, *_ = run
     chosen = ["direction_discovery", "--weights", log_dir / "model.keras"]
     # The position, since the recipe is that of CLEVR-1FOV.
@@ -149,7 +127,7 @@ def test_the_commands(run, tmp_path, capsys, quick, command):
 
 
 @pytest.mark.one_backend
-def test_a_release(run, tmp_path, monkeypatch, quick):
+def test_a_release(run, tmp_path, monkeypatch, small):
     _, model, _ = run
     monkeypatch.setattr(release, "ROOT", tmp_path)
     commands.ship(APPLICATION, ["tiny", str(run[0] / "model.keras")])
@@ -165,9 +143,8 @@ def test_a_release(run, tmp_path, monkeypatch, quick):
         APPLICATION.ship("tiny", run[0] / "model.keras", replace(SHORT, path_size=2.0))
 
 
-def test_a_trained_model_takes_weights_from_a_file(run, monkeypatch, small_generator):
+def test_a_trained_model_takes_weights_from_a_file(run, small):
     log_dir, model, _ = run
-    small_generator(monkeypatch)
     loaded = kd.applications.DirectionDiscovery(log_dir / "model.keras", preset="clevr_1fov")
     np.testing.assert_array_equal(measures.matrix(loaded), measures.matrix(model))
 

@@ -1,15 +1,163 @@
-"""What all applications share, each with a recipe of a few pixels and steps."""
+"""What all applications share: a row of `tiny_applications` for each goes through every command."""
 
 import json
+from dataclasses import asdict
+from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
+from keras import ops
+from tiny_applications import TINY
 
-from keras_disentangle.applications._shared import registry
+import keras_disentangle as kd
+from keras_disentangle.applications._shared import registry, release, training
 
 APPLICATIONS = registry.names()
 COMMANDS = ["train", "evaluate", "compare", "traverse", "ship"]
 
 pytestmark = pytest.mark.one_backend
+
+
+@pytest.fixture(scope="module", params=TINY)
+def tiny(request, tmp_path_factory):
+    """An application whose recipe "tiny" was trained once."""
+    application, folder = registry.find(request.param), tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        recipe = TINY[request.param].recipe(patch, folder)
+        patch.setitem(application.recipes, "tiny", recipe)
+        model, results = application.train(recipe, log_dir=folder / "run", verbose=0)
+        flags = [x.format(data=getattr(recipe, "data", "")) for x in TINY[request.param].evaluation]
+        yield SimpleNamespace(
+            application=application,
+            name=request.param,
+            recipe=recipe,
+            folder=folder,
+            run=folder / "run",
+            path=folder / "run" / "model.keras",
+            model=model,
+            results=results,
+            flags=flags,
+        )
+
+
+def test_all_have_a_row():
+    assert set(TINY) == set(APPLICATIONS)
+
+
+def test_a_training_writes_it_all(tiny):
+    written = json.loads((tiny.run / "results.json").read_text())
+    assert written == json.loads(json.dumps(tiny.results))
+    assert written["application"] == tiny.name and written["model"] == tiny.application.variants[0]
+    assert written["settings"] == json.loads(json.dumps(asdict(tiny.recipe)))
+    assert written["steps"] == written["timed_steps"] > 0 and written["seed"] == 0
+    assert all(np.isfinite(values).all() for values in written["history"].values())
+    assert list((tiny.run / "pictures").iterdir()) and list((tiny.run / "train").glob("events*"))
+    assert not list(tiny.run.rglob("*.part*"))
+    loaded = tiny.application.load(tiny.path)
+    for a, b in zip(tiny.model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+    assert str(tiny.results["steps"]) in tiny.application.summary(tiny.results)
+
+
+def test_an_interrupted_training_resumes(tiny, monkeypatch, tmp_path):
+    def stop(self, epoch, logs=None):
+        if epoch:
+            raise KeyboardInterrupt
+
+    arguments = {"recipe": tiny.recipe, "log_dir": tmp_path / "run", "verbose": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Clock, "on_epoch_begin", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.application.train(**arguments)
+    with pytest.raises(ValueError, match="`log_dir` must not hold an unfinished training"):
+        tiny.application.train(**arguments, seed=1)
+    plan = training.plan(
+        tiny.application, tiny.recipe, tiny.application.variants[0], tmp_path / "run"
+    )
+    assert plan["resumes"]
+    model, results = tiny.application.train(**arguments)
+    assert results["history"] == tiny.results["history"]
+    assert results["timed_steps"] < results["steps"] == tiny.results["steps"]
+    for a, b in zip(model.get_weights(), tiny.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_dry_run_writes_nothing(tiny, command, capsys, tmp_path):
+    words = ["train", tiny.name, "--recipe", "tiny", "--log-dir", tmp_path / "run", "--dry-run"]
+    assert command(*words) == 0
+    printed = capsys.readouterr().out
+    assert f"{tiny.model.count_params():,}" in printed and str(tmp_path / "run") in printed
+    assert command(*words, "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["parameters"] == tiny.model.count_params()
+    assert plan["steps"] == tiny.results["steps"] and not plan["resumes"]
+    assert plan["class"] == type(tiny.model).__name__
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_evaluation_gives_the_scores_of_the_end(tiny, command, capsys, tmp_path):
+    words = ["evaluate", tiny.name, "--weights", tiny.path, *tiny.flags, "--out", tmp_path]
+    assert command(*words, "--json", tmp_path / "copy.json") == 0
+    assert "evaluation.json" in capsys.readouterr().out
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    assert found == json.loads((tmp_path / "copy.json").read_text())
+    assert found["model"]["sha256"] == release.checksum(tiny.path)
+    if "scores" in tiny.results:
+        assert found["scores"] == json.loads(json.dumps(tiny.results["scores"]))
+    assert command(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_a_traversal_draws_pictures(tiny, command, capsys, tmp_path):
+    assert command("traverse", tiny.name, "--weights", tiny.path, "--out", tmp_path, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(told["pictures"]) == sorted(path.name for path in tmp_path.iterdir())
+    assert told["pictures"]
+
+
+def test_a_run_is_compared(tiny, command, capsys, tmp_path):
+    assert command("compare", tiny.name, tiny.run, "--out", tmp_path) == 0
+    assert "run" in capsys.readouterr().out
+    assert json.loads((tmp_path / "scores.json").read_text())
+
+
+def test_a_release_is_what_was_trained(tiny, command, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    assert command("ship", tiny.name, "mine", tiny.path) == 0
+    assert kd.applications.available_weights() == {tiny.application.title: ["mine"]}
+    bundled = tiny.application.load("mine")
+    for a, b in zip(bundled.trainable_weights, tiny.model.trainable_weights, strict=True):
+        a, b = ops.convert_to_numpy(a), ops.convert_to_numpy(b)
+        np.testing.assert_allclose(a, b, rtol=2**-6, atol=1e-6)
+    assert tiny.application.known_recipe("mine") == tiny.recipe
+    capsys.readouterr()
+    assert command("list", "--json") == 0
+    entry = json.loads(capsys.readouterr().out)[tiny.name]["weights"]["mine"]
+    assert entry["scores"] and entry["recipe"] == json.loads(json.dumps(asdict(tiny.recipe)))
+    assert command("evaluate", tiny.name, "--weights", "mine", "--out", tmp_path / "out") == 0
+    with pytest.raises(ValueError, match=r"one of \['mine'\]. Received: weights='other'"):
+        tiny.application.factory(weights="other")
+
+
+def test_what_is_wrong_with_runs_and_models_is_named(tiny, command, tmp_path):
+    bad = tmp_path / "model.keras"
+    bad.write_bytes(b"no zip")
+    told = command("evaluate", tiny.name, "--weights", bad)
+    assert told.startswith("error: `weights` must be a whole .keras file") and str(bad) in told
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(bad)
+    assert "`weights` must be those of a" in command("traverse", tiny.name, "--weights", bad)
+    assert "`recipe` must be given" in command("ship", tiny.name, "mine", bad)
+    assert "`name` must be a bare word" in command("ship", tiny.name, "a/b", bad)
+    told = command("compare", tiny.name, tmp_path / "nothing")
+    assert "`runs` must be folders of finished" in told and "results.json" in told
+    assert "`runs` must have different names" in command("compare", tiny.name, tiny.run, tiny.run)
+    told = command("compare", tiny.name, tiny.run, "--recipe", "tiny")
+    assert "`runs` must be left out" in told
+    with pytest.raises(ValueError, match="`model` must be one of .* Received: model='cars'"):
+        tiny.application.train(tiny.recipe, "cars", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
@@ -30,7 +178,8 @@ def test_what_there_is_not_is_listed_on_one_line(command, capsys):
     assert "list, train, evaluate" in told("explore")
     assert "list, train, evaluate" in told()
     for word in COMMANDS:
-        assert ", ".join(APPLICATIONS[:2]) in told(word, "cars")
+        line = told(word, "cars")
+        assert all(name in line for name in APPLICATIONS)
     assert "biggan" in told("convert", "info_gan")
     assert command("train", "--help") == 0
     assert "info_gan" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.info_gan.networks import NETWORKS, mnist_networks
-from keras_disentangle.applications.info_gan.presets import PRESETS
+from keras_disentangle.applications.info_gan.recipes import PRESETS
 
 RELU, LEAKY = "relu", "leaky_relu"
 

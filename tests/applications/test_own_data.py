@@ -7,12 +7,25 @@ import pytest
 from PIL import Image
 
 from keras_disentangle.applications import _own_data
+from keras_disentangle.applications._shared import commands, training
 from keras_disentangle.applications.discriminative_vae import train as discriminative_vae
-from keras_disentangle.applications.info_gan import train as info_gan
+from keras_disentangle.applications.info_gan.application import APPLICATION as INFO_GAN
 from keras_disentangle.applications.progressive_gan import train as progressive_gan
 from keras_disentangle.applications.provlae import compare
 from keras_disentangle.applications.provlae import train as provlae
 
+
+class Command:
+    """`train` of an application."""
+
+    def __init__(self, application):
+        self.application = application
+
+    def main(self, arguments):
+        commands.train(self.application, arguments)
+
+
+info_gan = Command(INFO_GAN)
 FIXED = {
     "info_gan": (info_gan, "recipe", "svhn"),
     "progressive_gan": (progressive_gan, "preset", "paper"),
@@ -29,8 +42,9 @@ def no_training(monkeypatch):
     def train(recipe, *_, **__):
         raise Reached(recipe)
 
-    for module in (provlae, info_gan, progressive_gan, discriminative_vae):
+    for module in (provlae, progressive_gan, discriminative_vae):
         monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(training, "train", lambda _, recipe, *args: train(recipe))
 
 
 def photos(folder, sizes=((96, 80),) * 3, mode="RGB", suffix="jpg"):

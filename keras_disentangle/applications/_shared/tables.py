@@ -11,19 +11,19 @@ class Column:
 
     Args:
         title: what stands above it.
-        digits: number of decimals.
+        digits: number of decimals; `None` for what is no number with decimals.
         scale: what values are multiplied by.
         unit: what follows a value.
     """
 
     title: str
-    digits: int
+    digits: int | None = None
     scale: float = 1.0
     unit: str = ""
 
     def cell(self, value):
-        if value is None:
-            return "-"
+        if value is None or self.digits is None:
+            return "-" if value is None else str(value)
         values = value if isinstance(value, (list, tuple)) else [value]
         return " ".join(f"{self.scale * x:z.{self.digits}f}" for x in values) + self.unit
 

@@ -1,16 +1,11 @@
 """InfoGAN, ready-made."""
 
-from pathlib import Path
-
-from keras import ops
-
 from keras_disentangle import models
 from keras_disentangle._arguments import is_choice
-from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications._weights import load_weights, trained_settings
-from keras_disentangle.applications.info_gan.presets import PRESETS
+from keras_disentangle.applications._shared.release import Release
+from keras_disentangle.applications.info_gan.recipes import PRESETS
 
-FOLDER = Path(__file__).parent
+NAME = "info_gan"
 
 
 def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, seed=None):
@@ -19,7 +14,7 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
     Args:
         weights: `None` (random), a name from `available_weights()["InfoGAN"]`, which brings its
             preset along, or the path of a `.weights.h5` or `.keras` file.
-        preset: a name in `kd.applications.info_gan.presets.PRESETS`: `"mnist"` (the default),
+        preset: a name in `kd.applications.info_gan.recipes.PRESETS`: `"mnist"` (the default),
             `"svhn"`, `"celeb_a"`, `"faces_azimuth"`, `"faces_elevation"`, `"faces_lighting"`,
             `"chairs_rotation"` or `"chairs_width"`.
         information_weight: lambda, a number or a dict from code to number; by default that of the
@@ -44,28 +39,20 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
 
     Reference: Chen et al., 2016 (InfoGAN), appendix C.
     """
-    settings = trained_settings(FOLDER, weights, ("information_weight", "feedback"))
+    release = Release(NAME, weights, ("information_weight", "feedback"))
     if not is_choice(preset, (None, *PRESETS)):
         raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
-    if preset not in (None, settings.get("preset", preset)):
-        raise ValueError(
-            f"`preset` must be {settings['preset']!r} for the weights {weights!r}. "
-            f"Received: preset={preset!r}"
-        )
-    name = preset or settings.get("preset", "mnist")
+    release.check(preset=preset)
+    name = preset or release.settings.get("preset", "mnist")
     given = {"information_weight": information_weight, "feedback": feedback}
-    settings = {key: settings[key] for key in given if key in settings}
+    settings = {key: release.settings[key] for key in given if key in release.settings}
     settings.update((key, value) for key, value in given.items() if value is not None)
-    with no_random_values(weights is not None):
+    with release.building():
         arguments = {**PRESETS[name].model_arguments(), **settings}
-        model = models.InfoGAN(**arguments, seed=seed, name="info_gan")
-    if weights is not None:
-        noise = ops.convert_to_numpy(model.seed_generator.state)
-        load_weights(model, FOLDER, weights)
-        # The file also holds the state of a training; what was asked for goes before it.
-        if information_weight is not None:
-            for code, value in model.information_weight.items():
-                model.ramps[f"information_weight_{code}"].set(value, value, 0, 0)
-        if seed is not None:
-            model.seed_generator.state.assign(noise)
+        model = models.InfoGAN(**arguments, seed=seed, name=NAME)
+    ramps = {}
+    if information_weight is not None:
+        for code, value in model.information_weight.items():
+            ramps[model.ramps[f"information_weight_{code}"]] = value
+    release.load(model, seed=seed, seed_generator=model.seed_generator, ramps=ramps)
     return model

@@ -1,9 +1,17 @@
-"""The settings of the paper's experiments."""
+"""InfoGAN, or the GAN with a detached Q that the paper compares it with: settings and recipes.
+
+    keras-disentangle train info_gan --recipe mnist --data-dir DATA
+
+With `--precision mixed_bfloat16 --seed 1`, one CPU core and TensorFlow: 5,000 steps in about 17
+minutes; L_I 2.27 of 2.30 nats after 2,000 steps, at the end 4.57% of the test digits in a wrong
+category (10.2% with seed 0). The card has all the figures.
+"""
 
 from dataclasses import dataclass, replace
 
 import keras
 
+from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.info_gan.networks import NETWORKS
 from keras_disentangle.latents import Categorical, LatentSpace, Uniform
 from keras_disentangle.layers import QHead
@@ -34,7 +42,7 @@ class Preset:
 
     Example:
 
-    >>> from keras_disentangle.applications.info_gan.presets import PRESETS
+    >>> from keras_disentangle.applications.info_gan.recipes import PRESETS
     >>> preset = PRESETS["mnist"]
     >>> model = kd.models.InfoGAN(**preset.model_arguments())
     >>> model.compile(**preset.optimizers())
@@ -142,4 +150,39 @@ PRESETS = {
     # Table 7.
     "chairs_rotation": replace(_CHAIRS, continuous_weight=10.0, categorical_weight=1.0),
     "chairs_width": replace(_CHAIRS, continuous_weight=0.05, categorical_weight=2.0),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: a preset, its data, and how long.
+
+    The weight of the categorical codes goes from `first_weight` to `last_weight` within
+    `ramp_steps` training steps; without them it is the preset's.
+    """
+
+    preset: str = setting(help="networks, codes and optimizers: a name in PRESETS")
+    data: str | None = setting(help="a data set's name, or a folder, zip or .npz of images")
+    steps: int = setting(help="training steps")
+    steps_per_epoch: int = setting(100, help="training steps of an epoch")
+    first_weight: float | None = setting(
+        None, help="weight of the categorical codes' bound at the start"
+    )
+    last_weight: float | None = setting(
+        None, help="weight of the categorical codes' bound after the ramp"
+    )
+    ramp_steps: int = setting(0, help="training steps from the first weight to the last")
+    classes_every: int = setting(5, help="epochs after which the categories are scored as classes")
+    precision: str = setting("float32", help="float32 or mixed_bfloat16")
+
+
+RECIPES = {
+    # With the paper's weight of 1 the categories hold on to the first partition that comes along;
+    # with a small one they can still change to what the images fall into by themselves.
+    "mnist": Recipe("mnist", "mnist", 5000, first_weight=0.05, last_weight=0.1, ramp_steps=2000),
+    "svhn": Recipe("svhn", "svhn", 50_000),
+    "celeb_a": Recipe("celeb_a", "celeb_a", 50_000),
+    **{
+        name: Recipe(name, None, 30_000) for name in PRESETS if name.startswith(("faces", "chairs"))
+    },
 }

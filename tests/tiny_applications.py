@@ -1,0 +1,84 @@
+"""Recipes of a few pixels and steps: a row for each application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+from keras import layers
+from tiny_networks import network
+
+from keras_disentangle.applications.direction_discovery import direction_discovery, measures
+from keras_disentangle.applications.info_gan import networks as info_gan_networks
+from keras_disentangle.applications.info_gan import recipes as info_gan
+from keras_disentangle.latents import LatentSpace, Normal
+
+PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
+LABELS = np.arange(24) % 3
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """How an application is tested.
+
+    Attributes:
+        recipe: function (patch, folder) to the recipe: two epochs at least. What makes networks and
+            measures small is patched for as long as the tests run.
+        evaluation: flags that give the scores of the end of the training.
+    """
+
+    recipe: Callable
+    evaluation: tuple = ()
+
+
+def directions(patch, folder):
+    """Of a generator of a few pixels, with scores in place of those measured on many codes."""
+    generator = network((12,), layers.Dense(192, "tanh"), layers.Reshape((8, 8, 3)))
+    generator.trainable = False
+    found = generator, LatentSpace([Normal(12)]), (8, 8, 3), (-1.0, 1.0)
+    patch.setattr(direction_discovery, "_generator", lambda recipe: found)
+    patch.setattr(measures, "RANDOM_SEEDS", (1000,))
+    patch.setattr(measures, "scores", lambda *_: dict.fromkeys(measures.NUMBERS, 0.5))
+    patch.setattr(measures, "position_explained", lambda model, directions: 0.25)
+    known = direction_discovery.RECIPES["clevr_1fov"]
+    return replace(known, steps=4, steps_per_epoch=2, batch_size=2)
+
+
+def codes(patch, folder):
+    """On labelled images in a file."""
+
+    def networks(latent_dim):
+        image = keras.Input((8, 8, 1))
+        features = layers.Dense(6, "tanh")(layers.Flatten()(image))
+        return {
+            "generator": network(
+                (latent_dim,), layers.Dense(64, "sigmoid"), layers.Reshape((8, 8, 1))
+            ),
+            "discriminator": keras.Model(image, [layers.Dense(1)(features), features]),
+        }
+
+    patch.setitem(info_gan_networks.NETWORKS, "tiny", networks)
+    preset = info_gan.Preset("tiny", (8, 8, 1), 3, (3,), continuous=2, q_hidden=4, batch_size=8)
+    patch.setitem(info_gan.PRESETS, "tiny", preset)
+    return info_gan.Recipe(
+        "tiny",
+        labelled_images(folder),
+        steps=6,
+        steps_per_epoch=2,
+        first_weight=0.1,
+        last_weight=1.0,
+        ramp_steps=4,
+        classes_every=2,
+    )
+
+
+def labelled_images(folder):
+    path = folder / "images.npz"
+    np.savez(path, x_train=PIXELS, y_train=LABELS, x_test=PIXELS[::-1], y_test=LABELS[::-1])
+    return str(path)
+
+
+TINY = {
+    "direction_discovery": Tiny(directions),
+    "info_gan": Tiny(codes, ("--data", "{data}")),
+}
