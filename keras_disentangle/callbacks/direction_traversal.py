@@ -1,3 +1,5 @@
+"""Draws what directions in latent space do, while they are learned."""
+
 import functools
 
 import numpy as np

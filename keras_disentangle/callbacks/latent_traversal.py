@@ -1,3 +1,5 @@
+"""Draws what each latent does, while a model trains."""
+
 import numpy as np
 from keras import ops
 

@@ -1,3 +1,5 @@
+"""Writes the logs of training for TensorBoard, without TensorFlow."""
+
 import os
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Images in an array, one for each combination of factors."""
+
 import math
 
 from keras_disentangle.datasets._image_arrays import as_uint8_images

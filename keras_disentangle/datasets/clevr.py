@@ -1,3 +1,5 @@
+"""The CLEVR variants of the Hessian Penalty, rendered."""
+
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_int, check_number

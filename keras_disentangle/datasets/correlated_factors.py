@@ -1,3 +1,5 @@
+"""Factor data sets in which two factors are correlated."""
+
 import math
 import numbers
 

@@ -1,3 +1,5 @@
+"""Rendered dSprites, and the original."""
+
 import numpy as np
 
 from keras_disentangle._arguments import check_int

@@ -1,3 +1,5 @@
+"""dSprites with a nuisance that is no factor."""
+
 import math
 import pathlib
 

@@ -1,3 +1,5 @@
+"""The base of all data sets whose images are made from known factors."""
+
 import math
 
 import numpy as np

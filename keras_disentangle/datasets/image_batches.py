@@ -1,3 +1,5 @@
+"""Batches of images in an order that can be taken up again."""
+
 import random
 
 import keras

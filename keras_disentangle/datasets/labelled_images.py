@@ -1,3 +1,5 @@
+"""Images with factors that do not make up a full grid."""
+
 import numpy as np
 
 from keras_disentangle._files import open_npz

@@ -1,3 +1,5 @@
+"""Images from files, folders and TensorFlow Datasets."""
+
 import pathlib
 
 import numpy as np

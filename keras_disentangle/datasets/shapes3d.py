@@ -1,3 +1,5 @@
+"""Rendered 3D Shapes, and the original."""
+
 import colorsys
 import math
 

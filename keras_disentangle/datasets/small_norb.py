@@ -1,3 +1,5 @@
+"""SmallNORB, from its files."""
+
 import gzip
 import math
 import zlib

@@ -1,3 +1,5 @@
+"""Factor data sets of which some combinations are drawn less often, or never."""
+
 import numpy as np
 
 from keras_disentangle._arguments import check_int

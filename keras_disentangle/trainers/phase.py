@@ -1,3 +1,5 @@
+"""The phases of alternating training: which variables move, and by what loss."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
