@@ -30,8 +30,8 @@ def irs(codes, factors, *, quantile=0.99):
             disentanglement_lib's.
 
     Returns:
-        A float, at most 1; 0 when all dimensions, or all factors, are constant. Constant dimensions
-        do not count.
+        A float in `[-1, 1]`, below 0 only where few samples are far from all others; 0 when all
+        dimensions, or all factors, are constant. Constant dimensions do not count.
 
     Raises:
         ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
@@ -65,4 +65,4 @@ def irs(codes, factors, *, quantile=0.99):
     return float(np.average(1 - strayed.min(axis=1) / largest, weights=largest))
 
 
-declare(irs, scores=[Score("irs", one_to_one=1)], interval="resamples")
+declare(irs, scores=[Score("irs", bounds=(-1, 1), one_to_one=1)], interval="resamples")

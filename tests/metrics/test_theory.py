@@ -98,6 +98,14 @@ def test_a_rotation_hides_factors_from_all_but_explicitness():
     assert metrics.explicitness(*rotated) == pytest.approx(1)
 
 
+def test_irs_may_be_below_0():
+    # In each half most codes are at one end, so the few others are two deviations from its mean.
+    codes = np.repeat([-1.0, 1.0], 100)
+    codes[[0, 150]] *= -1
+    factors = np.repeat([[0], [1]], 100, axis=0)
+    assert -1 < metrics.irs(codes[:, None], factors, quantile=1.0) < -0.9
+
+
 def test_dimensions_that_are_one():
     codes = CASES["random"][0]
     for dependent in (codes[:, :1], codes.sum(axis=1, keepdims=True), 1e6 * codes[:, :1]):

@@ -1,0 +1,80 @@
+"""Writes the tables of docs/metrics.md anew, from what the metrics declare.
+
+python scripts/tables.py
+
+A table stands between `<!-- name -->` and `<!-- end of name -->`; all else is left as it is.
+"""
+
+import re
+from pathlib import Path
+
+from keras_disentangle.evaluation import metric_names
+from keras_disentangle.metrics import METRICS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+INTERVALS = {"resamples": "bootstrap", "votes": "Wilson", None: "–"}
+
+
+def table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def code(names):
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def metrics(names):
+    """A row for each metric: what it asks, what it is of, how it is estimated."""
+    rows = []
+    for metric in (METRICS[name] for name in names):
+        function = metric.function.__name__
+        own = code([metric.name])
+        label = own if function == metric.name else f"{own} (`kd.metrics.{function}`)"
+        learns = "yes" if metric.learns else "no"
+        summary = metric.summary.replace("|", "\\|")
+        rows.append([label, summary, code(metric.of), learns, INTERVALS[metric.interval]])
+    return table(["metric", "asks", "of", "learns", "intervals"], rows)
+
+
+def scores(names):
+    """A row for each score: its range, and what two codes score that everybody knows."""
+    rows = []
+    for score in (score for name in names for score in METRICS[name].scores):
+        values = [value(score.random), value(score.one_to_one)]
+        rows.append([code([score.name]), span(score.bounds), score.better or "–", *values])
+    return table(["score", "range", "better", "random code", "one-to-one code"], rows)
+
+
+def value(expected):
+    if expected is None:
+        return "–"
+    return expected.__doc__ if callable(expected) else f"{expected:g}"
+
+
+def span(bounds):
+    low, high = (f"{end:g}" for end in bounds)
+    if high == "inf":
+        return "any" if low == "-inf" else f"≥ {low}"
+    return f"{low} to {high}"
+
+
+def updated(text):
+    """The page with its tables made anew."""
+    evaluated = metric_names()
+    others = [name for name in METRICS if name not in evaluated]
+    for name, content in {
+        "metrics of evaluate": metrics(evaluated),
+        "scores of evaluate": scores(evaluated),
+        "other metrics": metrics(others),
+        "scores of other metrics": scores(others),
+    }.items():
+        parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", text, flags=re.S)
+        if len(parts) != 2:
+            raise ValueError(f"{PAGE} must have one table {name!r}. Received: {len(parts) - 1}")
+        text = f"{parts[0]}{content}\n{parts[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
