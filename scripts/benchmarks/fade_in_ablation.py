@@ -37,13 +37,13 @@ import argparse
 import itertools
 import json
 import math
-import os
 import time
 from pathlib import Path
 
 import keras
 
 import keras_disentangle as kd
+from keras_disentangle._files import write_whole
 
 IMAGE_SIZE = 32
 BATCH_SIZE = 100
@@ -333,10 +333,7 @@ def in_json(value):
 
 
 def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content) + "\n")
-    os.replace(part, path)
+    write_whole(path, (json.dumps(content) + "\n").encode())
 
 
 if __name__ == "__main__":

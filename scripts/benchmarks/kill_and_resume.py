@@ -198,6 +198,7 @@ def work(settings):
     import keras
     import numpy as np
 
+    from keras_disentangle._files import replacing
     from keras_disentangle.callbacks import ExactBackup, RampWeight
     from keras_disentangle.datasets import image_batches
 
@@ -244,9 +245,8 @@ def work(settings):
         numbers[f"ramp/{key}"] = keras.ops.convert_to_numpy(value(model.step))
     if settings.callbacks == "remembering":
         numbers |= files_of(model, folder)
-    part = folder / "result.part.npz"
-    np.savez(part, **{k.replace("/", "|"): v for k, v in numbers.items()})
-    os.replace(part, folder / "result.npz")
+    with replacing(folder / "result.npz", suffix=".npz") as part:
+        np.savez(part, **{k.replace("/", "|"): v for k, v in numbers.items()})
     say.write("finished\n")
 
 
