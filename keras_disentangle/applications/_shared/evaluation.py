@@ -14,7 +14,7 @@ import keras_disentangle as kd
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import checksum
 from keras_disentangle.datasets.named import RENDERED
-from keras_disentangle.evaluation import METRICS
+from keras_disentangle.evaluation import metric_names
 from keras_disentangle.visualization import (
     enlarge,
     information_flow,
@@ -30,7 +30,9 @@ ENOUGH = 100  # Fewer images tell little of which dimension knows what.
 class FactorEvaluation:
     """What is measured, and on how much."""
 
-    metrics: tuple[str, ...] | None = setting(None, help=f"all, or some of {', '.join(METRICS)}")
+    metrics: tuple[str, ...] | None = setting(
+        None, help=f"all, or some of {', '.join(metric_names())}"
+    )
     samples: int = setting(10_000, help="images that are encoded")
     votes: int = setting(1000, help="training votes of FactorVAE and beta-VAE")
     resamples: int = setting(0, help="of the 95%% intervals, less bias; 0 is none")
