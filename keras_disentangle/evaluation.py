@@ -120,11 +120,11 @@ def evaluate(
         found = metric(*arguments, **settings)
         scores |= found
         if num_resamples and metric.interval == "resamples":
-            settings |= {"num_resamples": num_resamples, "seed": seed}
-            ends = confidence_interval(metric, *arguments, **settings)
+            settings = {"seed": seed} | settings
+            ends = confidence_interval(metric, *arguments, num_resamples=num_resamples, **settings)
             intervals |= {name: list(pair) for name, pair in ends.items()}
         elif num_resamples and metric.interval == "votes":
-            num = settings.get("num_eval", metric.options["num_eval"])
+            num = settings["num_eval"]
             intervals |= {name: _wilson(share, num) for name, share in found.items()}
     if num_resamples:
         scores["intervals"] = intervals
@@ -262,9 +262,10 @@ def _check_metrics(metrics, dataset):
             )
         if metric.needs_grid:
             check_grid(dataset)
-    names = [metric.name for metric in found]
-    if len(set(names)) < len(names):
-        raise ValueError(f"`metrics` must each have a name of their own. Received: {names}")
+    taken = [name for m in found for name in {m.name, *(score.name for score in m.scores or ())}]
+    if len(set(taken)) < len(taken):
+        twice = sorted({name for name in taken if taken.count(name) > 1})
+        raise ValueError(f"`metrics` must each have names of their own. Received twice: {twice}")
     return found
 
 

@@ -137,7 +137,8 @@ def test_bad_scores(arguments, message):
 @pytest.mark.parametrize(
     "metrics, message",
     [
-        ([Metric(spread), Metric(latents, name="spread")], r"of their own.*'spread', 'spread'"),
+        ([Metric(spread), Metric(latents, name="spread")], r"of their own. .*twice: \['spread'\]"),
+        (["mig", Metric(spread, scores=[Score("mig", "whole")])], r"names of .*twice: \['mig'\]"),
         ([METRICS["activeness"]], r"`metrics` must be of some of .*activeness, of \('generator'"),
         (["activeness"], r"`metrics` must be \"all\" or names out of .*\['activeness'\]"),
         ([spread], "`metrics` must be .*Received: .*function spread"),
