@@ -290,7 +290,7 @@ def _add_results(parser, out):
 
 def _add_settings(parser, kind):
     if fields(kind):
-        add_flags(parser.add_argument_group("settings"), kind)
+        add_flags(parser.add_argument_group("settings"), kind, defaults=True)
 
 
 def _data_name(application, options, recipe, is_needed):

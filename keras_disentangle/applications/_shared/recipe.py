@@ -25,18 +25,22 @@ def setting(default=MISSING, *, help):
     return field(default=default, metadata={"help": help})
 
 
-def add_flags(parser, kind, *, several=False, leave_out=()):
+def add_flags(parser, kind, *, several=False, leave_out=(), defaults=False):
     """Gives a parser a flag for each field of the dataclass `kind`; `given` reads them.
 
     Args:
         several: whether a flag takes more than one value, for trainings that differ in it.
         leave_out: names of fields that have a flag already.
+        defaults: whether the help tells the defaults; those of recipes differ.
     """
     for known in fields(kind):
         if known.name in leave_out:
             continue
         of, is_tuple = _type(known.type)
-        options = {"help": known.metadata["help"], "default": argparse.SUPPRESS}
+        text = known.metadata["help"].replace("%", "%%")
+        if defaults and known.default not in (None, MISSING):
+            text += f" ({known.default})"
+        options = {"help": text, "default": argparse.SUPPRESS}
         if of is bool and not several:
             options["action"] = argparse.BooleanOptionalAction
         else:
