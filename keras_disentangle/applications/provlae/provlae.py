@@ -1,16 +1,11 @@
 """pro-VLAE, ready-made."""
 
-from pathlib import Path
-
-from keras import ops
-
 from keras_disentangle._arguments import check_int, is_choice
-from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
+from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
 from keras_disentangle.models import ProgressiveLadderVAE
 
-FOLDER = Path(__file__).parent
+NAME = "provlae"
 NETWORKS = {"small": ladder_networks, "celeba": celeba_networks}
 DEFAULTS = {
     "image_shape": (64, 64, 1),
@@ -70,15 +65,9 @@ def ProVLAE(
         "networks": networks,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    trained = trained_settings(FOLDER, weights, ("beta", "gamma"))
-    if weights is not None and not is_path(weights):
-        for name in ("image_shape", "rung_sizes", "networks"):
-            if name in given and _plain(given[name]) != _plain(trained[name]):
-                raise ValueError(
-                    f"`{name}` must be {trained[name]} for the weights {weights!r}. "
-                    f"Received: {name}={given[name]}"
-                )
-    settings = {**DEFAULTS, **trained, **given}
+    release = Release(NAME, weights, ("beta", "gamma"))
+    release.check(image_shape=image_shape, rung_sizes=rung_sizes, networks=networks)
+    settings = {**DEFAULTS, **release.settings, **given}
     if not is_choice(settings["networks"], NETWORKS):
         raise ValueError(
             f"`networks` must be one of {sorted(NETWORKS)}. "
@@ -86,22 +75,16 @@ def ProVLAE(
         )
     build = NETWORKS[settings["networks"]]
     sizes = [_as_tuple(name, settings[name]) for name in ("image_shape", "rung_sizes")]
-    with no_random_values(weights is not None):
+    with release.building():
         model = ProgressiveLadderVAE(
             **build(*sizes),
             beta=settings["beta"],
             gamma=settings["gamma"],
             seed=seed,
-            name="provlae",
+            name=NAME,
         )
-    if weights is not None:
-        noise = ops.convert_to_numpy(model.sampling.seed_generator.state)
-        load_weights(model, FOLDER, weights)
-        # The file also holds the state of a training; what was asked for goes before it.
-        if beta is not None:
-            model.ramps["beta"].set(beta, beta, 0, 0)
-        if seed is not None:
-            model.sampling.seed_generator.state.assign(noise)
+    generator = model.sampling.seed_generator
+    release.load(model, seed=seed, seed_generator=generator, ramps={model.ramps["beta"]: beta})
     return model
 
 
@@ -109,7 +92,3 @@ def _as_tuple(name, value):
     if not isinstance(value, (tuple, list)):
         raise ValueError(f"`{name}` must be a tuple of integers. Received: {name}={value!r}")
     return tuple(check_int(name, size) for size in value)
-
-
-def _plain(value):
-    return list(value) if isinstance(value, (tuple, list)) else value
