@@ -3,7 +3,14 @@
 import keras
 from keras import ops, saving
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._keras_graph import all_layers, node_of
+from keras_disentangle.layers import (
+    ConditionalBatchNormalization,
+    MinibatchStd,
+    PixelNormalization,
+    SelfAttention2D,
+)
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
 
 
@@ -27,6 +34,7 @@ def network_shapes(name, network, several=False):
             f"`{name}` must be a built Keras model: let it begin with a `keras.Input`. "
             f"Received: {network}"
         )
+    check_order(name, network)
     try:
         shapes = network.input_shape, network.output_shape
     except AttributeError:
@@ -44,6 +52,19 @@ def network_shapes(name, network, several=False):
         expected = "one output, or a list of them" if several else "one output"
         raise ValueError(f"`{name}` must have {expected}. Received: outputs of the shapes {made}")
     return given, made
+
+
+def check_order(name, network):
+    """Raises a ValueError if layers of this library that look at the last axis of images stand in
+    one network with layers that are for images with their channels first.
+
+    Args:
+        name: the argument's name.
+        network: a Keras model or layer.
+    """
+    for layer in all_layers(network):
+        if isinstance(layer, _OF_CHANNELS):
+            check_channels_last(f"`{type(layer).__name__}` in `{name}`", network)
 
 
 def _shapes_of_subclass(name, network):
@@ -67,6 +88,9 @@ def _without_batch(shapes):
     if isinstance(shapes, list) or (shapes and isinstance(shapes[0], (tuple, list))):
         return [_without_batch(shape) for shape in shapes]
     return tuple(shapes[1:])
+
+
+_OF_CHANNELS = (ConditionalBatchNormalization, MinibatchStd, PixelNormalization, SelfAttention2D)
 
 
 def check_shape(what, expected, received):

@@ -9,7 +9,7 @@ from keras_disentangle.latents import as_space, orthogonalize
 from keras_disentangle.layers import LatentDirections
 from keras_disentangle.models._image_data import check_devices
 from keras_disentangle.models._image_range import check_range, from_range
-from keras_disentangle.models._networks import serialize
+from keras_disentangle.models._networks import check_order, serialize
 from keras_disentangle.trainers import PhasedModel
 from keras_disentangle.trainers.inference import inference
 
@@ -54,6 +54,7 @@ class FrozenGeneratorModel(PhasedModel):
                 "it is to be trained elsewhere. Received: a generator with "
                 f"{len(generator.trainable_variables)} trainable variables"
             )
+        check_order("generator", generator)
         latent_dim, self._index, self._label_size = _inputs(generator, argument)
         if space is None and latent_dim is None:
             raise ValueError(

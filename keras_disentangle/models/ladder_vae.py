@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.models._networks import (
     check_apart,
     check_shape,
@@ -81,6 +82,8 @@ class LadderVAE(VariationalModel):
         self.decoder_blocks = list(decoder_blocks)
         self._check_logits("decoder_blocks[0]", self.decoder_blocks[0])
         check_apart(**networks)
+        blocks = [block for listed in networks.values() for block in listed]
+        check_channels_last("`LadderVAE`", *blocks)
         self.built = True
 
     @property

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_weight
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._keras_graph import set_direction
 from keras_disentangle.models._networks import network_shapes, serialize
 from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
@@ -88,6 +89,7 @@ class ShiftPrediction(FrozenGeneratorModel):
             )
         self.step_weight = check_weight("step_weight", step_weight)
         self._check(reconstructor)
+        check_channels_last("`ShiftPrediction`", generator, reconstructor)
         self.reconstructor = reconstructor
         self.add_terms("direction_loss", "step_loss")
         self.trackers["direction_accuracy"] = keras.metrics.Mean("direction_accuracy")

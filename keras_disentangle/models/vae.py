@@ -4,6 +4,7 @@ import warnings
 
 import keras
 
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.models._image_range import range_of_samples
 from keras_disentangle.models._networks import (
     check_apart,
@@ -75,6 +76,8 @@ class VAE(VariationalModel):
                     stacklevel=2,
                 )
         check_apart(encoder=encoder, decoder=decoder)
+        if self.pixel_scale == "channel":
+            check_channels_last('`pixel_scale="channel"`', encoder, decoder)
         self.built = True
 
     def infer(self, x, training=False):

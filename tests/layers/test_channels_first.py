@@ -63,6 +63,68 @@ def test_a_network_with_channels_first_is_refused(name):
         make(network("channels_first"))
 
 
+def of_images(last, data_format="channels_first"):
+    """6 × 6 pixels of 6 channels to as many, by a convolution that takes these first or last."""
+    conv = layers.Conv2D(6, 1, data_format=data_format, name="conv")
+    return keras.Sequential([keras.Input((6, 6, 6)), conv, *last])
+
+
+def scaled_vae(data_format):
+    """Whose decoder does as `of_images`, and learns a scale of each channel."""
+    end = of_images([], data_format)
+    decoder = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(216), layers.Reshape((6, 6, 6)), *end.layers]
+    )
+    encoder = keras.Sequential([keras.Input((6, 6, 6)), layers.Flatten(), layers.Dense(4)])
+    return models.VAE(encoder, decoder, observation="gaussian", pixel_scale="channel")
+
+
+def ladder(data_format):
+    """Of one rung."""
+    vectors = [layers.Flatten(), layers.Dense(4)]
+    maps = [keras.Input((2,)), layers.Dense(216), layers.Reshape((6, 6, 6))]
+    return models.LadderVAE(
+        [of_images([], data_format)],
+        [keras.Sequential([keras.Input((6, 6, 6)), *vectors])],
+        [keras.Sequential(maps)],
+        [of_images([], data_format)],
+    )
+
+
+def gan(data_format):
+    generator = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(216), layers.Reshape((6, 6, 6)), PixelNormalization()]
+    )
+    end = [MinibatchStd(), layers.Flatten(), layers.Dense(1)]
+    return models.GAN(generator, of_images(end, data_format), image_range=None)
+
+
+def shift_prediction(data_format):
+    generator = keras.Sequential([keras.Input((2,)), layers.Dense(108), layers.Reshape((6, 6, 3))])
+    generator.trainable = False
+    pair = of_images([layers.Flatten()], data_format)
+    outputs = [layers.Dense(n)(pair.outputs[0]) for n in (2, 1)]
+    return models.ShiftPrediction(generator, keras.Model(pair.inputs[0], outputs))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="no such convolutions on TensorFlow's CPU"
+)
+@pytest.mark.parametrize(
+    "make, what",
+    [
+        (scaled_vae, '`pixel_scale="channel"`'),
+        (ladder, "`LadderVAE`"),
+        (gan, "`MinibatchStd` in `discriminator`"),
+        (shift_prediction, "`ShiftPrediction`"),
+    ],
+)
+def test_a_model_with_a_layer_of_channels_first_is_refused(make, what):
+    with pytest.raises(ValueError, match=f"for {what}.* the layer 'conv' with data_format="):
+        make("channels_first")
+    make("channels_last")
+
+
 @pytest.mark.skipif(
     keras.backend.backend() == "tensorflow", reason="no such convolutions on TensorFlow's CPU"
 )
