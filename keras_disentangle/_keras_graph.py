@@ -2,6 +2,7 @@
 changes it."""
 
 import contextlib
+import threading
 
 import keras
 from keras.src.backend.common.global_state import get_global_attribute
@@ -44,26 +45,56 @@ def clear_losses(model):
     model._clear_losses()
 
 
+def changed_by_calls(network):
+    """The variables that calls may change: statistics, seeds and the like, but no weights, which
+    are moved by training alone, or frozen."""
+    weights = {id(v) for layer in all_layers(network) for v in layer._trainable_variables}
+    return [v for v in network.variables if not v.trainable and id(v) not in weights]
+
+
+# What is in float32 for the time being: how often that was asked for, the owner, the value before.
+_lock, _wide = threading.Lock(), {}
+
+
 @contextlib.contextmanager
 def in_float32(layers):
-    """While it lasts, those among `layers` that compute in half precision use float32."""
-    half = ("bfloat16", "float16")
-    changes = []
-    for layer in layers:
-        if layer.compute_dtype in half and layer.dtype_policy.quantization_mode is None:
-            changes.append((layer, "_dtype_policy", _Float32(layer.variable_dtype)))
-        # What models that are parts of others cast their inputs to.
-        is_model = isinstance(layer, keras.Model)
-        inputs = [layer, *((is_model and getattr(layer, "inputs", None)) or ())]
-        changes += [(x, "_dtype", "float32") for x in inputs if getattr(x, "_dtype", None) in half]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    for change in changes:
-        setattr(*change)
+    """While it lasts, those among `layers` that compute in half precision use float32.
+
+    Replicas compute in threads, which may enter and leave in any order: the last one out puts
+    things back.
+    """
+    with _lock:
+        parts = list(_in_half_precision(layers))
+        for owner, name, value in parts:
+            count, _, before = _wide.get((id(owner), name), (0, owner, getattr(owner, name)))
+            _wide[id(owner), name] = count + 1, owner, before
+            if not count:
+                setattr(owner, name, value)
     try:
         yield
     finally:
-        for change in before:
-            setattr(*change)
+        with _lock:
+            for owner, name, _ in parts:
+                count, _, before = _wide.pop((id(owner), name))
+                if count > 1:
+                    _wide[id(owner), name] = count - 1, owner, before
+                else:
+                    setattr(owner, name, before)
+
+
+def _in_half_precision(layers):
+    """What is to be in float32, also if it is already, as (owner, attribute, value)."""
+    half = ("bfloat16", "float16")
+    for layer in layers:
+        is_wide = (id(layer), "_dtype_policy") in _wide
+        is_half = layer.compute_dtype in half and layer.dtype_policy.quantization_mode is None
+        if is_wide or is_half:
+            yield layer, "_dtype_policy", _Float32(layer.variable_dtype)
+        # What models that are parts of others cast their inputs to.
+        is_model = isinstance(layer, keras.Model)
+        for x in (layer, *((is_model and getattr(layer, "inputs", None)) or ())):
+            if (id(x), "_dtype") in _wide or getattr(x, "_dtype", None) in half:
+                yield x, "_dtype", "float32"
 
 
 class _Float32(keras.DTypePolicy):

@@ -5,13 +5,11 @@ any more, as on a full disk, says so once and lets training go on.
 """
 
 import contextlib
-import random
 import warnings
 
 import keras
-import numpy as np
 
-from keras_disentangle._tensors import to_numpy
+from keras_disentangle._unmoved import unmoved
 
 
 class WatchingCallback(keras.callbacks.Callback):
@@ -68,19 +66,3 @@ class WatchingCallback(keras.callbacks.Callback):
                     f"{type(error).__name__}: {error}",
                     stacklevel=3,
                 )
-
-
-@contextlib.contextmanager
-def unmoved(model):
-    """Leaves a model's statistics and seeds, and the random numbers of Python and NumPy, as is."""
-    states = [v for v in getattr(model, "variables", ()) if not v.trainable]
-    before = [to_numpy("variable", state).copy() for state in states]
-    python, legacy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy)
-        for state, value in zip(states, before, strict=True):
-            if not np.array_equal(to_numpy("variable", state), value, equal_nan=True):
-                state.assign(value)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle._unmoved import unmoved
 from keras_disentangle.models._networks import output_activation
 
 RANGES = {
@@ -74,8 +75,9 @@ def _inferred(generator, code_dim):
 def range_of_samples(generator, code_dim):
     """[0, 1] or [-1, 1] if images of large codes come to both ends of it, and not beyond."""
     codes = np.random.default_rng(0).normal(size=(32, code_dim)) * 1e3
-    images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)
-    images = to_numpy("generator(z)", keras.ops.stop_gradient(images))
+    with unmoved(generator):
+        images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)
+        images = to_numpy("generator(z)", keras.ops.stop_gradient(images))
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         inside = low - 1e-6 <= images.min() and images.max() <= high + 1e-6
         if inside and images.min() < low + 0.01 and images.max() > high - 0.01:

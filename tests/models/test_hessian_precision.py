@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from tiny_networks import flat_networks, progressive_networks
 
+from keras_disentangle._keras_graph import all_layers, in_float32
 from keras_disentangle.models import GAN, VAE, ProgressiveGAN
 
 RNG = np.random.default_rng(0)
@@ -49,6 +50,19 @@ def test_the_penalty_is_that_of_float32(name):
     found, _ = penalty(name, "mixed_bfloat16", weights)
     assert expected > 1e-6
     np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
+def test_replicas_may_leave_float32_in_any_order():
+    """They compute in threads, of which one may begin while another is amid its own."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, dtype="mixed_bfloat16")])
+    dense, all_of_it = model.layers[0], all_layers(model)
+    first, second = (in_float32(all_of_it) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert dense.compute_dtype == "float32"
+    second.__exit__(None, None, None)
+    assert dense.compute_dtype == "bfloat16" and dense.dtype_policy.name == "mixed_bfloat16"
 
 
 def test_growing_under_the_policy_float64():

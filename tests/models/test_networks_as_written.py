@@ -7,6 +7,7 @@ from keras import layers, ops
 from tiny_networks import IMAGE_SHAPE, IMAGES, dense, flat_networks, player_networks
 from tiny_training import fit, numbers
 
+from keras_disentangle._keras_graph import changed_by_calls
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections, QHead
 from keras_disentangle.models import (
@@ -265,6 +266,38 @@ def test_a_bounded_decoder_that_only_images_tell():
     decoder = keras.Sequential([keras.Input((2,)), *hidden(ops.sigmoid)])
     with pytest.warns(UserWarning, match="`decoder` must give logits .* bounded, by \\(0.0, 1.0"):
         VAE(flat_networks(2)["encoder"], decoder)
+
+
+class Noise(layers.Layer):
+    """Draws at inference too, and counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator(0)
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return x + 1e-3 * keras.random.normal(ops.shape(x), seed=self.seeds)
+
+
+def test_the_look_at_images_moves_nothing():
+    dense_layer, *end = hidden(ops.tanh)
+    generator = keras.Sequential([keras.Input((2,)), dense_layer, noise := Noise(), *end])
+    state, calls = (ops.convert_to_numpy(v).copy() for v in (noise.seeds.state, noise.calls))
+    with pytest.warns(UserWarning, match="inferred from images"):
+        GAN(generator, player_networks(2)["discriminator"])
+    np.testing.assert_array_equal(noise.seeds.state, state)
+    np.testing.assert_array_equal(noise.calls, calls)
+
+
+def test_a_trial_copies_what_calls_may_change():
+    model = GAN(**player_networks(3, batch_normalization=True), ema_decay=0.9)
+    model.discriminator.trainable = False
+    names = {variable.path for variable in changed_by_calls(model)}
+    assert sum("moving_" in name for name in names) == 6  # also of the running mean
+    assert any("seed_generator" in name for name in names) and model.step.path in names
+    assert not any(name.endswith(("kernel", "bias", "gamma", "beta")) for name in names)
 
 
 def test_the_range_of_a_frozen_generator_that_only_images_tell():
