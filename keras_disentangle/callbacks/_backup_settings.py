@@ -14,7 +14,9 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle.callbacks._backup_memory import only_looks_on
+from keras_disentangle.schedules import read
 from keras_disentangle.trainers.array_batches import ArrayBatches
+from keras_disentangle.trainers.stepped_model import SteppedModel
 
 # What Keras numbers or adds by itself, and what is of no effect.
 _SKIPPED = {
@@ -32,12 +34,18 @@ def settings(model, data, callbacks):
     """A dict from names to texts of what decides how a training run goes.
 
     Configurations of the model, of what it was compiled with, and of the callbacks that do not only
-    look on; of the data, the numbers it was made with, its size and a look at its images.
+    look on; its ramps as they stand; of the data, the numbers it was made with, its size and a look
+    at its images.
     """
     found = {}
     _flatten("model", _canonical(_config(model.get_config)), found)
     _flatten("compile", _canonical(_config(model.get_compile_config)), found)
     _flatten("data", _data(data), found)
+    if isinstance(model, SteppedModel):
+        for name, ramp in model.ramps.items():
+            start, target, first_step, num_steps = map(read, ramp.variables)
+            way = f"{start:g} to {target:g} in {num_steps} steps from step {first_step}"
+            found[f"ramps[{name!r}]"] = way
     others = [callback for callback in callbacks if not only_looks_on(callback)]
     found["callbacks"] = ", ".join(type(callback).__qualname__ for callback in others)
     for i, callback in enumerate(others):
@@ -49,7 +57,8 @@ def check_settings(received, expected, file, moved):
     """Raises a ValueError that names what is not as in the backup `file`.
 
     Args:
-        moved: whether learning rates may have been changed since the model was compiled.
+        moved: whether learning rates and ramps may have been changed by training since the model
+            was compiled.
     """
     if received.get("callbacks") != expected.get("callbacks"):
         # Their settings are numbered by their places.
@@ -58,6 +67,9 @@ def check_settings(received, expected, file, moved):
         names = [n for n in {**expected, **received} if expected.get(n) != received.get(n)]
     if moved:
         names = [name for name in names if not name.endswith("learning_rate")]
+    # Where a model is another one, its ramps are too.
+    if moved or any(not name.startswith("ramps[") for name in names):
+        names = [name for name in names if not name.startswith("ramps[")]
     if not names:
         return
     changes = [

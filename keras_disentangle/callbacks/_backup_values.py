@@ -181,7 +181,8 @@ def fingerprint(content, arrays):
 def _add(arrays, array):
     if array.dtype.hasobject:
         raise NotKept("an array of Python objects")
-    arrays.append(np.array(array))
+    # No copy: a backup is written before training goes on.
+    arrays.append(np.asarray(array))
     return len(arrays) - 1
 
 
@@ -234,7 +235,7 @@ def _set_generator_state(generator, state):
 
 
 def _is_data(value):
-    """Whether it is a data set, of this library, TensorFlow or PyTorch."""
+    """Whether it is a data set, of this library, Grain, TensorFlow or PyTorch."""
     modules = {base.__module__ for base in type(value).__mro__}
-    roots = ("keras_disentangle.datasets", "tensorflow.python.data", "torch.utils.data")
+    roots = ("grain.", "keras_disentangle.datasets", "tensorflow.python.data", "torch.utils.data")
     return any(module.startswith(roots) for module in modules)

@@ -10,7 +10,7 @@ from keras_disentangle.callbacks import (
     LatentTraversal,
     TensorBoardScalars,
 )
-from keras_disentangle.callbacks._backup_values import Encoder, NotKept
+from keras_disentangle.callbacks._backup_values import NOTHING, Encoder, NotKept
 
 IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
 # The best is that of epoch 1; after it, one at a time is better than the one before.
@@ -253,6 +253,12 @@ def test_a_run_that_was_killed_while_the_last_pictures_were_drawn(tmp_path, monk
     assert "traversal.gif" in files(tmp_path / "log" / "pictures")
 
 
+def test_data_of_grain_have_no_memory():
+    grain = pytest.importorskip("grain")
+    for data in (grain.MapDataset.range(4), grain.MapDataset.range(4).batch(2).to_iter_dataset()):
+        assert Encoder().encode(data) == ({NOTHING: None}, [])
+
+
 def test_values():
     rng, legacy, plain = np.random.default_rng(3), np.random.RandomState(3), random.Random(3)
     shared = [1, (2.5, None, "three")]
@@ -273,6 +279,7 @@ def test_values():
     }
     encoder = Encoder()
     content, arrays = encoder.encode(values)
+    arrays = [array.copy() for array in arrays]  # as when they are written
     expected = rng.random(), legacy.random_sample(), plain.random()
     shared.append(4)
     values["array"] *= 2

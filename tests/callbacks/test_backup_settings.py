@@ -143,6 +143,11 @@ def stopping(**settings):
     return [keras.callbacks.EarlyStopping(monitor="loss", **settings)]
 
 
+def ramped(model, *numbers):
+    model.ramps["beta"].set(*numbers)
+    return model
+
+
 @pytest.mark.parametrize(
     "before, after, message",
     [
@@ -161,6 +166,11 @@ def stopping(**settings):
             {"model": ours()},
             {"model": ours(beta=2.0)},
             r"^model.beta = 2.0 \(in the backup: 1.0\)$",
+        ),
+        (
+            {"model": ramped(ours(), 1.0, 4.0, 0, 9)},
+            {"model": ramped(ours(), 1.0, 5.0, 0, 9)},
+            r"^ramps\['beta'\] = 1 to 5 in 9 steps from step 0 \(in the backup: 1 to 4 in .*\)$",
         ),
         (
             {"data": image_batches(IMAGES, 4, seed=0)},
@@ -206,6 +216,7 @@ def test_what_was_changed_is_told(before, after, message):
         # Names are counted on, and a model that has been trained has other learning rates.
         ({"model": model_of()}, {"model": model_of()}),
         ({"model": ours()}, {"model": ours()}),
+        ({"model": ramped(ours(), 0, 4, 2, 9)}, {"model": ramped(ours(), 0.0, 4.0, 2, 9)}),
         ({"data": image_batches(IMAGES, 4, seed=0)}, {"data": image_batches(IMAGES, 4, seed=0)}),
         ({"callbacks": [Comment("one")]}, {"callbacks": [keras.callbacks.TerminateOnNaN()]}),
         (
