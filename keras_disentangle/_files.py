@@ -8,7 +8,6 @@ before memory is taken. All that is wrong with a file becomes a `ValueError` tha
 import collections.abc
 import contextlib
 import hashlib
-import io
 import json
 import math
 import os
@@ -20,8 +19,8 @@ import numpy as np
 from keras_disentangle._arguments import check_path
 
 # Deflate, the densest compression of what is read here, never does better.
-_MOST_COMPRESSED = 1032
-_SLACK = 2**16  # bytes, for what is too small to matter
+MOST_COMPRESSED = 1032
+SLACK = 2**16  # bytes, for what is too small to matter
 
 
 @contextlib.contextmanager
@@ -92,7 +91,7 @@ def read_json(path, *keys):
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} must be readable JSON: {_short(error)}") from error
+        raise ValueError(f"{path} must be readable JSON: {short(error)}") from error
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing or not isinstance(content, dict):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
@@ -137,7 +136,7 @@ def open_zip(path, kind="zip"):
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # zipfile raises many kinds for a damaged file.
-        raise ValueError(f"{path} is not a readable {kind} file: {_short(error)}") from error
+        raise ValueError(f"{path} is not a readable {kind} file: {short(error)}") from error
     with archive:
         members = archive.infolist()
         if sum(member.compress_size for member in members) > os.path.getsize(path):
@@ -149,12 +148,12 @@ def open_zip(path, kind="zip"):
                 archive.open(member).close()
             except Exception as error:  # zipfile raises many kinds for a damaged file.
                 raise ValueError(
-                    f"{path}: {member.filename!r} is damaged: {_short(error)}"
+                    f"{path}: {member.filename!r} is damaged: {short(error)}"
                 ) from error
         try:
             yield archive
         except _ZIP_ERRORS as error:
-            raise ValueError(f"{path} is damaged: {_short(error)}") from error
+            raise ValueError(f"{path} is damaged: {short(error)}") from error
 
 
 def _check_member(path, member):
@@ -166,7 +165,7 @@ def _check_member(path, member):
             f"{path}: {member.filename!r} must be stored or deflated. "
             f"Received: compression {member.compress_type}"
         )
-    if member.file_size > _MOST_COMPRESSED * member.compress_size + _SLACK:
+    if member.file_size > MOST_COMPRESSED * member.compress_size + SLACK:
         raise ValueError(
             f"{path}: {member.filename!r} declares {member.file_size:,} bytes, more than the "
             f"{member.compress_size:,} that are there can hold"
@@ -184,7 +183,7 @@ def read_member(path, archive, member):
         with archive.open(member) as file:
             content = file.read()
     except Exception as error:  # zipfile and zlib raise many kinds for a damaged file.
-        raise ValueError(f"{path}: {name} is not readable: {_short(error)}") from error
+        raise ValueError(f"{path}: {name} is not readable: {short(error)}") from error
     return content
 
 
@@ -226,7 +225,7 @@ class _Arrays(collections.abc.Mapping):
                 file.read(1)  # Only at the end is the checksum verified.
             return array
         except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
-            raise ValueError(f"{self._path}: {name} is damaged: {_short(error)}") from error
+            raise ValueError(f"{self._path}: {name} is damaged: {short(error)}") from error
 
 
 def _npy_header(file):
@@ -244,149 +243,7 @@ def _npy_header(file):
     return shape, dtype, file.tell()
 
 
-@contextlib.contextmanager
-def open_hdf5(file, name=None, sliced=()):
-    """An HDF5 file, as an `h5py.File`, all of whose numbers lie in the file itself.
-
-    Args:
-        file: a path, or a stream of bytes.
-        name: what errors call it; by default the path.
-        sliced: names of data sets that are not read at once, so that their shape takes no memory.
-
-    Raises:
-        ValueError: if it is damaged; has links that lead elsewhere, external storage, virtual
-            data sets or data of variable length; or declares more than its bytes can hold. What
-            goes wrong while it is open names the file too.
-    """
-    import h5py
-
-    name = file if name is None else name
-    try:
-        content = h5py.File(file, "r")
-    except Exception as error:  # h5py raises many kinds for a damaged file.
-        raise ValueError(f"{name} is not a readable HDF5 file: {_short(error)}") from error
-    with content:
-        is_stream = isinstance(file, io.BytesIO)
-        size = file.getbuffer().nbytes if is_stream else os.path.getsize(file)
-        try:
-            _check_hdf5(content, size, sliced)
-            yield content
-        except ValueError as error:
-            if str(name) in str(error):
-                raise
-            raise ValueError(f"{name}: {_short(error)}") from error
-        except (OSError, RuntimeError, LookupError, TypeError, MemoryError) as error:
-            raise ValueError(f"{name} is damaged: {_short(error)}") from error
-
-
-def _check_hdf5(content, size, sliced):
-    import h5py
-
-    def elsewhere(path, info):  # An error must not pass through HDF5.
-        return None if info.type == h5py.h5l.TYPE_HARD else path.decode(errors="replace")
-
-    if (found := content.id.links.visit(elsewhere, info=True)) is not None:
-        raise ValueError(f"{found} is a link to elsewhere")
-    left = [size]  # The bytes of the file that no data set has claimed.
-
-    def check_item(path, item):
-        if not isinstance(item, h5py.Dataset):
-            return
-        if item.external or item.is_virtual:
-            raise ValueError(f"{path} keeps its numbers in another file")
-        if item.dtype.hasobject:
-            raise ValueError(f"{path} must be numbers or text of fixed length")
-        stored = item.id.get_storage_size()
-        left[0] -= stored
-        asked = 0 if path in sliced else item.dtype.itemsize * math.prod(item.shape or ())
-        chunk = item.dtype.itemsize * math.prod(item.chunks or ())
-        if left[0] < 0 or max(asked, chunk) > _MOST_COMPRESSED * stored + _SLACK:
-            raise ValueError(
-                f"{path} declares shape={item.shape}, chunks={item.chunks}, more than the "
-                f"{stored:,} bytes that are stored of it can hold"
-            )
-
-    content.visititems(check_item)
-
-
-def check_weights_file(path):
-    """That a `.weights.h5`, `.h5` or `.keras` file, or all those that a `.weights.json` lists, is
-    whole, and its numbers finite.
-
-    Returns:
-        How many numbers it holds.
-
-    Raises:
-        ValueError: if there is no such file, as `open_hdf5` and `open_zip`, or if a number is NaN
-            or an array holds infinity.
-    """
-    if not os.path.isfile(path):
-        raise ValueError(f"There is no file {path}")
-    numbers = 0
-    if os.fspath(path).endswith(".keras"):
-        with open_zip(path) as archive:
-            for member in archive.infolist():
-                if member.file_size > max(2**24, 20 * member.compress_size):
-                    raise ValueError(
-                        f"{path}: {member.filename!r} declares {member.file_size:,} bytes"
-                    )
-                content = read_member(path, archive, member)
-                if member.filename.endswith(".h5"):
-                    with open_hdf5(io.BytesIO(content), f"{path}: {member.filename}") as weights:
-                        numbers += check_finite(weights)
-    elif os.fspath(path).endswith((".h5", ".hdf5")):
-        with open_hdf5(path) as weights:
-            numbers += check_finite(weights)
-    elif os.fspath(path).endswith(".weights.json"):
-        for name in _shards(path):
-            numbers += check_weights_file(os.path.join(os.path.dirname(path), name))
-    else:
-        raise ValueError(f"{path} must be a .keras or .h5 file")
-    return numbers
-
-
-def _shards(path):
-    """The names of the files beside `path` among which it says that weights are cut up."""
-    parts = read_json(path, "weight_map")["weight_map"]
-    parts = list(parts.values()) if isinstance(parts, dict) else [None]
-    names = [name for part in parts for name in (part if isinstance(part, list) else [part])]
-    for name in names:
-        if not isinstance(name, str) or name != os.path.basename(name) or not name.endswith(".h5"):
-            raise ValueError(f"{path} must list .h5 files beside it. Received: {name!r}")
-    return sorted(set(names))
-
-
-def check_finite(weights):
-    """That no number in an open HDF5 file is NaN, and none in an array infinite.
-
-    Returns:
-        How many there are.
-
-    Raises:
-        ValueError: if one is.
-    """
-    import h5py
-
-    numbers = [0]
-
-    def check(path, item):
-        if not isinstance(item, h5py.Dataset) or item.shape is None:
-            return
-        values = item[()]
-        numbers[0] += item.size
-        if item.attrs.get("dtype") == "bfloat16":  # which HDF5 knows as two bytes
-            values = (np.asarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        # A scalar may be a smallest or largest value so far, which begins at infinity.
-        if values.dtype.kind in "fc" and not (
-            np.isfinite(values).all() if values.ndim else not np.isnan(values)
-        ):
-            raise ValueError(f"{path} must be finite. It holds NaN or infinity")
-
-    weights.visititems(check)
-    return numbers[0]
-
-
-def _short(error):
+def short(error):
     """An error, also of another library, in a line."""
     text = str(error)[:200]
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

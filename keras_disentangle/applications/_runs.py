@@ -8,8 +8,8 @@ import time
 
 import keras
 
-from keras_disentangle._files import check_weights_file
 from keras_disentangle._initial_values import no_random_values
+from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.applications._weights import available_weights
 from keras_disentangle.callbacks._backup_lock import FolderLock
 from keras_disentangle.schedules import read

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_disentangle._files import check_weights_file, open_zip, read_json, read_member
+from keras_disentangle._files import open_zip, read_json, read_member
+from keras_disentangle._weights_files import check_weights_file
 
 MANIFEST = "manifest.json"
 

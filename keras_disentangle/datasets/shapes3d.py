@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from keras_disentangle._arguments import check_int
-from keras_disentangle._files import open_hdf5, open_npz
+from keras_disentangle._files import open_npz
+from keras_disentangle._weights_files import open_hdf5
 from keras_disentangle.datasets._grid import read_tfds_grid
 from keras_disentangle.datasets._room_caster import SHAPES, SKY, RoomCaster
 from keras_disentangle.datasets._selection import as_path

@@ -9,7 +9,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_disentangle._files import check_weights_file
+from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.layers._feature_layers import check_network
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
 

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from keras_disentangle._files import check_finite as check_finite_file
-from keras_disentangle._files import check_weights_file
 from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit
+from keras_disentangle._weights_files import check_finite as check_finite_file
+from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit

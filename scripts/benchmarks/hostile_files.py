@@ -446,8 +446,8 @@ def honest_of_others(kind, path, rng):
             except ValueError as error:  # The real one has 59 MB.
                 if "convolutions. Received: 0" not in str(error) and path.name not in str(error):
                     raise
-            with kd._files.open_hdf5(path) as file:
-                kd._files.check_finite(file)
+            with kd._weights_files.open_hdf5(path) as file:
+                kd._weights_files.check_finite(file)
             return []
 
         return path, read_trunk

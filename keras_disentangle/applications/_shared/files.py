@@ -5,8 +5,8 @@ import os
 
 import keras
 
-from keras_disentangle._files import check_weights_file
 from keras_disentangle._initial_values import no_random_values
+from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.visualization import save_gif, save_png
 
 

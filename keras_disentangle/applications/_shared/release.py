@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from keras_disentangle._files import check_weights_file, open_zip, read_json, read_member
+from keras_disentangle._files import open_zip, read_json, read_member
 from keras_disentangle._initial_values import no_random_values
+from keras_disentangle._weights_files import check_weights_file
 
 ROOT = Path(__file__).parents[1]  # one folder for each application
 MANIFEST = "manifest.json"

