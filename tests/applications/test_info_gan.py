@@ -10,7 +10,7 @@ from keras import ops
 from tiny_applications import PIXELS, codes
 
 import keras_disentangle as kd
-from keras_disentangle.applications._shared import commands, release
+from keras_disentangle.applications._shared import commands, release, training
 from keras_disentangle.applications.info_gan import measures, recipes
 from keras_disentangle.applications.info_gan.application import APPLICATION
 
@@ -117,6 +117,25 @@ def test_a_comparison(recipe, tmp_path, capsys):
         commands.compare(APPLICATION, [*runs, runs[0], "--out", str(out)])
     with pytest.raises(ValueError, match="`within` must be positive"):
         commands.compare(APPLICATION, [*runs, "--within", "0", "--out", str(out)])
+
+
+@pytest.mark.one_backend
+def test_a_comparison_trains_what_is_missing(recipe, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(recipe, steps=2, last_weight=None))
+    words = ["--recipe", "tiny", "--verbose", "0", "--out", str(tmp_path / "out"), "--ramp-steps"]
+    commands.compare(APPLICATION, [*words, "0", "--model", "detached", "--seed", "0", "1"])
+    folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert folders == {"detached_seed_0", "detached_seed_1"}
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in folders)
+    trained = []
+    monkeypatch.setattr(training, "train", lambda _, *args: trained.append(args[1:3]) or 1 / 0)
+    commands.compare(APPLICATION, [*words, "0", "--model", "detached", "--seed", "1", "0"])
+    with pytest.raises(ZeroDivisionError):
+        commands.compare(APPLICATION, [*words, "0", "1", "--model", "detached"])
+    assert trained == [("detached", tmp_path / "out" / "detached_ramp_steps_0_seed_0")]
+    with pytest.raises(ValueError, match=r"`out` must be an empty .*differs in \['ramp_steps'\]"):
+        commands.compare(APPLICATION, [*words, "1", "--model", "detached"])
 
 
 def test_the_shipped_weights_have_their_scores(data_dir):

@@ -204,14 +204,15 @@ def _trained(application, options, model, chosen, seed, label, out):
             application, recipe, model, folder, options["data_dir"], seed
         ).results
         asked = json.loads(json.dumps(asked))
+        asked.update(asked.pop("settings"))
         kept = {**found, **found["settings"]}
-        asked = {**asked, **asked.pop("settings")}
         if differ := sorted(name for name in asked if kept.get(name) != asked[name]):
             raise ValueError(
                 "`out` must be an empty folder, or one of the same trainings. Received: "
                 f"{folder}, which differs in {differ}"
             )
         return folder
+    application.check_comparable(recipe, options["data_dir"])
     print(f"{model}{label}")
     verbose = 2 if options["verbose"] is None else options["verbose"]
     training.train(application, recipe, model, folder, options["data_dir"], seed, verbose)
