@@ -40,5 +40,9 @@ _MODULES = {
     "available_weights": "_shared.release",
 }
 __getattr__, __dir__ = _lazy.attributes(
-    __name__, {name: f"{__name__}.{module}" for name, module in _MODULES.items()}
+    __name__,
+    {
+        **{name: f"{__name__}.{module}" for name, module in _MODULES.items()},
+        **{module.partition(".")[0]: None for module in _MODULES.values() if module[0] != "_"},
+    },
 )
