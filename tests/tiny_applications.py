@@ -1,16 +1,21 @@
 """Recipes of a few pixels and steps: a row for each application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 
 import keras
 import numpy as np
 from keras import layers
 from tiny_networks import network
 
+from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.direction_discovery import direction_discovery, measures
 from keras_disentangle.applications.info_gan import networks as info_gan_networks
 from keras_disentangle.applications.info_gan import recipes as info_gan
+from keras_disentangle.applications.progressive_gan import application as progressive_gan
+from keras_disentangle.applications.progressive_gan import data as progressive_gan_data
+from keras_disentangle.applications.progressive_gan import recipes as progressive_gan_recipes
+from keras_disentangle.applications.provlae import recipes as provlae
 from keras_disentangle.latents import LatentSpace, Normal
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype="uint8")
@@ -72,13 +77,54 @@ def codes(patch, folder):
     )
 
 
+GROWING = progressive_gan_recipes._recipes(
+    "tiny",
+    {"images_per_fade": 8, "images_per_stage": 8},
+    images=32,
+    more_images=16,
+    whole=48,
+    hessian_weight=0.01,
+    ramp_images=8,
+    data="clevr_simple",
+    images_per_epoch=8,
+)
+
+
+def growing(patch, folder):
+    """From 4×4 to 8×8 pixels, measured on few images; its siblings are in `GROWING`."""
+    preset = progressive_gan_recipes.Preset(
+        resolution=8, latent_dim=3, base_channels=16, max_channels=4, zoom=2.0, batch_size=4
+    )
+    patch.setitem(progressive_gan_recipes.PRESETS, "tiny", preset)
+    patch.setattr(progressive_gan_data, "NUM_IMAGES", 24)
+    for command in ("evaluation", "comparison"):
+        kind = getattr(progressive_gan.ProgressiveGANApplication, command)
+        few = make_dataclass(
+            "Few",
+            [(name, int, setting(20, help="few")) for name in ("samples", "paths")],
+            bases=(kind,),
+            frozen=True,
+        )
+        patch.setattr(progressive_gan.ProgressiveGANApplication, command, few)
+    return GROWING["scratch"]
+
+
 def labelled_images(folder):
     path = folder / "images.npz"
     np.savez(path, x_train=PIXELS, y_train=LABELS, x_test=PIXELS[::-1], y_test=LABELS[::-1])
     return str(path)
 
 
+def rungs(patch, folder):
+    """Two rungs, two epochs of two steps a stage, on images without factors."""
+    return provlae.Recipe(
+        labelled_images(folder), (8, 8, 1), (2, 1), 4, 4, fade_steps=2, epochs_per_stage=2
+    )
+
+
 TINY = {
     "direction_discovery": Tiny(directions),
     "info_gan": Tiny(codes, ("--data", "{data}")),
+    "progressive_gan": Tiny(growing),
+    "provlae": Tiny(rungs),
 }

@@ -10,12 +10,9 @@ import keras
 import numpy as np
 import pytest
 from factor_images import factor_images
-from model_table import MODELS
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _evaluation
 from keras_disentangle.applications._shared import commands
-from keras_disentangle.applications.provlae import compare, evaluate, train
 
 # `kd.evaluate` itself is tested on every backend.
 pytestmark = pytest.mark.one_backend
@@ -71,21 +68,6 @@ def test_what_it_takes_to_repeat_is_enough(files, tmp_path):
     assert found["scores"] == scores
 
 
-def test_images_without_factors_give_the_information(tmp_path):
-    MODELS["ladder_vae"].build().save(tmp_path / "ladder.keras")
-    np.savez(tmp_path / "bare.npz", images=DATA.images(INDEX))
-    arguments = ["--weights", str(tmp_path / "ladder.keras"), "--data", str(tmp_path / "bare.npz")]
-    arguments += ["--out", str(tmp_path / "out"), "--samples", "30"]
-    runs = []
-    for seed in ("1", "1", "2"):
-        evaluate.main([*arguments, "--seed", seed])
-        runs.append(json.loads((tmp_path / "out" / "evaluation.json").read_text()))
-    assert runs[0] == runs[1] and runs[0]["scores"] != runs[2]["scores"]
-    assert len(runs[0]["data"]["sha256"]) == len(runs[0]["model"]["sha256"]) == 64
-    with pytest.raises(ValueError, match="`data` must have factors for metrics other than"):
-        evaluate.main([*arguments, "--metrics", "mig"])
-
-
 def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
     # The 64 pixels of the encoder are three factors, over and over.
     out = tmp_path / "out"
@@ -98,32 +80,6 @@ def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
     found = json.loads((out / "evaluation.json").read_text(), parse_constant=refuse)
     assert found["scores"]["total_correlation"] is None
     assert found["intervals"]["total_correlation"] == [None, None]
-
-
-@pytest.mark.parametrize("name, images", [("dsprites", 737_280), ("shapes3d", 480_000)])
-def test_shipped_weights_have_their_checksum_and_data(name, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(kd, "evaluate", lambda *args, **options: {"mig": 0.5})
-    evaluate.main(["--weights", name, "--samples", "50", "--out", str(tmp_path)])
-    found = json.loads((tmp_path / "evaluation.json").read_text())
-    assert len(found["model"]["sha256"]) == 64 and found["model"]["name"] == name
-    assert found["data"]["images"] == images
-
-
-def test_all_pictures_of_a_model_with_rungs(tmp_path, monkeypatch):
-    model = MODELS["ladder_vae"].build()
-    model.save(tmp_path / "ladder.keras")
-    np.savez(tmp_path / "mine.npz", images=DATA.images(INDEX), factors=DATA.factors(INDEX))
-    out = tmp_path / "out"
-    monkeypatch.setattr(_evaluation, "ENOUGH", 40)
-    arguments = ["--data", str(tmp_path / "mine.npz"), "--votes", "10", "--out", str(out)]
-    evaluate.main(["--weights", str(tmp_path / "ladder.keras"), *arguments])
-    assert {path.name for path in out.iterdir()} == {
-        "evaluation.json",
-        "information.png",
-        "information_matrix.png",
-        "mig_and_mig_sup.png",
-        "traversal.png",
-    }
 
 
 @pytest.mark.parametrize(
@@ -156,67 +112,3 @@ def test_the_command(files, tmp_path, command, capsys):
     words = [sys.executable, "-m", "keras_disentangle", *options, "mug"]
     run = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1 and run.stderr.splitlines()[-1].startswith("error: `metrics` must")
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """A recipe of a few steps, on images in a file, and few votes."""
-    np.savez(tmp_path / "mine.npz", images=DATA.images(INDEX), factors=DATA.factors(INDEX))
-    recipe = train.Recipe(
-        str(tmp_path / "mine.npz"),
-        (8, 8, 1),
-        (2, 1),
-        batch_size=4,
-        steps_per_stage=4,
-        fade_steps=2,
-        epochs_per_stage=2,
-    )
-    monkeypatch.setitem(train.RECIPES, "demo", recipe)
-    original = kd.evaluate
-    few = {"num_votes": 10}
-    monkeypatch.setattr(kd, "evaluate", lambda *a, **o: original(*a, **{**o, **few}))
-    monkeypatch.setattr(kd.callbacks.FactorMetrics, "on_epoch_end", lambda *args: None)
-
-
-def test_models_betas_and_seeds_are_compared(small, tmp_path, capsys, monkeypatch):
-    out = tmp_path / "out"
-    arguments = ["--models", "provlae", "beta_vae", "--betas", "1", "4", "--verbose", "0"]
-    arguments += ["--out", str(out)]
-    compare.main([*arguments, "--seeds", "0"])
-    first = json.loads((out / "scores.json").read_text())
-    assert [(kind["model"], kind["beta"]) for kind in first] == [
-        ("provlae", 1),
-        ("provlae", 4),
-        ("beta_vae", 1),
-        ("beta_vae", 4),
-    ]
-    assert {path.name for path in out.glob("*.png")} == {
-        "reconstruction_and_mig.png",
-        "reconstruction_and_mig_sup.png",
-        "reconstruction_and_factor_vae.png",
-        "mig_and_mig_sup.png",
-    }
-    assert "MIG-sup" in capsys.readouterr().out
-
-    # What is finished is not trained again.
-    trained, original = [], train.train
-    monkeypatch.setattr(
-        train, "train", lambda *args: trained.append(args[1:5:3]) or original(*args)
-    )
-    compare.main([*arguments, "--seeds", "0", "1"])
-    assert trained == [("provlae", 1)] * 2 + [("beta_vae", 1)] * 2
-    both = json.loads((out / "scores.json").read_text())
-    for kind, before in zip(both, first, strict=True):
-        assert kind["seeds"] == [0, 1]
-        assert kind["values"]["mig"][0] == before["values"]["mig"][0]
-        assert kind["means"]["mig"] == pytest.approx(np.mean(kind["values"]["mig"]))
-    with pytest.raises(ValueError, match="`out` must be an empty folder.*steps_per_stage"):
-        compare.main([*arguments, "--steps-per-stage", "6"])
-
-
-def test_data_without_factors_are_not_compared(small, tmp_path, monkeypatch):
-    np.savez(tmp_path / "bare.npz", images=DATA.images(INDEX))
-    arguments = ["--data", str(tmp_path / "bare.npz"), "--models", "beta_vae", "--seeds", "0"]
-    monkeypatch.setattr(train, "train", None)
-    with pytest.raises(ValueError, match="`data` must have factors. Received: .*bare.npz"):
-        compare.main([*arguments, "--verbose", "0", "--out", str(tmp_path / "out")])

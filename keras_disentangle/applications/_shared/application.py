@@ -180,7 +180,10 @@ class Application:
         if str(weights).endswith(".keras"):
             return training.recipe_beside(self, weights)
         recipe = Release(self.name, weights).entry.get("recipe")
-        return None if recipe is None else training.of_json(self.recipe_class, recipe)
+        try:
+            return None if recipe is None else training.of_json(self.recipe_class, recipe)
+        except ValueError as error:
+            raise ValueError(f"The recipe of the weights {weights!r}: {error}") from error
 
     def evaluation_data(self, model, name, data_dir, settings):
         """What `scores` and `pictures` take of data that `--data` names."""
@@ -222,6 +225,10 @@ class Application:
 
     def check_results(self, results):
         """Raises any error if this is not what a training of this application writes."""
+
+    def check_comparable(self, recipe, data_dir):
+        """Raises a ValueError if runs of this recipe could not be compared: asked before they are
+        trained for that."""
 
     def compare(self, runs, settings, data_dir):
         """Compares finished runs.

@@ -200,10 +200,12 @@ class ProVLAEApplication(Application):
     def check_results(self, results):
         results["history"]["reconstruction"]
 
+    def check_comparable(self, recipe, data_dir):
+        if not hasattr(self.data(recipe, data_dir), "factors"):
+            raise ValueError(f"`data` must have factors. Received: {recipe.data}")
+
     def compare(self, runs, settings, data_dir):
         """Means over seeds of each model and beta, and the paper's Figures 2 and 3."""
-        if unscored := [run.name for run in runs if "scores" not in run.results]:
-            raise ValueError(f"`data` must have factors. Received: runs without scores {unscored}")
         kinds = {}
         for run in runs:
             kinds.setdefault((run.results["model"], run.recipe.beta), []).append(run.results)
@@ -224,7 +226,7 @@ class ProVLAEApplication(Application):
                 "beta": f"{found['beta']:g}",
                 "seeds": len(found["seeds"]),
                 **found["means"],
-                "information": found["information"],
+                **({"information": found["information"]} if "information" in found else {}),
             }
             for found in content
         }
@@ -283,16 +285,20 @@ def _flat(recipe, latent_dim):
 
 def _averages(results):
     """Means over seeds, each seed's values, and what was trained."""
-    values = {name: [run["scores"][name] for run in results] for name in SCORES}
+    # Of images without factors there are no scores.
+    scores = [run.get("scores", {}) for run in results]
+    known = [name for name in (*SCORES, "information_total") if all(name in x for x in scores)]
+    values = {name: [found[name] for found in scores] for name in known}
     values["reconstruction"] = [run["history"]["reconstruction"][-1] for run in results]
-    values["information_total"] = [run["scores"]["information_total"] for run in results]
-    return {
+    averages = {
         "means": {name: float(np.mean(found)) for name, found in values.items()},
         "values": values,
-        "information": np.mean([run["scores"]["information"] for run in results], 0).tolist(),
         "seeds": [run["seed"] for run in results],
         "steps": results[0]["steps"],
     }
+    if known:
+        averages["information"] = np.mean([x["information"] for x in scores], axis=0).tolist()
+    return averages
 
 
 def _figures(content):
@@ -306,8 +312,11 @@ def _figures(content):
         points = {}
         for found in content:
             numbers = found["means"]
+            if not {x, y} <= set(numbers):
+                continue
             points.setdefault(found["model"], {})[f"{found['beta']:g}"] = (numbers[x], numbers[y])
-        pictures[f"{name}.png"] = score_points(points, x_label=x_label, y_label=y_label)
+        if points:
+            pictures[f"{name}.png"] = score_points(points, x_label=x_label, y_label=y_label)
     return pictures
 
 
