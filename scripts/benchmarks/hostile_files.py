@@ -430,10 +430,10 @@ def honest_of_others(kind, path, rng):
 
         return path, read_weights
     if kind == "model.keras":
-        from keras_disentangle.applications import _runs
+        from keras_disentangle.applications._shared.files import load_model
 
         network.save(path)
-        return path, lambda path: weights(_runs.load_model(path))
+        return path, lambda path: weights(load_model(path))
     if kind == "trunk.h5":
         from keras_disentangle.applications.discriminative_vae import hed_trunk
 
@@ -469,29 +469,27 @@ def honest_of_others(kind, path, rng):
 
 def honest_application(kind, path, weights):
     import keras_disentangle as kd
-    from keras_disentangle.applications import _weights
+    from keras_disentangle.applications._shared import release
 
     settings = {"image_shape": [8, 8, 1], "rung_sizes": [2, 1], "networks": "small", "seed": 0}
     model = kd.applications.ProVLAE(**settings)
-    folder = path.parent / "app"
-    _weights.save_weights(model, folder, "ProVLAE", "tiny", settings)
+    release.ROOT = path.parent
+    release.save_weights(model, "app", "ProVLAE", "tiny", settings)
+    folder = path.parent / "app" / "weights"
     if kind == "app.weights.h5":
 
         def read_weights(path):
-            _weights.load_weights(model, folder, path)
+            release.Release("app", path).load(model)
             return weights(model)
 
-        return folder / "weights" / "tiny.weights.h5", read_weights
-    _weights.__file__ = str(path.parent / "_weights.py")
+        return folder / "tiny.weights.h5", read_weights
 
     def read_manifest(path):
         kd.applications.available_weights()
-        _weights.shipped_data(folder, "tiny") if "data" in path.read_text("latin1") else None
-        _weights.shipped_settings(folder, "tiny")
-        _weights.load_weights(model, folder, "tiny")
+        release.Release("app", "tiny").load(model)
         return weights(model)
 
-    return folder / "weights" / "manifest.json", read_manifest
+    return folder / "manifest.json", read_manifest
 
 
 def honest_norb(kind, path, rng):

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _runs, _weights
+from keras_disentangle.applications._shared import release
+from keras_disentangle.applications._shared.files import load_model
+from keras_disentangle.applications._shared.release import Release
+from keras_disentangle.applications._shared.training import read_run
 from keras_disentangle.applications.biggan import checkpoint
-from keras_disentangle.applications.provlae import compare, provlae, train
+from keras_disentangle.applications.provlae.application import APPLICATION
 
 torch = pytest.importorskip("torch")
 
@@ -95,7 +98,7 @@ BAD = {
     "empty": (lambda path: path.write_bytes(b""), "HDF5"),
 }
 LOADERS = {
-    "an application": lambda network, path: _weights.load_weights(network, path.parent, path),
+    "an application": lambda network, path: Release("a", path).load(network),
     "ImageFeatures": lambda network, path: kd.metrics.ImageFeatures(network, weights=path),
     "FeatureNetwork": lambda _, path: kd.layers.FeatureNetwork.from_applications(
         "VGG16", "block1_conv1", path
@@ -165,7 +168,7 @@ def test_whole_models(network, tmp_path, bad):
         for name, content in members.items():
             archive.writestr(name, content)
     with pytest.raises(ValueError, match=rf"`judge`.*net\.keras.*model\.weights\.h5.*{message}"):
-        _runs.load_model(path, "judge")
+        load_model(path, "judge")
 
 
 def test_one_bit_of_a_whole_model(network, tmp_path):
@@ -174,7 +177,7 @@ def test_one_bit_of_a_whole_model(network, tmp_path):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"net\.keras"):
-        _runs.load_model(path)
+        load_model(path)
 
 
 GOOD = {"application": "ProVLAE", "weights": {"a": {"file": "a", "sha256": "0", "settings": {}}}}
@@ -192,34 +195,41 @@ GOOD = {"application": "ProVLAE", "weights": {"a": {"file": "a", "sha256": "0", 
         ("{}", r"must hold a JSON object with \['weights'\]"),
         ('{"weights": 3}', "weights must be a JSON object"),
         ('{"weights": {"a": 3}}', "a must be a JSON object with"),
-        ('{"weights": {"a": {}}}', r"a must be a JSON object with \['sha256'\]"),
         (
-            json.dumps({"weights": {"a": {"file": "../a", "sha256": "0"}}}),
+            '{"weights": {"a": {}}}',
+            r"a must be a JSON object with \['file', 'sha256', 'settings'\]",
+        ),
+        (
+            json.dumps({"weights": {"a": {**GOOD["weights"]["a"], "file": "../a"}}}),
             "a must name a file beside it",
+        ),
+        (
+            json.dumps({"weights": {"a": {**GOOD["weights"]["a"], "settings": 3}}}),
+            "settings of a must be a JSON object. Received: 3",
         ),
         (json.dumps(GOOD), "expected SHA-256 0. Received: no file"),
     ],
 )
-def test_manifests(network, tmp_path, content, message):
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "manifest.json").write_text(content, encoding="latin1")
+def test_manifests(network, tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    (tmp_path / "app" / "weights").mkdir(parents=True)
+    (tmp_path / "app" / "weights" / "manifest.json").write_text(content, encoding="latin1")
     with pytest.raises(ValueError, match=message) as error:
-        _weights.load_weights(network, tmp_path, "a")
+        Release("app", "a").load(network)
     if "SHA-256" not in message:
         assert "manifest.json" in str(error.value)
 
 
 def test_every_use_of_a_manifest(tmp_path, monkeypatch):
-    (tmp_path / "a" / "weights").mkdir(parents=True)
-    manifest = tmp_path / "a" / "weights" / "manifest.json"
-    monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
-    monkeypatch.setattr(provlae, "FOLDER", tmp_path / "a")
+    (tmp_path / "provlae" / "weights").mkdir(parents=True)
+    manifest = tmp_path / "provlae" / "weights" / "manifest.json"
+    monkeypatch.setattr(release, "ROOT", tmp_path)
     uses = (
         kd.applications.available_weights,
         lambda: kd.applications.ProVLAE(weights="a"),
-        lambda: _weights.verified(manifest.parent / "a.keras"),
-        lambda: _weights.shipped_data(tmp_path / "a", "a"),
-        lambda: _weights.record_scores(tmp_path / "a", "ProVLAE", "a", {}),
+        lambda: APPLICATION.known_recipe("a"),
+        lambda: release.verified(manifest.parent / "a.keras"),
+        lambda: release.record_scores("provlae", "ProVLAE", "a", {}),
     )
     manifest.write_text("{")
     for use in uses:
@@ -229,13 +239,24 @@ def test_every_use_of_a_manifest(tmp_path, monkeypatch):
     for use in uses[1:4]:
         with pytest.raises(ValueError, match=r"manifest\.json.*must be a JSON object"):
             use()
+    manifest.write_text(
+        json.dumps({**GOOD, "weights": {"a": {**GOOD["weights"]["a"], "recipe": 3}}})
+    )
+    with pytest.raises(
+        ValueError, match="[Tt]he recipe of the weights 'a': settings must be a JSON object"
+    ):
+        APPLICATION.known_recipe("a")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": 3, "backend": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"settings": 3, "history": {}, "seed": 0}', '{"settings": {}, "seed": 0}'],
+)
 def test_results_of_a_finished_training(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
-    with pytest.raises(ValueError, match=r"results\.json|must be an empty folder"):
-        compare.train_once(train.RECIPES["dsprites"], "provlae", tmp_path, None, 0, 0)
+    with pytest.raises(ValueError, match=r"`runs` must be folders of finished .*results\.json"):
+        read_run(APPLICATION, tmp_path)
+    assert APPLICATION.known_recipe(tmp_path / "model.keras") is None
 
 
 def state_dict(path, **tensors):

@@ -13,7 +13,7 @@ from keras import initializers
 
 import keras_disentangle as kd
 from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications._shared.files import load_model
 
 SHIPPED = [
     (app, name) for app, names in kd.applications.available_weights().items() for name in names
@@ -99,7 +99,7 @@ def test_a_saved_model_brings_the_objective_of_its_training(tmp_path):
 def test_a_saved_model_is_loaded_without_drawing(tmp_path, monkeypatch):
     kd.applications.ProVLAE(image_shape=(8, 8, 1), rung_sizes=(1,)).save(tmp_path / "model.keras")
     monkeypatch.setattr(initializers.VarianceScaling, "__call__", lambda *_, **__: 1 / 0)
-    model = _runs.load_model(tmp_path / "model.keras")
+    model = load_model(tmp_path / "model.keras")
     assert any(
         np.any(keras.ops.convert_to_numpy(weight)) for weight in model.encoder_blocks[0].weights
     )

@@ -35,7 +35,7 @@ class FactorEvaluation:
     )
     samples: int = setting(10_000, help="images that are encoded")
     votes: int = setting(1000, help="training votes of FactorVAE and beta-VAE")
-    resamples: int = setting(0, help="of the 95%% intervals, less bias; 0 is none")
+    resamples: int = setting(0, help="of the 95% intervals, less bias; 0 is none")
     options: dict | None = setting(
         None, help='arguments of single metrics, as JSON: \'{"dci": {"estimator": "exact"}}\''
     )

@@ -163,6 +163,11 @@ class Release:
             raise ValueError(
                 f"{manifest}: {name} must name a file beside it. Received: {entry['file']!r}"
             )
+        if not isinstance(entry["settings"], dict):
+            raise ValueError(
+                f"{manifest}: settings of {name} must be a JSON object. "
+                f"Received: {entry['settings']!r}"
+            )
         return entry
 
 

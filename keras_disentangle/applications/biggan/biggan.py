@@ -2,7 +2,6 @@
 
 import contextlib
 import numbers
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,12 +10,12 @@ from scipy.stats import truncnorm
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications._weights import is_path, load_weights, shipped_settings
+from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.biggan import networks
 from keras_disentangle.layers import ConditionalBatchNormalization
 from keras_disentangle.layers.truncation import check_truncation
 
-FOLDER = Path(__file__).parent
+NAME = "biggan"
 CHUNK_DIM = 20
 
 
@@ -35,8 +34,7 @@ class _ClassConditional(keras.Model):
         self.latent_dim, self.num_classes = inputs[0].shape[-1], settings["num_classes"]
         self.image_shape = tuple(images.shape[1:])
         self.seed, self._random = seed, _generator(seed)
-        if weights is not None:
-            load_weights(self, FOLDER, weights)
+        Release(NAME, weights).load(self)
 
     def decode(self, z, labels):
         """Images in [0, 1], (n, h, w, 3) float32.
@@ -369,8 +367,7 @@ class BigGANDeep(_ClassConditional):
 
 def _checked(image_size, channels, num_classes, kernel_initializer, dtype, weights):
     """Settings that both have, the initializer to use and the dtype policy."""
-    if weights is not None and not is_path(weights):
-        shipped_settings(FOLDER, weights)  # refuses the name: none ship
+    Release(NAME, weights)  # refuses a name: none are bundled
     sizes = tuple(networks.WIDTHS)
     if getattr(image_size, "ndim", 0) or image_size not in sizes:
         raise ValueError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_disentangle.applications import _runs
+from keras_disentangle.applications._shared.files import write_json
 from keras_disentangle.applications.biggan import checkpoint, networks
 from keras_disentangle.applications.biggan.biggan import BigGAN, BigGANDeep
 from keras_disentangle.layers import ConditionalBatchNormalization, SelfAttention2D
@@ -103,7 +103,7 @@ def convert(checkpoint_path, to_path, manifest_path=None):
         },
     }
     if manifest_path is not None:
-        _runs.write_json(manifest_path, manifest)
+        write_json(manifest_path, manifest)
     return manifest
 
 
