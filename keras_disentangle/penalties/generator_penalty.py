@@ -51,7 +51,7 @@ class GeneratorPenalty(Penalty):
 
     def __init__(self, outputs=None, weight=1.0, every=1, name="generator_penalty"):
         super().__init__(weight, every, name)
-        is_count = isinstance(outputs, int) and not isinstance(outputs, bool)
+        is_count = isinstance(outputs, int) and not isinstance(outputs, bool) and outputs > 0
         is_named = outputs is None or all(isinstance(x, str) for x in tree.flatten(outputs))
         if not is_named and not is_count:
             raise ValueError(

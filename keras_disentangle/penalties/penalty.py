@@ -23,6 +23,7 @@ class Penalty:
 
     Attributes:
         term: the name of its value in the logs, `name` unless a subclass says otherwise.
+        layers: layers that it trains, or that are to be saved with the model.
         state_names: names in the logs of what `states` gives.
 
     Args:
@@ -37,6 +38,7 @@ class Penalty:
     Reference: Karras et al., 2020 (StyleGAN2), appendix B, for `every`.
     """
 
+    layers = ()
     state_names = ()
 
     def __init__(self, weight=1.0, every=1, name="penalty"):

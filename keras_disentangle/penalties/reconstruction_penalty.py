@@ -11,7 +11,6 @@ class ReconstructionPenalty(Penalty):
 
     Attributes:
         parts: names of the parts.
-        layers: layers that it trains, or that are to be saved with the model: a list.
         bounded: why images must lie in [0, 1], as part of a sentence; `None` if they need not.
 
     Args:
@@ -29,7 +28,6 @@ class ReconstructionPenalty(Penalty):
     """
 
     parts = ()
-    layers = ()
     bounded = None
 
     def __init__(self, weight=1.0, every=1, name="reconstruction_penalty", encoder_gradient=True):

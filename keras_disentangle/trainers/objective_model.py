@@ -117,7 +117,7 @@ class ObjectiveModel(keras.Model):
                 self._activations[penalty.name] = self.activations(penalty.outputs)
             elif isinstance(penalty, ReconstructionPenalty):
                 penalty.build(self.image_shape)
-                self.penalty_layers.extend(penalty.layers)
+            self.penalty_layers.extend(penalty.layers)
             terms, ramps = penalty.terms(self._parts(penalty)), penalty.ramps()
             logged = {*terms, *ramps, *penalty.state_names}
             if taken := logged & {*self.trackers, *self.ramps}:
@@ -178,11 +178,14 @@ class ObjectiveModel(keras.Model):
             values = found()
         else:
             is_due = ops.equal(ops.mod(ops.convert_to_tensor(self.step), times), 0)
+            learnt = [v for layer in penalty.layers for v in layer.trainable_variables]
+            # With a gradient of zero, not none: PyTorch would leave out what Adam moves on.
+            nothing = ops.zeros_like(loss) + sum(0.0 * ops.sum(v) for v in learnt)
             # Networks leave no trace, for what was written inside could not be read outside.
             values = ops.cond(
                 is_due,
                 lambda: Evaluation(lambda _: found())(loss),
-                lambda: {name: ops.zeros_like(loss) for name in terms},
+                lambda: dict.fromkeys(terms, nothing),
             )
             is_due = ops.cast(is_due, "float32")
             sample_weight = is_due * (
