@@ -141,7 +141,7 @@ def test_whole_weights_load(network, saved):
         np.testing.assert_array_equal(found, value)
 
 
-@pytest.mark.parametrize("suffix", [".txt", ".weights.json", ""])
+@pytest.mark.parametrize("suffix", [".txt", ""])
 def test_other_kinds_of_files(network, tmp_path, suffix):
     path = tmp_path / f"net{suffix}"
     path.write_text("{}")

@@ -1,6 +1,8 @@
 """Data of one's own under a recipe that was written for other data."""
 
 import shutil
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from keras_disentangle.applications import _own_data
 from keras_disentangle.applications._shared import commands, training
 from keras_disentangle.applications.discriminative_vae import train as discriminative_vae
 from keras_disentangle.applications.info_gan.application import APPLICATION as INFO_GAN
-from keras_disentangle.applications.progressive_gan import train as progressive_gan
-from keras_disentangle.applications.provlae import compare
-from keras_disentangle.applications.provlae import train as provlae
+from keras_disentangle.applications.progressive_gan.application import (
+    APPLICATION as PROGRESSIVE_GAN,
+)
+from keras_disentangle.applications.provlae.application import APPLICATION as PROVLAE
+from keras_disentangle.applications.provlae.recipes import RECIPES
 
 
 class Command:
@@ -25,10 +29,11 @@ class Command:
         commands.train(self.application, arguments)
 
 
-info_gan = Command(INFO_GAN)
+info_gan, progressive_gan = Command(INFO_GAN), Command(PROGRESSIVE_GAN)
+provlae = Command(PROVLAE)
 FIXED = {
     "info_gan": (info_gan, "recipe", "svhn"),
-    "progressive_gan": (progressive_gan, "preset", "paper"),
+    "progressive_gan": (progressive_gan, "recipe", "paper_scratch"),
     "discriminative_vae": (discriminative_vae, "recipe", "celeb_a"),
 }
 
@@ -42,7 +47,7 @@ def no_training(monkeypatch):
     def train(recipe, *_, **__):
         raise Reached(recipe)
 
-    for module in (provlae, progressive_gan, discriminative_vae):
+    for module in (discriminative_vae,):
         monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(training, "train", lambda _, recipe, *args: train(recipe))
 
@@ -71,7 +76,7 @@ def test_provlae_takes_size_and_colours_of_the_data(tmp_path, capsys):
     assert recipe.image_shape == (80, 96, 3) and recipe.data == data
     assert f"{data}: trained on as images of 80×96×3" in capsys.readouterr().out
     # All else is the recipe's.
-    assert recipe == provlae.replace(provlae.RECIPES["demo"], data=data, image_shape=(80, 96, 3))
+    assert recipe == replace(RECIPES["demo"], data=data, image_shape=(80, 96, 3))
     assert recipe_of(provlae.main, "--data", data, "--image-size", "32").image_shape == (32, 32, 3)
     grey = photos(tmp_path / "grey", mode="L", suffix="png")
     assert recipe_of(provlae.main, "--data", grey).image_shape == (80, 96, 1)
@@ -82,13 +87,13 @@ def test_a_comparison_takes_size_and_colours_of_the_data(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (6, 20, 24, 3)).astype("uint8")
     np.savez(tmp_path / "mine.npz", images=images, factors=np.arange(6)[:, None])
     arguments = ("--data", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "out"))
-    assert recipe_of(compare.main, *arguments).image_shape == (20, 24, 3)
+    assert recipe_of(partial(commands.compare, PROVLAE), *arguments).image_shape == (20, 24, 3)
 
 
 def test_a_recipe_of_its_own_data_stays_as_it_is():
-    assert recipe_of(provlae.main) == provlae.RECIPES["demo"]
+    assert recipe_of(provlae.main) == RECIPES["demo"]
     arguments = ("--recipe", "celeb_a", "--data", "celeb_a")
-    assert recipe_of(provlae.main, *arguments) == provlae.RECIPES["celeb_a"]
+    assert recipe_of(provlae.main, *arguments) == RECIPES["celeb_a"]
     # What is drawn has any size, and its own colours.
     assert recipe_of(provlae.main, "--data", "shapes3d").image_shape == (32, 32, 3)
     assert recipe_of(provlae.main, "--image-size", "16").image_shape == (16, 16, 1)
@@ -116,8 +121,7 @@ def test_networks_of_one_size_do_not_take_other_data_by_default(name, tmp_path, 
     data = photos(tmp_path / "photos")
     with pytest.raises(ValueError, match=f"`{argument}` must be given .*{choice}.*80×96×3"):
         module.main(["--data", data])
-    extra = ["--recipe", "scratch"] if argument == "preset" else []
-    recipe = recipe_of(module.main, "--data", data, f"--{argument}", choice, *extra)
+    recipe = recipe_of(module.main, "--data", data, f"--{argument}", choice)
     assert recipe.data == data
     printed = capsys.readouterr().out
     assert f"{data}: images of 80×96×3, taken as " in printed and "scaled" in printed

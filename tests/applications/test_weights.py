@@ -1,6 +1,6 @@
 """Trained weights: shipped ones load, and damaged or foreign ones are refused."""
 
-from pathlib import Path
+import json
 
 import h5py
 import keras
@@ -11,11 +11,12 @@ from tiny_networks import flat_networks
 from tiny_training import weights
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _weights
 from keras_disentangle.applications._shared import release
+from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
 from keras_disentangle.applications.progressive_gan import features
-from keras_disentangle.applications.provlae import _trained, provlae, ship
+from keras_disentangle.applications.provlae.application import APPLICATION
+from keras_disentangle.datasets.named import factor_data
 from keras_disentangle.models import VAE
 
 SETTINGS = {
@@ -48,9 +49,9 @@ def test_shipped_weights(application, name):
     "name", ["dsprites", pytest.param("shapes3d", marks=pytest.mark.one_backend)]
 )
 def test_the_codes_are_worth_their_scores(name):
-    entry = _weights._entry(provlae.FOLDER, name)
+    entry = Release("provlae", name).entry
     model = kd.applications.ProVLAE(weights=name)
-    data = _trained.load_data(entry["data"], model.image_shape)
+    data = factor_data(entry["data"], model.image_shape)
     found = kd.evaluate(model, data, ["mig", "mig_sup"], num_samples=20_000)
     # On another backend a few codes may fall into another bin.
     expected = {metric: entry["scores"][metric] for metric in found}
@@ -62,13 +63,11 @@ def folder(tmp_path, monkeypatch):
     """An application's folder with the weights "tiny", in place of the installed one."""
     application = tmp_path / "provlae"
     (application / "weights").mkdir(parents=True)
-    monkeypatch.setattr(provlae, "FOLDER", application)
-    monkeypatch.setattr(_weights, "__file__", str(tmp_path / "_weights.py"))
     monkeypatch.setattr(release, "ROOT", tmp_path)
     model = kd.applications.ProVLAE(**SETTINGS)
     model.step.assign(40)
     model.ramps["alpha_1"].set(0.0, 1.0, 20, 10)
-    _weights.save_weights(model, application, "ProVLAE", "tiny", SETTINGS)
+    release.save_weights(model, "provlae", "ProVLAE", "tiny", SETTINGS)
     return application, model
 
 
@@ -119,7 +118,7 @@ def test_agreeing_settings_may_be_repeated_and_others_replaced(folder):
     [
         ("image_shape", (16, 16, 1), r"must be \[8, 8, 1\] for the weights 'tiny'. Received: .*16"),
         ("rung_sizes", (2, 2), r"must be \[2, 1\] for .* Received: rung_sizes=\(2, 2\)"),
-        ("networks", "celeba", "must be small for .* Received: networks=celeba"),
+        ("networks", "celeba", "must be 'small' for .* Received: networks='celeba'"),
     ],
 )
 def test_settings_that_contradict_the_weights(folder, setting, value, message):
@@ -188,58 +187,54 @@ def test_bad_settings_are_named(arguments, message):
 
 SHIPPED_NETWORKS = [
     discriminative_vae.shipped_judge("fashion_mnist"),
-    features.SHIPPED,
+    features.BUNDLED,
 ]
 
 
 @pytest.mark.one_backend
 @pytest.mark.parametrize("path", SHIPPED_NETWORKS, ids=lambda path: path.stem)
 def test_networks_beside_the_weights_are_verified(path, tmp_path):
-    assert _weights.verified(path) == path
+    assert release.verified(path) == path
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
     with pytest.raises(ValueError, match=f"{path.name!r} is not as shipped: .* in its manifest"):
-        _weights.verified(copy)
-    _weights.record_file(copy, "ProVLAE")
-    assert _weights.verified(copy) == copy
+        release.verified(copy)
+    release.record_file(copy, "ProVLAE")
+    assert release.verified(copy) == copy
     copy.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match=f"{path.name!r} is not as shipped: expected SHA-256"):
-        _weights.verified(copy)
+        release.verified(copy)
 
 
 @pytest.mark.one_backend
 def test_every_network_that_ships_is_known():
-    for path in Path(_weights.__file__).parent.glob("*/weights/*.keras"):
-        _weights.verified(path)
+    for path in release.ROOT.glob("*/weights/*.keras"):
+        release.verified(path)
 
 
 @pytest.mark.one_backend
-def test_a_training_becomes_weights(folder, tmp_path, monkeypatch, capsys):
-    application, _ = folder
-    for module in (ship, _trained):
-        monkeypatch.setattr(module, "FOLDER", application)
+def test_a_training_becomes_weights(folder, tmp_path, monkeypatch, command):
     monkeypatch.setattr(kd, "evaluate", lambda model, data, **_: {"mig": float(len(data))})
     model = kd.applications.ProVLAE(**{**SETTINGS, "image_shape": [16, 16, 3]}, seed=1)
     model.step.assign(30)
     model.ramps["beta"].set(5.0, 3.0, 10, 20)
-    model.save(tmp_path / "model.keras")
-    _weights.save_weights(model, application, "ProVLAE", "rooms", {})
-    _weights.record_scores(application, "ProVLAE", "rooms", {"sap": 0.5})
-    ship.main(["rooms", str(tmp_path / "model.keras"), "--data", "shapes3d"])
+    model.save(path := tmp_path / "model.keras")
+    release.save_weights(model, "provlae", "ProVLAE", "rooms", {})
+    release.record_scores("provlae", "ProVLAE", "rooms", {"sap": 0.5})
+    ship = ["ship", "provlae", "rooms"]
+    assert command(*ship, path, "--recipe", "shapes3d_small", "--data", "shapes3d") == 0
     shipped = kd.applications.ProVLAE(weights="rooms")
     for a, b in zip(weights(shipped), weights(model), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-7)
-    entry = _weights._entry(application, "rooms")
+    entry = Release("provlae", "rooms").entry
     assert (entry["data"], entry["scores"]) == ("shapes3d", {"mig": 480_000.0})
     assert entry["settings"] == {**SETTINGS, "image_shape": [16, 16, 3], "beta": 3.0}
 
     # What they were trained on is what they are evaluated on, unless another is asked for.
-    parser = _trained.parser("evaluate", "")
-    found, data = _trained.load(options := parser.parse_args(["--weights", "rooms"]))
-    assert (options.data, found.image_shape, len(data)) == ("shapes3d", (16, 16, 3), 480_000)
-    with pytest.raises(SystemExit):
-        ship.main(["rooms", str(tmp_path / "model.keras"), "--data", "mnist"])
-    assert "invalid choice: 'mnist'" in capsys.readouterr().err
+    monkeypatch.setattr(APPLICATION, "evaluation_pictures", lambda *_: {})
+    assert command("evaluate", "provlae", "--weights", "rooms", "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())["data"]
+    assert (found["name"], found["images"]) == ("shapes3d", 480_000)
     VAE(**flat_networks(2)).save(tmp_path / "vae.keras")
-    with pytest.raises(ValueError, match="`model` must be a ProgressiveLadderVAE"):
-        ship.main(["rooms", str(tmp_path / "vae.keras")])
+    told = command(*ship, tmp_path / "vae.keras", "--recipe", "demo")
+    assert "`model` must be a ProgressiveLadderVAE" in told
