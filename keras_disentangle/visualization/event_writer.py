@@ -8,8 +8,8 @@ import threading
 import time
 
 from keras_disentangle._arguments import check_int, check_path
-from keras_disentangle.visualization.files import encode_png
 from keras_disentangle.visualization._pixels import check_picture
+from keras_disentangle.visualization.files import encode_png
 
 _file_numbers = itertools.count()
 
