@@ -15,10 +15,11 @@ import numpy as np
 from keras import layers
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _runs, _weights
-from keras_disentangle.applications.progressive_gan.presets import PRESETS
+from keras_disentangle.applications._shared.files import load_model, save_model
+from keras_disentangle.applications._shared.release import verified
+from keras_disentangle.applications.progressive_gan.recipes import PRESETS
 
-SHIPPED = Path(__file__).parent / "weights" / "features.keras"
+BUNDLED = Path(__file__).parent / "weights" / "features.keras"
 FEATURES = "features"  # the layer for Frechet distances
 MAPS = ("conv_1", "conv_2", "conv_3", "conv_4")  # those for distances of images
 PLACES = ["x", "y"]
@@ -85,12 +86,12 @@ def load(path=None):
     `frechet_distance`, and a distance for `perceptual_path_length`.
 
     Args:
-        path: a `.keras` file that this module has written; by default that which ships.
+        path: a `.keras` file that this module has written; by default the bundled one.
 
     Raises:
-        ValueError: if there is none, or it is damaged; or that which ships has changed.
+        ValueError: if there is none, or it is damaged, or the bundled one was altered.
     """
-    network = _runs.load_model(path or _weights.verified(SHIPPED))
+    network = load_model(path or verified(BUNDLED), "features")
     return (
         kd.metrics.ImageFeatures(network, [FEATURES], batch_size=500),
         kd.metrics.feature_distance(network, MAPS, batch_size=100),
@@ -145,7 +146,7 @@ def main(arguments=None):
     path = Path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the optimizer.
-    _runs.save_model(keras.Model(network.input, network.output), path)
+    save_model(keras.Model(network.input, network.output), path)
     print(f"held-out images: {scores}; written to {path}")
 
 

@@ -1,19 +1,15 @@
 """Progressive GANs, ready-made."""
 
 from dataclasses import replace
-from pathlib import Path
-
-from keras import ops
 
 from keras_disentangle import models
 from keras_disentangle._arguments import check_int, is_choice
-from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
+from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.progressive_gan.networks import q_network
-from keras_disentangle.applications.progressive_gan.presets import PRESETS
+from keras_disentangle.applications.progressive_gan.recipes import PRESETS
 from keras_disentangle.latents import LatentSpace, Normal
 
-FOLDER = Path(__file__).parent
+NAME = "progressive_gan"
 DEFAULTS = {"preset": "paper", "latent_dim": None, "informative": 0}
 
 
@@ -28,12 +24,12 @@ def ProgressiveGAN(
     """A `kd.models.ProgressiveGAN` with the networks of the Hessian penalty's experiments.
 
     With weights, it is ready to be fine-tuned: generator, discriminator and the running mean of the
-    generator are the trained ones, and the count of steps goes on.
+    generator are the trained ones, and the count of steps continues.
 
     Args:
         weights: `None` (random), a name from `available_weights()["ProgressiveGAN"]`, which brings
             its own settings along, or the path of a `.weights.h5` or `.keras` file.
-        preset: a name in `kd.applications.progressive_gan.presets.PRESETS`: `"paper"` (the
+        preset: a name in `kd.applications.progressive_gan.recipes.PRESETS`: `"paper"` (the
             default, 128×128) or `"small"` (32×32, for CPUs).
         latent_dim: width of the latent space; by default the preset's, 12.
         informative: number of the first latent components that a second head of the discriminator
@@ -55,7 +51,7 @@ def ProgressiveGAN(
 
     Example:
 
-    >>> from keras_disentangle.applications.progressive_gan.presets import PRESETS
+    >>> from keras_disentangle.applications.progressive_gan.recipes import PRESETS
     >>> model = kd.applications.ProgressiveGAN(weights="clevr_1fov", hessian_penalty={})
     >>> model.compile(**PRESETS["small"].optimizers())
     >>> ramp = kd.callbacks.RampWeight("hessian_weight", 1e-3, steps=10_000)
@@ -65,33 +61,23 @@ def ProgressiveGAN(
     References: Peebles et al., 2020 (The Hessian Penalty); Karras et al., 2018 (progressive GANs).
     """
     given = {"preset": preset, "latent_dim": latent_dim, "informative": informative}
-    given = {name: value for name, value in given.items() if value is not None}
-    trained = trained_settings(FOLDER, weights, ("hessian_penalty",))
-    if weights is not None and not is_path(weights):
-        for name, value in given.items():
-            if value != trained[name]:
-                raise ValueError(
-                    f"`{name}` must be {trained[name]!r} for the weights {weights!r}. "
-                    f"Received: {name}={value!r}"
-                )
+    release = Release(NAME, weights, ("hessian_penalty",))
+    release.check(**given)
     if hessian_penalty == "auto":
-        hessian_penalty = trained.get("hessian_penalty")
-    known = {name: value for name, value in trained.items() if name in DEFAULTS}
-    settings = {**DEFAULTS, **known, **given}
+        hessian_penalty = release.settings.get("hessian_penalty")
+    settings = {name: release.settings.get(name, value) for name, value in DEFAULTS.items()}
+    settings.update((name, value) for name, value in given.items() if value is not None)
     if not is_choice(settings["preset"], PRESETS):
         raise ValueError(
             f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
         )
-    with no_random_values(weights is not None):
+    with release.building():
         model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
-    if weights is not None:
-        noise = ops.convert_to_numpy(model.seed_generator.state)
-        load_weights(model, FOLDER, weights)
-        # The files that ship hold no ramp of a penalty; those of a training hold their own.
-        if hessian_penalty is not None and (weight := trained.get("hessian_weight")):
-            model.ramps["hessian_weight"].set(weight, weight, 0, 0)
-        if seed is not None:  # goes before the state that the file holds
-            model.seed_generator.state.assign(noise)
+    ramps = {}
+    if hessian_penalty is not None:
+        # Bundled weights hold no ramp of a penalty; those of a training hold their own.
+        ramps[model.ramps["hessian_weight"]] = release.settings.get("hessian_weight")
+    release.load(model, seed=seed, seed_generator=model.seed_generator, ramps=ramps)
     return model
 
 
@@ -129,7 +115,7 @@ def _build(preset, latent_dim, informative, hessian_penalty, seed):
     }
     informative, dim = check_int("informative", informative, minimum=0), preset.latent_dim
     if not informative:
-        return models.ProgressiveGAN(**arguments, name="progressive_gan")
+        return models.ProgressiveGAN(**arguments, name=NAME)
     if informative > dim:
         raise ValueError(
             f"`informative` must be at most `latent_dim`, {dim}. Received: "

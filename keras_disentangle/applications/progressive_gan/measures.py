@@ -1,86 +1,14 @@
-"""What this application's commands share: trained models, their data and their scores."""
-
-from functools import partial
-from pathlib import Path
+"""The paper's measures of a trained generator, and the least path length that data allow."""
 
 import numpy as np
 from keras import ops
 from scipy.special import betainc
 
 import keras_disentangle as kd
-from keras_disentangle.applications import _runs
 from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.progressive_gan.networks import LATENT_DIM
-from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 
-CLEVR = {f"clevr_{variant}": variant for variant in ("1fov", "simple", "complex")}
-CLEVR["clevr_u"] = "simple"  # CLEVR-U is a small latent space's: its images are those of Simple.
-NUM_IMAGES = 10_000  # in each of the paper's CLEVR data sets
-# What `scores` gives, with the paper's names and how many digits are worth while.
-SCORES = {
-    "perceptual_path_length": ("PPL", 4),
-    "pixel_path_length": ("PPL, pixels", 2),
-    "frechet_distance": ("FD", 3),
-    "max_on_diagonal": ("D%", 3),
-    "diagonal_ratio": ("D_R", 2),
-    "pooled_ratio": ("D_R, pooled", 2),
-}
-
-parser = partial(_runs.weights_parser, "progressive_gan", "ProgressiveGAN", "clevr_1fov_finetuned")
-
-
-def load(weights):
-    """The trained model.
-
-    Raises:
-        ValueError: if the weights are unknown or damaged, or the model is no progressive GAN with
-            a running mean of the generator.
-    """
-    weights = str(weights)
-    is_file = weights.endswith(".keras")
-    model = _runs.load_model(weights) if is_file else ProgressiveGAN(weights=weights)
-    if getattr(getattr(model, "ema_generator", None), "activations", None) is None:
-        raise ValueError(f"`weights` must be those of a progressive GAN. Received: {type(model)}")
-    return model
-
-
-def load_images(name_or_path, preset, data_dir=None):
-    """uint8 images (n, h, w, 3) of a preset's size.
-
-    Args:
-        name_or_path: a name in `CLEVR`, whose images are drawn: 10,000 at random, the same each
-            time; "edges_and_shoes", from the pictures of edges2shoes in the folder of this name,
-            edge map and photograph side by side; or what `kd.datasets.load_images` takes.
-        data_dir: where names are looked for.
-
-    Raises:
-        ValueError: as `load_images`.
-        FileNotFoundError: if the named data are not there.
-    """
-    size = preset.resolution
-    if name_or_path in CLEVR:
-        data = kd.datasets.Clevr(CLEVR[name_or_path], image_size=size, zoom=preset.zoom)
-        rng = np.random.default_rng(0)
-        return data.images(rng.choice(len(data), NUM_IMAGES, replace=False))
-    if name_or_path == "edges_and_shoes":
-        folder = next(
-            (path for path in _places(data_dir) if path.is_dir() and any(path.glob("*.*"))), None
-        )
-        if folder is None:
-            raise FileNotFoundError(
-                "`data`: edges_and_shoes needs a folder edges2shoes/train or edges2shoes in "
-                "`data_dir`, of pictures that hold edge map and photograph side by side. "
-                f"Received: data_dir={data_dir}"
-            )
-        edges, shoes = kd.datasets.load_paired_images(folder, (size, size, 3))
-        return kd.datasets.edges_and_images(shoes, edges)[0]
-    return kd.datasets.load_images(name_or_path, data_dir=data_dir, image_shape=(size, size, 3))[0]
-
-
-def _places(data_dir):
-    """Where pairs of edge maps and shoes may lie."""
-    inside = Path("." if data_dir is None else data_dir).expanduser() / "edges2shoes"
-    return inside / "train", inside
+DIAGONALITY = ("max_on_diagonal", "diagonal_ratio", "pooled_ratio")
 
 
 def samples(model, num_samples, seed, batch_size=500):
@@ -159,19 +87,20 @@ def perfect_generator(preset, positions=50):
 
 def scores(
     model,
-    images=None,
+    images,
     features_path=None,
     num_samples=10_000,
     num_paths=10_000,
     seed=0,
     before_norm=None,
 ):
-    """The paper's measures of a trained model: a dict with the keys of `SCORES` and "activeness".
+    """The paper's measures of a trained model: path lengths, Fréchet distance, how diagonal
+    Hessians are, and the activeness of all components, the most active first.
 
     Args:
         images: real images (n, h, w, 3) of uint8, for the Fréchet distance, of which at most
-            `num_samples` are taken; without them there is none.
-        features_path: a `.keras` file of `features`, by default what ships.
+            `num_samples` are taken.
+        features_path: a `.keras` file of `features`, by default the bundled one.
         num_samples: generated images for the Fréchet distance.
         num_paths: pairs of images for the path lengths.
         seed: of all codes.
@@ -189,20 +118,18 @@ def scores(
         batch_size=512,
     )
     found = path_lengths(decode, model.space.dim, distance, num_paths, seed)
-    if images is not None:
-        count = min(num_samples, len(images))
-        found["frechet_distance"] = kd.metrics.frechet_distance(
-            image_features(images[:count]), image_features(samples(model, count, seed))
-        )
-    found.update({name: diagonality[name] for name in SCORES if name in diagonality})
-    found["activeness"] = np.sort(activeness(model, seed=seed, before_norm=before_norm))[
-        ::-1
-    ].tolist()
+    count = min(num_samples, len(images))
+    found["frechet_distance"] = kd.metrics.frechet_distance(
+        image_features(images[:count]), image_features(samples(model, count, seed))
+    )
+    found.update({name: diagonality[name] for name in DIAGONALITY})
+    active = np.sort(activeness(model, seed=seed, before_norm=before_norm))
+    found["activeness"] = active[::-1].tolist()
     return found
 
 
 def path_lengths(decode, latent_dim, distance, num_paths=10_000, seed=0):
-    """Those of `SCORES`, by a distance of `features` and that of pixels."""
+    """Path lengths by a distance of `features` and by that of pixels."""
     distances = {
         "perceptual_path_length": distance,
         "pixel_path_length": kd.metrics.squared_pixel_distance,
@@ -212,23 +139,3 @@ def path_lengths(decode, latent_dim, distance, num_paths=10_000, seed=0):
         name: kd.metrics.perceptual_path_length(decode, latent_dim, distance, **settings)
         for name, distance in distances.items()
     }
-
-
-def table(scores):
-    """A line for each model, from a dict of its name to what `scores` gives."""
-    width = max(len("model"), *map(len, scores))
-    lines = [f"{'model':{width}}" + "".join(f"{title:>14}" for title, _ in SCORES.values())]
-    for label, found in scores.items():
-        cells = [
-            f"{found[name]:14.{digits}f}" if name in found else f"{'-':>14}"
-            for name, (_, digits) in SCORES.items()
-        ]
-        lines.append(f"{label:{width}}" + "".join(cells))
-    lines.append("\nactiveness of the components, the most active first, as shares of their sum")
-    for label, found in scores.items():
-        if "activeness" not in found:
-            continue
-        values = np.array(found["activeness"])
-        shares = "".join(f"{100 * value / values.sum():7.1f}" for value in values)
-        lines.append(f"{label:{width}}{shares} %, sum {values.sum():.4g}")
-    return "\n".join(lines)

@@ -1,0 +1,392 @@
+"""Progressive GANs with the Hessian penalty, as an application."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_disentangle as kd
+from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle.applications._shared.application import Application
+from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.tables import Column, means, table
+from keras_disentangle.applications.progressive_gan import features, measures
+from keras_disentangle.applications.progressive_gan.data import is_clevr, load_images
+from keras_disentangle.applications.progressive_gan.progressive_gan import (
+    NAME,
+    ProgressiveGAN,
+    copy_networks,
+)
+from keras_disentangle.applications.progressive_gan.recipes import (
+    EXPERIMENTS,
+    PRESETS,
+    RECIPES,
+    Recipe,
+    recipe_for,
+)
+from keras_disentangle.schedules import read
+from keras_disentangle.visualization import (
+    activeness_bars,
+    components_by_activeness,
+    enlarge,
+    hessian_grid,
+    image_grid,
+    penalty_heatmap,
+    training_curves,
+)
+
+# The scale of each curve's axis: distances fall by orders of magnitude.
+CURVES = {
+    "generator_loss": "linear",
+    "discriminator_loss": "linear",
+    "hessian_penalty": "linear",
+    "frechet_distance": "log",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the paper's measures are taken."""
+
+    samples: int = setting(10_000, help="images for the Fréchet distance")
+    paths: int = setting(10_000, help="pairs of images for the path lengths")
+    features: str | None = setting(
+        None, help="a .keras file of the features module; by default the bundled one"
+    )
+    before_norm: bool | None = setting(
+        None,
+        help="take Hessians and activeness before the codes are normalised; by default if there "
+        "are fewer than 12 components",
+    )
+    preset: str | None = setting(None, help="that of the images; by default the one of their size")
+    seed: int = setting(0, help="of the codes")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the measures of several trainings are taken."""
+
+    samples: int = setting(10_000, help="images for the Fréchet distance")
+    paths: int = setting(10_000, help="pairs of images for the path lengths")
+    features: str | None = setting(
+        None, help="a .keras file of the features module; by default the bundled one"
+    )
+    seed_of_codes: int = setting(0, help="of the codes at which they are taken")
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """Samples, what each component does, the most active first, and pixels' Hessians."""
+
+    steps: int = setting(9, help="values of a component, from -2 to 2")
+    seed: int = setting(0, help="of the codes")
+
+
+class ProgressiveGANApplication(Application):
+    name, title, factory = NAME, "ProgressiveGAN", staticmethod(ProgressiveGAN)
+    model_class = kd.models.ProgressiveGAN
+    variants = (NAME,)
+    recipe_class, recipes, default_recipe = Recipe, RECIPES, "scratch"
+    weights, default_data = "clevr_1fov_finetuned", "clevr_1fov"
+    columns = {
+        "perceptual_path_length": Column("PPL", 4),
+        "pixel_path_length": Column("PPL, pixels", 2),
+        "frechet_distance": Column("FD", 3),
+        "max_on_diagonal": Column("D%", 3),
+        "diagonal_ratio": Column("D_R", 2),
+        "pooled_ratio": Column("D_R, pooled", 2),
+    }
+    evaluation, traversal, comparison = Evaluation, Traversal, Comparison
+    reserved = ("perfect",)
+
+    def image_shape(self, recipe):
+        size = PRESETS[recipe.preset].resolution
+        return size, size, 3
+
+    def with_data(self, recipe, data, image_size, data_dir, is_chosen):
+        """The authors' data bring their settings along; others change nothing else."""
+        is_theirs = data in EXPERIMENTS
+        other = None if is_theirs else data
+        recipe = super().with_data(recipe, other, image_size, data_dir, is_chosen)
+        return recipe_for(recipe, data) if is_theirs else recipe
+
+    def check(self, recipe, variant):
+        if recipe.preset not in PRESETS:
+            raise ValueError(
+                f"`preset` must be one of {sorted(PRESETS)}. Received: preset={recipe.preset!r}"
+            )
+        if recipe.continues != (recipe.start is not None):
+            raise ValueError(
+                "`start` must be a trained model for a recipe that continues, and none for others. "
+                f"Received: start={recipe.start}"
+            )
+        check_int("scores_every", recipe.scores_every)
+        for name in ("images_per_fade", "images_per_stage", "ramp_images"):
+            check_int(name, getattr(recipe, name), minimum=0)
+        weight = check_weight("hessian_weight", recipe.hessian_weight)
+        per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
+        size, stages = PRESETS[recipe.preset].batch_size, PRESETS[recipe.preset].num_stages
+        if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
+            raise ValueError(
+                f"`images` must be a multiple of {per_epoch}, an epoch, and that of {size}, a "
+                f"batch of the preset {recipe.preset!r}. Received: images={recipe.images}"
+            )
+        fade, stage = recipe.images_per_fade, recipe.images_per_stage
+        if fade and not stage:
+            raise ValueError(
+                "`images_per_fade` must be 0 where nothing grows (`images_per_stage` is 0). "
+                f"Received: images_per_fade={fade}"
+            )
+        needed = stages * (stage + fade) - fade
+        if recipe.images < needed:
+            raise ValueError(
+                f"`images` must be at least {needed}, for all {stages} stages. "
+                f"Received: images={recipe.images}"
+            )
+        if recipe.ramp_images and not weight:
+            raise ValueError(
+                "`ramp_images` must be 0 where there is no `hessian_weight`. "
+                f"Received: ramp_images={recipe.ramp_images}"
+            )
+        return replace(recipe, start=None if recipe.start is None else str(recipe.start))
+
+    def data(self, recipe, data_dir):
+        return load_images(recipe.data, PRESETS[recipe.preset], data_dir)
+
+    def prepare(self, run):
+        start = run.recipe.start
+        if start is not None and run.log_dir.resolve() in Path(start).resolve().parents:
+            raise ValueError(
+                "`log_dir` must be another folder than that of `start`, which would be written "
+                f"over. Received: log_dir={run.log_dir}, start={start}"
+            )
+        run.results["batch_size"] = PRESETS[run.recipe.preset].batch_size
+
+    def build(self, recipe, variant, seed=0):
+        """The model of a recipe, with the networks of a trained one if it continues."""
+        keras.utils.set_random_seed(seed)
+        trained = None if recipe.start is None else self._start(recipe)
+        model = ProgressiveGAN(
+            preset=recipe.preset,
+            latent_dim=recipe.latent_dim if trained is None else trained.latent_dim,
+            informative=recipe.informative,
+            hessian_penalty={} if recipe.hessian_weight else None,
+            seed=seed,
+        )
+        if trained is not None:
+            copy_networks(trained, model)
+        return model
+
+    def _start(self, recipe):
+        try:
+            trained = self.load(recipe.start)
+        except ValueError as error:
+            raise ValueError(
+                f"`start` must be a trained model. Received: start={recipe.start} ({error})"
+            ) from error
+        if recipe.latent_dim not in (None, trained.latent_dim):
+            raise ValueError(
+                f"`start` must be a model with {recipe.latent_dim} latent components, as "
+                f"`latent_dim` says. Received: {recipe.start}, with {trained.latent_dim}"
+            )
+        if trained.stage != trained.num_stages - 1:
+            raise ValueError(
+                f"`start` must be a model in its last stage. Received: {recipe.start}, in the "
+                f"stage {trained.stage} of 0 to {trained.num_stages - 1}"
+            )
+        return trained
+
+    def steps(self, run):
+        return run.recipe.images // run.results["batch_size"]
+
+    def fit(self, model, run):
+        recipe, preset = run.recipe, PRESETS[run.recipe.preset]
+        size, per_epoch = preset.batch_size, recipe.images_per_epoch
+        model.compile(**preset.optimizers())
+        callbacks = []
+        if recipe.images_per_stage:
+            growth = recipe.images_per_fade, recipe.images_per_stage
+            callbacks.append(kd.callbacks.ProgressiveGrowth(*growth))
+        if recipe.hessian_weight:
+            ramp = recipe.hessian_weight, -(-recipe.ramp_images // size)
+            callbacks.append(kd.callbacks.RampWeight("hessian_weight", *ramp))
+        if is_clevr(recipe.data):
+            callbacks.append(_Distance(run.data, recipe.scores_every))
+        batches = kd.datasets.image_batches(
+            run.data, size, run.seed, steps_per_epoch=per_epoch // size
+        )
+        run.fit(model, batches, epochs=recipe.images // per_epoch, callbacks=callbacks)
+        return model
+
+    def load(self, weights):
+        model = super().load(weights)
+        if getattr(model.ema_generator, "activations", None) is None:
+            raise ValueError(
+                "`weights` must be those of a model of ProgressiveGAN, with a running mean of a "
+                f"`ProgressiveGenerator`. Received: {model.ema_generator}"
+            )
+        return model
+
+    def evaluation_data(self, model, name, data_dir, settings):
+        size = model.image_shape[0]
+        known = [key for key, preset in PRESETS.items() if preset.resolution == size]
+        preset = known[0] if known and settings.preset is None else settings.preset
+        if preset not in known:
+            raise ValueError(
+                f"`preset` must be that of the model, whose images have {size} pixels a side. "
+                f"Received: preset={preset!r}"
+            )
+        return load_images(name, PRESETS[preset], data_dir)
+
+    def scores(self, model, data, settings, recipe=None):
+        return measures.scores(
+            model,
+            data,
+            settings.features,
+            settings.samples,
+            settings.paths,
+            settings.seed,
+            settings.before_norm,
+        )
+
+    def text(self, rows):
+        """A table of scores, and one of how active the components are."""
+        shares = {}
+        for label, found in rows.items():
+            if "activeness" in found:
+                values = np.array(found["activeness"])
+                share = (values / values.sum()).tolist()
+                shares[label] = {"share": share, "sum": values.sum()}
+        columns = {"share": Column("share of each, %", 1, 100), "sum": Column("sum", 5)}
+        heading = "activeness of the components, the most active first"
+        return f"{super().text(rows)}\n\n{heading}\n{table(shares, columns)}"
+
+    def pictures(self, model, data, settings, recipe=None):
+        """Samples, what each component does (Figure 3), pixels' Hessians (Figures 8 to 12) and
+        their penalties (Figure 13)."""
+
+        def decode(z):
+            return ops.convert_to_numpy(model.decode(z))
+
+        seed = settings.seed
+        latents = ops.convert_to_numpy(model.space.sample(6, seed=seed))
+        raw, codes = measures.measured_generator(model), measures.measured_codes(model, 6, seed)
+        images = decode(latents)
+        hessians, pixels = kd.metrics.peak_hessians(raw, codes, batch_size=512)
+        penalties = kd.metrics.hessian_penalty_map(raw, codes, batch_size=512).max(axis=-1)
+        return {
+            "samples.png": image_grid(enlarge(measures.samples(model, 40, seed)), columns=10),
+            "components.png": components_by_activeness(
+                lambda z: enlarge(decode(z)),
+                latents[0],
+                measures.activeness(model, num_codes=100),
+                steps=settings.steps,
+            ),
+            "hessians.png": hessian_grid(hessians, images, pixels),
+            "penalties.png": penalty_heatmap(penalties, images),
+        }
+
+    def check_results(self, results):
+        curve(results, "generator_loss")
+
+    def compare(self, runs, settings, data_dir):
+        """The paper's Tables 1 and 2, Figures 5 and 8. On CLEVR-1FOV, "perfect" has the least path
+        length that all of the data allow."""
+        models, seed = {run.name: run.load(self) for run in runs}, settings.seed_of_codes
+        measured = Evaluation(settings.samples, settings.paths, settings.features, seed=seed)
+        scores, results = {}, {run.name: run.results for run in runs}
+        for run in runs:
+            data = self.data(run.recipe, data_dir)
+            scores[run.name] = self.scores(models[run.name], data, measured, run.recipe)
+        pictures = self.curves(results)
+        active = {name: np.array(found["activeness"]) for name, found in scores.items()}
+        pictures["activeness.png"] = activeness_bars(active)
+        if len({(model.latent_dim, model.image_shape) for model in models.values()}) == 1:
+            pictures["hessians.png"] = _hessians(models, seed)
+        scores.update(means({k: {**results[k], "scores": found} for k, found in scores.items()}))
+        first = next((run for run in runs if run.recipe.data == "clevr_1fov"), None)
+        if first is not None:
+            scores["perfect"] = measures.path_lengths(
+                measures.perfect_generator(PRESETS[first.recipe.preset]),
+                models[first.name].latent_dim,
+                features.load(settings.features)[1],
+                settings.paths,
+                seed,
+            )
+        return scores, self.text(scores), pictures
+
+    def curves(self, results):
+        """A picture for each quantity that any of the trainings has logged."""
+        found = {}
+        for name, scale in CURVES.items():
+            lines = {k: curve(x, name) for k, x in results.items() if name in x["history"]}
+            if lines:
+                labels = {"y_label": name.replace("_", " "), "y_scale": scale}
+                found[f"{name}.png"] = training_curves(lines, **labels)
+        return found
+
+    def release(self, model, recipe):
+        settings = {
+            "preset": recipe.preset,
+            "latent_dim": model.latent_dim,
+            "informative": sum(code.dim for code in model.space.informative),
+        }
+        # Without the optimizers and the ramps.
+        saved = ProgressiveGAN(**settings)
+        copy_networks(model, saved)
+        saved.step.assign(read(model.step))
+        if model.hessian_penalty is not None:
+            settings["hessian_penalty"] = model.hessian_penalty
+            settings["hessian_weight"] = float(model.ramps["hessian_weight"](model.step))
+        return settings, saved
+
+
+class _Distance(keras.callbacks.Callback):
+    """Adds the Fréchet distance to real images to the logs."""
+
+    only_looks_on = True  # for `ExactBackup`
+
+    def __init__(self, images, every, num_images=2000):
+        super().__init__()
+        self.every, self.num_images = every, num_images
+        self.features, _ = features.load()
+        self.real = self.features(
+            images[np.random.default_rng(0).permutation(len(images))[:num_images]]
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            fake = self.features(measures.samples(self.model, self.num_images, seed=0))
+            logs["frechet_distance"] = kd.metrics.frechet_distance(self.real, fake)
+
+
+def curve(results, name):
+    """(steps, values) of a quantity in the logs: the mean of each epoch, at its middle; the Fréchet
+    distance where it was measured."""
+    values = np.array(results["history"][name])
+    per_epoch = results["settings"]["images_per_epoch"] // results["batch_size"]
+    if name == "frechet_distance":
+        epochs = np.arange(1, len(values) + 1) * results["settings"]["scores_every"]
+        return epochs * per_epoch, values
+    return (np.arange(len(values)) + 0.5) * per_epoch, values
+
+
+def _hessians(models, seed, num_codes=4):
+    """Hessians of the pixel with the largest penalty, a row for each model."""
+    found = []
+    for model in models.values():
+        codes = measures.measured_codes(model, num_codes, seed)
+        hessians, pixels = kd.metrics.peak_hessians(
+            measures.measured_generator(model), codes, batch_size=512
+        )
+        images = ops.convert_to_numpy(model.decode(codes.astype("float32")))
+        found.append((hessians, images, pixels))
+    hessians, images, pixels = map(np.stack, zip(*found, strict=True))
+    # Each row on a scale of its own: what matters is where a Hessian is large.
+    hessians /= np.abs(hessians).max(axis=(1, 2, 3), keepdims=True)
+    return hessian_grid(hessians, images, pixels, labels=list(models))
+
+
+APPLICATION = ProgressiveGANApplication()
