@@ -1,4 +1,4 @@
-"""Writes the tables of docs/metrics.md anew, from what the metrics declare.
+"""Writes the tables of docs/metrics.md and applications/README.md anew, from declarations.
 
 python scripts/tables.py
 
@@ -8,10 +8,12 @@ A table stands between `<!-- name -->` and `<!-- end of name -->`; all else is l
 import re
 from pathlib import Path
 
+from keras_disentangle.applications._shared.listing import catalogue, shown
 from keras_disentangle.evaluation import metric_names
 from keras_disentangle.metrics import METRICS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+ROOT = Path(__file__).resolve().parents[1]
+METRIC_PAGE, WEIGHTS_PAGE = ROOT / "docs" / "metrics.md", ROOT / "applications" / "README.md"
 INTERVALS = {"resamples": "bootstrap", "votes": "Wilson", None: "–"}
 
 
@@ -59,22 +61,45 @@ def span(bounds):
     return f"{low} to {high}"
 
 
-def updated(text):
-    """The page with its tables made anew."""
+def weights():
+    """A row for all bundled weights: how they load, what they were trained on, their scores."""
+    rows = []
+    for name, found in catalogue().items():
+        for key, entry in found["weights"].items():
+            load = f'`{found["factory"]}(weights="{key}")`'
+            scores = shown(name, entry["scores"]).replace("|", "\\|")
+            rows.append([load, f"[{name}]({name}/README.md)", scores])
+    return table(["weights", "card", "scores"], rows)
+
+
+def metric_tables():
+    """The tables of docs/metrics.md, by their names."""
     evaluated = metric_names()
     others = [name for name in METRICS if name not in evaluated]
-    for name, content in {
+    return {
         "metrics of evaluate": metrics(evaluated),
         "scores of evaluate": scores(evaluated),
         "other metrics": metrics(others),
         "scores of other metrics": scores(others),
-    }.items():
+    }
+
+
+def pages():
+    """The pages with tables, and these."""
+    return {METRIC_PAGE: metric_tables(), WEIGHTS_PAGE: {"weights": weights()}}
+
+
+def updated(page, text, tables):
+    """The text of a page with its tables made anew."""
+    for name, content in tables.items():
         parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", text, flags=re.S)
         if len(parts) != 2:
-            raise ValueError(f"{PAGE} must have one table {name!r}. Received: {len(parts) - 1}")
+            raise ValueError(f"{page} must have one table {name!r}. Received: {len(parts) - 1}")
         text = f"{parts[0]}{content}\n{parts[1]}"
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page, tables in pages().items():
+        text = page.read_text(encoding="utf-8")
+        page.write_text(updated(page, text, tables), encoding="utf-8")

@@ -46,19 +46,19 @@ def _text(found):
             if content[what]:
                 lines.append(f"  {what:8} {', '.join(content[what])}")
         for key, entry in content["weights"].items():
-            lines.append(f"  weights  {key}{_scores(name, entry['scores'])}")
+            scores = shown(name, entry["scores"])
+            lines.append(f"  weights  {key}" + (f": {scores}" if scores else ""))
     return "\n".join(lines)
 
 
-def _scores(name, scores):
-    """Those scores that have a column, on one line."""
+def shown(name, scores):
+    """Those scores of an application's weights that have a column, on one line."""
     if not scores or name not in registry.names():
         return ""
     application = registry.find(name)
     values = flat(application.headline(scores))
-    shown = [
+    return "; ".join(
         f"{column.title} {column.cell(values[key])}"
         for key, column in application.columns.items()
         if key in values
-    ]
-    return f": {', '.join(shown)}"
+    )
