@@ -19,8 +19,7 @@ import sys
 from keras_disentangle.applications._shared import commands, listing, registry
 from keras_disentangle.applications._shared.parsers import choice
 
-OF_APPLICATIONS = ("train", "evaluate", "compare", "traverse", "ship")
-COMMANDS = ("list", *OF_APPLICATIONS, "convert")
+COMMANDS = ("list", *commands.OF_APPLICATIONS, "convert")
 
 
 def main(arguments=None):
@@ -52,7 +51,7 @@ def _run(command, words):
     if command == "convert":
         return registry.converter(name).main(words[1:])
     if name in registry.names():
-        return getattr(commands, command)(registry.find(name), words[1:])
+        return commands.OF_APPLICATIONS[command](registry.find(name), words[1:])
     module = importlib.import_module(f"keras_disentangle.applications.{name}.{command}")
     return module.main(words[1:])
 

@@ -201,3 +201,12 @@ def test_the_list(command, capsys):
     for name in APPLICATIONS:
         assert name in printed and found[name]["recipes"] and found[name]["weights"]
     assert "D_R 3.37" in printed
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_recipes_are_found_before_a_factory_was_called(name):
+    package = getattr(kd.applications, name)
+    recipes = registry.find(name).recipes
+    assert package.__getattr__("recipes").RECIPES is recipes
+    assert {"application", "networks", "recipes"} <= set(dir(package))
+    assert name in dir(kd.applications)

@@ -1,15 +1,16 @@
-"""The commands, the same for every application: what they read, do, print and write."""
+"""The commands, the same for every application: what they read, do, print and write.
 
-import itertools
+`compare` is in a file of its own.
+"""
+
 import json
-from dataclasses import fields
 from pathlib import Path
 
 from keras_disentangle.applications._shared import evaluation, parsers, training
+from keras_disentangle.applications._shared.comparison import compare
 from keras_disentangle.applications._shared.data import announce, text
 from keras_disentangle.applications._shared.files import load_model, write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output, settings_of
-from keras_disentangle.applications._shared.recipe import add_flags, given
 from keras_disentangle.applications._shared.release import Release, is_path
 from keras_disentangle.datasets.named import FACTOR_DATA, factor_data
 
@@ -32,7 +33,7 @@ def train(application, arguments):
     options = parser.read(arguments)
     verbose = "auto" if options["verbose"] is None else options["verbose"]
     with output(options) as put:
-        recipe = parsers.recipe_of(application, options, _own(application, options))
+        recipe = parsers.recipe_of(application, options, parsers.own_settings(application, options))
         chosen = (recipe, options["model"] or application.variants[0], options["log_dir"])
         chosen += (options["data_dir"], options["seed"])
         if options["dry_run"]:
@@ -82,8 +83,8 @@ def evaluate(application, arguments):
     parser = Parser(f"evaluate {name}", description=evaluate.__doc__)
     parsers.add_weights(parser, application)
     parsers.add_data(parser)
-    _add_results(parser, "runs/evaluation")
-    _add_settings(parser, application.evaluation)
+    parsers.add_results(parser, "runs/evaluation")
+    parsers.add_settings(parser, application.evaluation)
     options = parser.read(arguments)
     weights = parsers.check_weights(application, options["weights"])
     settings = settings_of(application.evaluation, options)
@@ -116,8 +117,8 @@ def evaluate_file(arguments):
     )
     parser.add_argument("--data", required=True, help=FACTOR_DATA)
     parser.add_argument("--data-dir", help="where downloaded data sets lie")
-    _add_results(parser, "runs/evaluation")
-    _add_settings(parser, evaluation.FactorEvaluation)
+    parsers.add_results(parser, "runs/evaluation")
+    parsers.add_settings(parser, evaluation.FactorEvaluation)
     options = parser.read(arguments)
     settings = settings_of(evaluation.FactorEvaluation, options)
     with output(options) as put:
@@ -135,97 +136,13 @@ def evaluate_file(arguments):
         put(content, _write(Path(options["out"]), content, report, pictures))
 
 
-def compare(application, arguments):
-    """Compares finished trainings. Without any, first trains each model with each value of the
-    settings and each seed that is not trained yet, in folders of --out."""
-    name = application.name
-    parser = Parser(
-        f"compare {name}",
-        description=compare.__doc__,
-        epilog=f"Example: compare {name} runs/first runs/second --out runs/both",
-    )
-    parser.add_argument("runs", nargs="*", help="the --log-dir of each training")
-    parsers.add_training(parser, application, several=True)
-    _add_results(parser, "runs/compared")
-    _add_settings(parser, application.comparison)
-    options = parser.read(arguments)
-    settings, out = settings_of(application.comparison, options), Path(options["out"])
-    own = {
-        name: values if isinstance(values, list) else [values]
-        for name, values in _own(application, options).items()
-    }
-    with output(options) as put:
-        if options["runs"]:
-            if own or options["model"] or options["recipe"] or options["data"]:
-                raise ValueError(
-                    "`runs` must be left out for settings by which something is to be trained. "
-                    f"Received: runs={options['runs']}"
-                )
-            folders = list(map(Path, options["runs"]))
-            names = {folder.name for folder in folders}
-            if len(names) < len(folders) or names & set(application.reserved):
-                known = "".join(f", and none that of {name!r}" for name in application.reserved)
-                raise ValueError(
-                    f"`runs` must have different names, for the table{known}. "
-                    f"Received: runs={options['runs']}"
-                )
-        else:
-            folders = [_trained(application, options, *kind, out) for kind in _kinds(own, options)]
-        runs = [training.read_run(application, folder) for folder in folders]
-        content, report, pictures = application.compare(runs, settings, options["data_dir"])
-        write_json(out / "scores.json", content)
-        written = ["scores.json", *write_pictures(out, pictures)]
-        put(content, f"{report}\n\n{', '.join(written)} are in {out}")
-
-
-def _kinds(own, options):
-    """(model, settings, seed, name of the folder) of each training of a comparison."""
-    several = {name for name, values in own.items() if len(values) > 1}
-    for model in options["model"] or [None]:
-        for values in itertools.product(*own.values()):
-            chosen = dict(zip(own, values, strict=True))
-            label = "".join(f"_{name}_{_plain(chosen[name])}" for name in own if name in several)
-            for seed in options["seed"]:
-                yield model, chosen, seed, f"{label}_seed_{seed}"
-
-
-def _plain(value):
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _trained(application, options, model, chosen, seed, label, out):
-    """The folder of a training, which is trained unless it is there."""
-    model = model or application.variants[0]
-    recipe = parsers.recipe_of(application, options, chosen)
-    folder = out / f"{model}{label}"
-    if (folder / training.RESULTS).is_file():
-        found = training.read_run(application, folder).results
-        asked = training.prepared(
-            application, recipe, model, folder, options["data_dir"], seed
-        ).results
-        asked = json.loads(json.dumps(asked))
-        asked.update(asked.pop("settings"))
-        kept = {**found, **found["settings"]}
-        if differ := sorted(name for name in asked if kept.get(name) != asked[name]):
-            raise ValueError(
-                "`out` must be an empty folder, or one of the same trainings. Received: "
-                f"{folder}, which differs in {differ}"
-            )
-        return folder
-    application.check_comparable(recipe, options["data_dir"])
-    print(f"{model}{label}")
-    verbose = 2 if options["verbose"] is None else options["verbose"]
-    training.train(application, recipe, model, folder, options["data_dir"], seed, verbose)
-    return folder
-
-
 def traverse(application, arguments):
     """Draws what the latents of a trained model do, as PNG and GIF."""
     parser = Parser(f"traverse {application.name}", description=traverse.__doc__)
     parsers.add_weights(parser, application)
     parsers.add_data(parser)
-    _add_results(parser, "runs/traversal")
-    _add_settings(parser, application.traversal)
+    parsers.add_results(parser, "runs/traversal")
+    parsers.add_settings(parser, application.traversal)
     options = parser.read(arguments)
     weights, out = parsers.check_weights(application, options["weights"]), Path(options["out"])
     settings = settings_of(application.traversal, options)
@@ -252,7 +169,7 @@ def ship(application, arguments):
     )
     parsers.add_data(parser)
     parsers.add_json(parser)
-    _add_settings(parser, application.evaluation)
+    parsers.add_settings(parser, application.evaluation)
     options = parser.read(arguments)
     if is_path(options["name"]):
         raise ValueError(f"`name` must be a bare word. Received: name={options['name']!r}")
@@ -275,23 +192,6 @@ def ship(application, arguments):
             settings_of(application.evaluation, options),
         )
         put(scores, application.report(options["name"], scores, {}))
-
-
-def _own(application, options):
-    """The settings of a recipe that were given, but for its data."""
-    own = given(options, application.recipe_class)
-    own.pop("data", None)
-    return own
-
-
-def _add_results(parser, out):
-    parser.add_argument("--out", default=out, help="folder for what is written")
-    parsers.add_json(parser)
-
-
-def _add_settings(parser, kind):
-    if fields(kind):
-        add_flags(parser.add_argument_group("settings"), kind, defaults=True)
 
 
 def _data_name(application, options, recipe, is_needed):
@@ -319,3 +219,12 @@ def _write(out, content, report, pictures):
     content["pictures"] = write_pictures(out, pictures)
     write_json(out / EVALUATION, content)
     return f"\n{report}\n\n{', '.join([EVALUATION, *content['pictures']])} are in {out}"
+
+
+OF_APPLICATIONS = {
+    "train": train,
+    "evaluate": evaluate,
+    "compare": compare,
+    "traverse": traverse,
+    "ship": ship,
+}

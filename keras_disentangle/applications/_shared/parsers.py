@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import json
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from keras_disentangle.applications._shared.files import write_json
@@ -112,6 +112,25 @@ def add_training(parser, application, *, several=False):
     add("--verbose", type=int, help="2 prints a line an epoch instead of a bar, 0 nothing")
     own = parser.add_argument_group("settings in place of the recipe's")
     add_flags(own, application.recipe_class, several=several, leave_out=("data",))
+
+
+def own_settings(application, options):
+    """The settings of a recipe that were given, but for its data."""
+    own = given(options, application.recipe_class)
+    own.pop("data", None)
+    return own
+
+
+def add_results(parser, out):
+    """The flags of what is written."""
+    parser.add_argument("--out", default=out, help="folder for what is written")
+    add_json(parser)
+
+
+def add_settings(parser, kind):
+    """A flag for each field of a command's own settings."""
+    if fields(kind):
+        add_flags(parser.add_argument_group("settings"), kind, defaults=True)
 
 
 def recipe_of(application, options, values):
