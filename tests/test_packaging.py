@@ -12,12 +12,13 @@ ROOT = Path(__file__).parents[1]
 
 def test_a_source_distribution_holds_commands_tests_and_pictures():
     lines = (ROOT / "MANIFEST.in").read_text().splitlines()
-    rules = dict(line.split()[1:2] + [line.split()[2:]] for line in lines if line[0] != "#")
-    # Modules come along by themselves.
+    found = [line.split()[1:] for line in lines if line.startswith("recursive-include")]
+    rules = {folder: patterns for folder, *patterns in found}
+    # Modules are included without a rule.
     weights = rules.pop("keras_disentangle/applications")
     for path in (ROOT / "keras_disentangle/applications").glob("*/weights/*"):
         assert any(fnmatch.fnmatch(path.name, pattern) for pattern in weights), path
-    assert set(rules) == {"applications", "scripts", "tests"}
+    assert set(rules) == {"applications", "docs", "scripts", "tests"}
     for folder, patterns in rules.items():
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -41,3 +42,11 @@ def test_the_description_leads_nowhere_into_the_repository(monkeypatch):
 def test_scikit_learn_is_imported_where_it_is_used():
     for path in (ROOT / "keras_disentangle").rglob("*.py"):
         assert not re.search(r"^(import|from) sklearn", path.read_text(), re.MULTILINE), path
+
+
+def test_the_version_stands_in_one_place():
+    root = (ROOT / "keras_disentangle" / "__init__.py").read_text()
+    (version,) = re.findall(r'^__version__ = "(.*)"$', root, re.MULTILINE)
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"({version})" in (ROOT / "CHANGELOG.md").read_text()
+    assert not re.search(r'^version = "', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
