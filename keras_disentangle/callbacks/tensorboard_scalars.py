@@ -8,7 +8,7 @@ from keras_disentangle._arguments import check_int
 from keras_disentangle.callbacks._pictures import check_log_dir
 from keras_disentangle.callbacks._watching import WatchingCallback
 from keras_disentangle.schedules import read
-from keras_disentangle.trainers.terms import FiniteMean, PresentValue
+from keras_disentangle.trainers.term_metrics import FiniteMean, PresentValue
 from keras_disentangle.visualization.event_writer import EventWriter
 
 

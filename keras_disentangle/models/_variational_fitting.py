@@ -11,9 +11,9 @@ from keras_disentangle.models._image_data import (
     warn_of_labels,
 )
 from keras_disentangle.models._networks import batch_normalizations
+from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
-from keras_disentangle.trainers.terms import check_finite
 
 TOO_SMALL = (
     "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "

@@ -34,7 +34,7 @@ from keras_disentangle.trainers import Phase, PhasedModel
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.fit_arguments import fit_arguments
 from keras_disentangle.trainers.inference import inference
-from keras_disentangle.trainers.terms import GuardedMean
+from keras_disentangle.trainers.term_metrics import GuardedMean
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")

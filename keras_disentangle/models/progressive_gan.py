@@ -14,7 +14,7 @@ from keras_disentangle.models._hessian_shorthand import as_penalties
 from keras_disentangle.models._stage_activations import StageActivations
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.schedules import read
-from keras_disentangle.trainers.terms import PresentValue
+from keras_disentangle.trainers.term_metrics import PresentValue
 
 NUM_LAYERS = 10  # that penalties look at
 

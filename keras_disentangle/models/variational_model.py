@@ -18,7 +18,7 @@ from keras_disentangle.models._variational_use import VariationalUse
 from keras_disentangle.observations._shorthand import as_arguments, as_observation
 from keras_disentangle.penalties import GeneratorPenalty, PosteriorPenalty, ReconstructionPenalty
 from keras_disentangle.trainers.stepped_model import SteppedModel
-from keras_disentangle.trainers.terms import GuardedMean, PresentValue
+from keras_disentangle.trainers.term_metrics import GuardedMean, PresentValue
 
 
 class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):

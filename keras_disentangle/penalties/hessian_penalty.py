@@ -31,7 +31,7 @@ class HessianPenalty(GeneratorPenalty):
 
     Example:
 
-    >>> penalty = kd.penalties.HessianPenalty(["norm_1", "norm_2"], weight=0.1, every=4)
+    >>> penalty = kd.penalties.HessianPenalty(weight=0.1, every=4)
     >>> model = kd.models.GAN(generator, discriminator, penalties=[penalty])
 
     Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7.

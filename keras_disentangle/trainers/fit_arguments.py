@@ -5,8 +5,8 @@ import inspect
 import keras
 
 from keras_disentangle._arguments import check_flag, check_int, check_number, listed
+from keras_disentangle.trainers.finite_terms import StopOnNonFinite
 from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
-from keras_disentangle.trainers.terms import StopOnNonFinite
 
 
 def fit_arguments(*args, **kwargs):

@@ -7,7 +7,7 @@ from keras_disentangle.losses._evaluation import Evaluation
 from keras_disentangle.penalties import GeneratorPenalty, Penalty, ReconstructionPenalty
 from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers._backend import backend
-from keras_disentangle.trainers.terms import FiniteMean, PresentValue
+from keras_disentangle.trainers.term_metrics import FiniteMean, PresentValue
 
 
 class ObjectiveModel(keras.Model):

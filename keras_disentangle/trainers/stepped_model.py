@@ -9,9 +9,9 @@ from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit
+from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import fit_arguments, training_callbacks
 from keras_disentangle.trainers.objective_model import ObjectiveModel
-from keras_disentangle.trainers.terms import check_finite
 
 RAMP = "ramp_"  # and a ramp's name: the key under which a file holds its four numbers
 

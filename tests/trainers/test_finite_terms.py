@@ -9,7 +9,7 @@ from tiny_training import adams, numbers
 from keras_disentangle.latents import Categorical, LatentSpace
 from keras_disentangle.layers import QHead
 from keras_disentangle.models import VAE, InfoGAN
-from keras_disentangle.trainers.terms import FiniteMean, PresentValue
+from keras_disentangle.trainers.term_metrics import FiniteMean, PresentValue
 
 IS_TORCH = keras.backend.backend() == "torch"
 IMAGES = np.random.default_rng(0).random((16, *IMAGE_SHAPE), dtype="float32")

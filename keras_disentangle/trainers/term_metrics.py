@@ -1,7 +1,6 @@
-"""The terms of an objective in the logs; what notices when one of them is no number any more."""
+"""Metrics that log the terms of an objective, and notice when one is not finite any more."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_disentangle._image_format import TOLERANCE
@@ -147,71 +146,3 @@ def by_replica(variable):
     value = variable.value
     is_mirrored = keras.backend.backend() == "tensorflow" and hasattr(value, "values")
     return [read(part) for part in (value.values if is_mirrored else [value])]
-
-
-def check_finite(model, stopped="Training was stopped"):
-    """Raises a ValueError naming the terms that first were not finite, and the training step."""
-    terms = _terms(model)
-    bad = {term.name: step for term in terms if (step := term.first_bad())}
-    if not bad:
-        return
-    first = min(bad.values())
-    names = ", ".join(f"`{name}`" for name, step in bad.items() if step == first)
-    if refusal := _refusal(terms):
-        raise ValueError(f"{stopped} at training step {first - 1}: {refusal}")
-    hints = "".join(f" ({hint})" for term in terms if (hint := term.hint()))
-    raise ValueError(
-        f"{stopped}: every term of the objective must stay finite. Received: NaN or infinity in "
-        f"{names} at training step {first - 1}{hints}. "
-        "Files that were written before are left as they are."
-    )
-
-
-def _terms(model):
-    return [metric for metric in model.metrics if isinstance(metric, FiniteMean)]
-
-
-def _refusal(terms):
-    return next((text for term in terms if (text := term.refusal())), "")
-
-
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends a training at the batch at which the objective is not finite, with a ValueError.
-
-    It must stand before callbacks that write files at an epoch's end. A metric of the user's that
-    is not finite stops nothing.
-    """
-
-    # The batches' logs come as they did before: without waiting for the device.
-    async_safe = True
-    only_looks_on = True  # for `ExactBackup`
-
-    def on_train_begin(self, logs=None):
-        self._watched = {term.name for term in _terms(self.model)} | {"loss"}
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self._bad(logs):
-            self._model.stop_training = True
-
-    def on_test_begin(self, logs=None):
-        # The validation of an epoch begins by resetting the metrics.
-        check_finite(self.model)
-
-    def on_test_end(self, logs=None):
-        # A validation that is not finite stops nothing; one of images that are refused does.
-        if _refusal(_terms(self.model)):
-            check_finite(self.model, "Validation failed")
-
-    def on_epoch_end(self, epoch, logs=None):
-        if bad := self._bad(logs):
-            check_finite(self.model)
-            # What the terms leave out of the loss: regularisers of the networks.
-            raise ValueError(
-                "Training was stopped: the objective must stay finite. Received: NaN or infinity "
-                f"in {', '.join(bad)}, with finite terms, by training step {read(self.model.step)}"
-            )
-        if self._model.penalties:
-            self.model.check_penalties()
-
-    def _bad(self, logs):
-        return [k for k, v in (logs or {}).items() if k in self._watched and not np.isfinite(v)]
