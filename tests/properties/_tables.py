@@ -8,6 +8,7 @@ from properties import (
     of_losses,
     of_metrics,
     of_models,
+    of_penalties,
     of_small_packages,
     of_visualization,
 )
@@ -22,6 +23,7 @@ TABLES = (
     of_losses,
     of_metrics,
     of_models,
+    of_penalties,
     of_small_packages,
     of_visualization,
 )
@@ -34,6 +36,7 @@ PACKAGES = (
     "metrics",
     "models",
     "observations",
+    "penalties",
     "schedules",
     "trainers",
     "visualization",
