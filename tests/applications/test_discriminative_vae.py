@@ -339,9 +339,9 @@ def test_blur_of_a_constant_and_of_a_point():
 
 
 @pytest.mark.one_backend
-def test_the_script_says_what_is_wrong(tmp_path, run_script):
+def test_the_command_says_what_is_wrong(tmp_path, command):
     options = ["--data", "nowhere.npz", "--log-dir", tmp_path / "run"]
-    said = run_script("train", "discriminative_vae", *options)
+    said = command("train", "discriminative_vae", *options)
     assert said.startswith("error: `data`: there is no file nowhere.npz")
 
 

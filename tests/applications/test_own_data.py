@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_disentangle.applications import _own_data
 from keras_disentangle.applications._shared import commands, training
+from keras_disentangle.applications._shared.data import announce
 from keras_disentangle.applications.discriminative_vae import train as discriminative_vae
 from keras_disentangle.applications.info_gan.application import APPLICATION as INFO_GAN
 from keras_disentangle.applications.progressive_gan.application import (
@@ -140,12 +140,12 @@ def test_data_of_the_default_shape_need_no_word(tmp_path, capsys):
 
 def test_a_trained_model_says_what_becomes_of_other_images(tmp_path, capsys):
     data = photos(tmp_path / "photos")
-    _own_data.announce(data, (80, 96, 3))
-    _own_data.announce("dsprites", (32, 32, 1))
-    _own_data.announce("mnist", (28, 28, 1))
+    announce(data, (80, 96, 3))
+    announce("dsprites", (32, 32, 1))
+    announce("mnist", (28, 28, 1))
     assert not capsys.readouterr().out
-    _own_data.announce(data, (32, 32, 1))
+    announce(data, (32, 32, 1))
     assert "taken as 32×32×1, cropped around the centre" in (printed := capsys.readouterr().out)
     assert "turned grey" in printed
-    _own_data.announce("mnist", (28, 28, 3))
+    announce("mnist", (28, 28, 3))
     assert "28×28×1, taken as 28×28×3, grey repeated as colour" in capsys.readouterr().out
