@@ -134,6 +134,11 @@ def test_trainings_are_compared_with_what_the_data_allow(trained, tmp_path, comm
     (tmp_path / "perfect").mkdir()
     told = command("compare", "progressive_gan", trained, tmp_path / "perfect")
     assert "`runs` must have different names" in told and "'perfect'" in told
+    settings = {**recipe.__dict__, "start": None, "preset": "cars"}
+    content = {**json.loads((trained / "results.json").read_text()), "settings": settings}
+    (tmp_path / "again" / "results.json").write_text(json.dumps(content))
+    told = command("compare", "progressive_gan", tmp_path / "again")
+    assert "`runs` must be folders of finished trainings" in told and "cars" in told
 
 
 @pytest.mark.one_backend

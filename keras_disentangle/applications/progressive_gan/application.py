@@ -5,14 +5,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, means, table
-from keras_disentangle.applications.progressive_gan import features, measures
+from keras_disentangle.applications.progressive_gan import features, measures, pictures
 from keras_disentangle.applications.progressive_gan.data import is_clevr, load_images
 from keras_disentangle.applications.progressive_gan.progressive_gan import (
     NAME,
@@ -27,23 +26,6 @@ from keras_disentangle.applications.progressive_gan.recipes import (
     recipe_for,
 )
 from keras_disentangle.schedules import read
-from keras_disentangle.visualization import (
-    activeness_bars,
-    components_by_activeness,
-    enlarge,
-    hessian_grid,
-    image_grid,
-    penalty_heatmap,
-    training_curves,
-)
-
-# The scale of each curve's axis: distances fall by orders of magnitude.
-CURVES = {
-    "generator_loss": "linear",
-    "discriminator_loss": "linear",
-    "hessian_penalty": "linear",
-    "frechet_distance": "log",
-}
 
 
 @dataclass(frozen=True)
@@ -264,32 +246,14 @@ class ProgressiveGANApplication(Application):
         return f"{super().text(rows)}\n\n{heading}\n{table(shares, columns)}"
 
     def pictures(self, model, data, settings, recipe=None):
-        """Samples, what each component does (Figure 3), pixels' Hessians (Figures 8 to 12) and
-        their penalties (Figure 13)."""
+        return pictures.of_components(model, settings.steps, settings.seed)
 
-        def decode(z):
-            return ops.convert_to_numpy(model.decode(z))
-
-        seed = settings.seed
-        latents = ops.convert_to_numpy(model.space.sample(6, seed=seed))
-        raw, codes = measures.measured_generator(model), measures.measured_codes(model, 6, seed)
-        images = decode(latents)
-        hessians, pixels = kd.metrics.peak_hessians(raw, codes, batch_size=512)
-        penalties = kd.metrics.hessian_penalty_map(raw, codes, batch_size=512).max(axis=-1)
-        return {
-            "samples.png": image_grid(enlarge(measures.samples(model, 40, seed)), columns=10),
-            "components.png": components_by_activeness(
-                lambda z: enlarge(decode(z)),
-                latents[0],
-                measures.activeness(model, num_codes=100),
-                steps=settings.steps,
-            ),
-            "hessians.png": hessian_grid(hessians, images, pixels),
-            "penalties.png": penalty_heatmap(penalties, images),
-        }
+    def curves(self, results):
+        return pictures.curves(results)
 
     def check_results(self, results):
-        curve(results, "generator_loss")
+        pictures.curve(results, "generator_loss")
+        PRESETS[results["settings"]["preset"]]
 
     def compare(self, runs, settings, data_dir):
         """The paper's Tables 1 and 2, Figures 5 and 8. On CLEVR-1FOV, "perfect" has the least path
@@ -300,11 +264,7 @@ class ProgressiveGANApplication(Application):
         for run in runs:
             data = self.data(run.recipe, data_dir)
             scores[run.name] = self.scores(models[run.name], data, measured, run.recipe)
-        pictures = self.curves(results)
-        active = {name: np.array(found["activeness"]) for name, found in scores.items()}
-        pictures["activeness.png"] = activeness_bars(active)
-        if len({(model.latent_dim, model.image_shape) for model in models.values()}) == 1:
-            pictures["hessians.png"] = _hessians(models, seed)
+        drawn = {**self.curves(results), **pictures.of_several(models, scores, seed)}
         scores.update(means({k: {**results[k], "scores": found} for k, found in scores.items()}))
         first = next((run for run in runs if run.recipe.data == "clevr_1fov"), None)
         if first is not None:
@@ -315,17 +275,7 @@ class ProgressiveGANApplication(Application):
                 settings.paths,
                 seed,
             )
-        return scores, self.text(scores), pictures
-
-    def curves(self, results):
-        """A picture for each quantity that any of the trainings has logged."""
-        found = {}
-        for name, scale in CURVES.items():
-            lines = {k: curve(x, name) for k, x in results.items() if name in x["history"]}
-            if lines:
-                labels = {"y_label": name.replace("_", " "), "y_scale": scale}
-                found[f"{name}.png"] = training_curves(lines, **labels)
-        return found
+        return scores, self.text(scores), drawn
 
     def release(self, model, recipe):
         settings = {
@@ -360,33 +310,6 @@ class _Distance(keras.callbacks.Callback):
         if (epoch + 1) % self.every == 0:
             fake = self.features(measures.samples(self.model, self.num_images, seed=0))
             logs["frechet_distance"] = kd.metrics.frechet_distance(self.real, fake)
-
-
-def curve(results, name):
-    """(steps, values) of a quantity in the logs: the mean of each epoch, at its middle; the Fréchet
-    distance where it was measured."""
-    values = np.array(results["history"][name])
-    per_epoch = results["settings"]["images_per_epoch"] // results["batch_size"]
-    if name == "frechet_distance":
-        epochs = np.arange(1, len(values) + 1) * results["settings"]["scores_every"]
-        return epochs * per_epoch, values
-    return (np.arange(len(values)) + 0.5) * per_epoch, values
-
-
-def _hessians(models, seed, num_codes=4):
-    """Hessians of the pixel with the largest penalty, a row for each model."""
-    found = []
-    for model in models.values():
-        codes = measures.measured_codes(model, num_codes, seed)
-        hessians, pixels = kd.metrics.peak_hessians(
-            measures.measured_generator(model), codes, batch_size=512
-        )
-        images = ops.convert_to_numpy(model.decode(codes.astype("float32")))
-        found.append((hessians, images, pixels))
-    hessians, images, pixels = map(np.stack, zip(*found, strict=True))
-    # Each row on a scale of its own: what matters is where a Hessian is large.
-    hessians /= np.abs(hessians).max(axis=(1, 2, 3), keepdims=True)
-    return hessian_grid(hessians, images, pixels, labels=list(models))
 
 
 APPLICATION = ProgressiveGANApplication()
