@@ -7,6 +7,7 @@ from keras import ops, tree
 from keras_disentangle._arguments import check_flag, check_int, check_weight
 from keras_disentangle.latents import as_space, orthogonalize
 from keras_disentangle.layers import LatentDirections
+from keras_disentangle.models._conditional_generator import class_indices, inputs_of
 from keras_disentangle.models._image_data import check_devices
 from keras_disentangle.models._image_range import check_range, from_range
 from keras_disentangle.models._networks import check_order, serialize
@@ -55,7 +56,7 @@ class FrozenGeneratorModel(PhasedModel):
                 f"{len(generator.trainable_variables)} trainable variables"
             )
         check_order("generator", generator)
-        latent_dim, self._index, self._label_size = _inputs(generator, argument)
+        latent_dim, self._index, self._label_size = inputs_of(generator, argument)
         if space is None and latent_dim is None:
             raise ValueError(
                 "`space` must be given with a generator that does not tell the shape of its "
@@ -285,7 +286,7 @@ class FrozenGeneratorModel(PhasedModel):
                     "that does not tell its number of classes. Received: neither"
                 )
             return num_classes, tuple(range(num_classes))
-        return num_classes, tuple(_class_indices(labels, num_classes).tolist())
+        return num_classes, tuple(class_indices(labels, num_classes).tolist())
 
     def _checked_latents(self, z):
         z = ops.convert_to_tensor(z, "float32")
@@ -303,7 +304,7 @@ class FrozenGeneratorModel(PhasedModel):
                     "`labels` must be given where there are several classes. Received: labels=None"
                 )
             labels = self.labels
-        labels = _class_indices(labels, self.num_classes)
+        labels = class_indices(labels, self.num_classes)
         if len(labels) not in (1, n):
             raise ValueError(
                 f"`labels` must be a class or {n} of them, one for each latent. "
@@ -353,62 +354,3 @@ class _NoData(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         return np.zeros((self._batch_size,), "float32")
-
-
-def _inputs(generator, argument):
-    """Width of the latent input (`None` if it is not told), its place, and the form of the labels.
-
-    The form is 0 for a generator that takes none, `None` for indices (batch,), 1 for indices
-    (batch, 1), and otherwise the width of one-hot vectors.
-    """
-    inputs = getattr(generator, "inputs", None)
-    if inputs is None:
-        shape = getattr(generator, "input_shape", None)
-        is_known = isinstance(shape, tuple) and len(shape) == 2
-        if argument != 0:
-            raise ValueError(
-                "`argument` must be 0 for a generator that is no functional model. "
-                f"Received: argument={argument!r}"
-            )
-        return (shape[1] if is_known else None), 0, 0
-    names = [x.name for x in inputs]
-    index = names.index(argument) if argument in names else argument
-    if index not in range(len(names)):
-        raise ValueError(
-            f"`argument` must be the index or the name of one of the inputs {names} of "
-            f"`generator`. Received: argument={argument!r}"
-        )
-    shapes = [tuple(x.shape) for x in inputs]
-    latent, others = inputs[index], [x for i, x in enumerate(inputs) if i != index]
-    is_latent = len(latent.shape) == 2 and keras.backend.is_float_dtype(latent.dtype)
-    if not is_latent or len(others) > 1:
-        raise ValueError(
-            "`generator` must take latents, a float input (batch, d), and at most one more input, "
-            f"the class. Received: inputs {dict(zip(names, shapes, strict=True))}, of which "
-            f"argument={argument!r} are the latents"
-        )
-    if not others:
-        return latent.shape[1], 0, 0
-    shape = tuple(others[0].shape)
-    is_index = shape in ((None,), (None, 1))
-    is_one_hot = keras.backend.is_float_dtype(others[0].dtype) and len(shape) == 2
-    if not (is_index or is_one_hot):
-        raise ValueError(
-            "`generator` must take classes as indices (batch,) or (batch, 1), or as one-hot "
-            f"vectors (batch, classes). Received: {others[0].name} of shape {shape} and type "
-            f"{others[0].dtype}"
-        )
-    return latent.shape[1], index, None if len(shape) == 1 else shape[1]
-
-
-def _class_indices(labels, num_classes):
-    """Labels as an integer array (n,), or a ValueError."""
-    found = np.atleast_1d(ops.convert_to_numpy(labels))
-    is_right = found.ndim == 1 and found.size and np.issubdtype(found.dtype, np.integer)
-    if not is_right or found.min() < 0 or found.max() >= (num_classes or np.inf):
-        limit = "" if num_classes is None else f", below {num_classes}"
-        raise ValueError(
-            f"`labels` must be a class or a list of classes, integers >= 0{limit}. "
-            f"Received: labels={labels!r}"
-        )
-    return found
