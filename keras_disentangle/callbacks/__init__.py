@@ -1,4 +1,4 @@
-"""Callbacks: what changes while a model trains, and what is watched."""
+"""Callbacks that change a model while it trains, watch it, or back it up."""
 
 from keras_disentangle.callbacks.direction_traversal import DirectionTraversal
 from keras_disentangle.callbacks.exact_backup import ExactBackup

@@ -1,4 +1,4 @@
-"""The calls that Keras makes while it trains: of the callbacks, and of the train function."""
+"""Control over Keras's calls of the callbacks and of the train function during training."""
 
 import inspect
 import itertools
@@ -10,7 +10,7 @@ from keras_disentangle.callbacks._backup_state import jax_train_state
 
 
 class CallList:
-    """All callbacks of the `fit` that is calling `backup`; Keras itself does not tell them.
+    """All callbacks of the `fit` that is calling `backup`; Keras gives callbacks no such list.
 
     Attributes:
         all: the callbacks, in their order.
@@ -39,7 +39,7 @@ class CallList:
             self._list.callbacks = self.all
 
     def wait(self):
-        """Until the calls that Keras makes from other threads are over."""
+        """Waits until the calls that Keras makes from other threads are over."""
         if self._list is not None:
             wait_for_callbacks(self._list)
 
@@ -49,13 +49,14 @@ def skip_batches(model, state, steps, is_first, at_last):
 
     Args:
         model: the model that trains.
-        state: header of the backup in whose epoch the batches lie.
+        state: header of the backup, which was made in the epoch of these batches.
         steps: how many batches a call draws.
         is_first: whether the call is the first of the epoch.
-        at_last: called, if it is not `None`, once the batches are drawn: these are the last.
+        at_last: function to call once the batches are drawn, if they are the last ones to skip;
+            otherwise `None`.
     """
     train = model.train_function
-    # Where metrics are built by the first training step, it is taken, and later overwritten.
+    # If metrics are built by the first training step, it is run, and its results are overwritten.
     skips = not is_first or len(model.metrics_variables) >= len(state["metrics"])
 
     def skip(*arguments):  # (iterator); on JAX (train_state, iterator); on torch ([batch])

@@ -1,4 +1,4 @@
-"""The file of a `keras.callbacks.CSVLogger`, which must lose what was written after a backup."""
+"""The file of a `keras.callbacks.CSVLogger`, without the rows written after a backup."""
 
 from keras_disentangle._files import write_whole
 
@@ -15,7 +15,7 @@ def csv_content(logger):
 
 
 def set_csv_content(logger, content):
-    """Makes the file what it was, and lets the next row follow."""
+    """Restores the file's content, to which the next row is then appended."""
     if content is None:
         return
     is_open = logger.csv_file is not None and not logger.csv_file.closed

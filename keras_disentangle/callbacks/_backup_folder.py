@@ -1,6 +1,6 @@
-"""A folder with the two newest backups of a run, each of them one file that is whole or not there.
+"""A folder with the two newest backups of a run, each of them one file, whole or absent.
 
-A file is a line of JSON (which lists the arrays), the arrays' bytes, and the SHA-256 of all that.
+A file holds a line of JSON (which lists the arrays), the arrays' bytes, and the SHA-256 of both.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class BackupFolder:
         half-written in it.
 
         Raises:
-            ValueError: if it cannot be written to, or another process has it.
+            ValueError: if it cannot be written to, or another process uses it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class BackupFolder:
         """(header, arrays) of the newest file that is whole, or `None` in a folder without any.
 
         Raises:
-            ValueError: if there are files but not one is whole.
+            ValueError: if there are backups but none is whole.
         """
         bad = []
         for file in reversed(self._files()):
@@ -85,7 +85,7 @@ class BackupFolder:
             self._whole = [file]
             if bad:
                 warnings.warn(
-                    f"In {self.path}, {_list(bad)}: the run goes on from the backup before, "
+                    f"In {self.path}, {_list(bad)}: the run resumes from the previous backup, "
                     f"{file.name}",
                     stacklevel=2,
                 )
@@ -93,12 +93,12 @@ class BackupFolder:
         if bad:
             raise ValueError(
                 f"`path` must hold a backup that is whole, or none. Received: {self.path}, where "
-                f"{_list(bad)}; to begin the run anew, remove what is there"
+                f"{_list(bad)}; remove these files to start the run again"
             )
         return None
 
     def write(self, header, arrays):
-        """Adds a backup and, once it is on the disk, removes all but it and the one before."""
+        """Adds a backup and, once it is on the disk, removes all but this and the previous one."""
         self.path.mkdir(parents=True, exist_ok=True)
         files = self._files()
         number = int(_NAME.fullmatch(files[-1].name)[1]) + 1 if files else 1
@@ -115,7 +115,7 @@ class BackupFolder:
 
     def _remove(self, names):
         for name in names:
-            with contextlib.suppress(OSError):  # What is left over harms nothing.
+            with contextlib.suppress(OSError):  # A file that is left over does no harm.
                 os.remove(self.path / name)
 
 
@@ -130,7 +130,7 @@ def _pack(stream, header, arrays):
 
 
 def _unpack(content):
-    """(header, arrays), or `None` if the bytes are not those that were written."""
+    """(header, arrays), or `None` if the bytes differ from those that were written."""
     body = memoryview(content)[:-_DIGEST]
     if hashlib.sha256(body).digest() != content[-_DIGEST:]:
         return None
@@ -147,12 +147,12 @@ def _unpack(content):
             arrays.append(np.frombuffer(body, dtype, count, start).reshape(shape))
             start += count * dtype.itemsize
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None  # Not written by `_pack`, though the sum is right.
+        return None  # Not written by `_pack`, although the checksum is right.
     return (header, arrays) if start == len(body) else None
 
 
 def _plain(value):
-    """Numbers and arrays of any library, for JSON; anything else that was logged as a text."""
+    """A number or an array of any library in the form that JSON takes; the `repr` of others."""
     array = np.asarray(value)
     return repr(value) if array.dtype == object else array.tolist()
 

@@ -1,4 +1,4 @@
-"""What the header of a backup must hold, and which training may go on from it."""
+"""Checks of a backup's header: its entries, and whether a training run may resume from it."""
 
 import random
 
@@ -31,7 +31,7 @@ _KEYS = {
 
 
 def check_header(state, file):
-    """Raises a ValueError that names the `file` unless `ExactBackup` can go on from its header."""
+    """Raises a ValueError that names the `file` unless `ExactBackup` can resume from its header."""
     if state.get("format") != FORMAT:
         raise ValueError(
             f"The version of this callback must be that of the backup {file}, "
@@ -46,12 +46,12 @@ def check_header(state, file):
     if bad:
         raise ValueError(
             f"`path` must hold backups of `ExactBackup`. Received: {file}, in whose header "
-            f"{', '.join(bad)} is missing or of another kind"
+            f"{', '.join(bad)} is missing or of the wrong type"
         )
 
 
 def check_run(state, file, model, params):
-    """Raises a ValueError unless the backup `file` is of such a model and of such epochs."""
+    """Raises a ValueError if backend, optimizer or epochs do not match the backup `file`."""
     for what, expected, received in (
         ("backend", state["backend"], keras.backend.backend()),
         ("optimizer", state["optimizer"], type(model.optimizer).__name__),
@@ -68,6 +68,6 @@ def check_run(state, file, model, params):
         )
     if params["epochs"] < state["epoch"]:
         raise ValueError(
-            f"`epochs` must be at least {state['epoch']}, the number that the run of {file} has "
-            f"behind it. Received: epochs={params['epochs']}"
+            f"`epochs` must be at least {state['epoch']}, the number of epochs completed in "
+            f"{file}. Received: epochs={params['epochs']}"
         )

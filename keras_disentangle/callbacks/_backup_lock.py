@@ -1,4 +1,4 @@
-"""Keeps a second process from a folder that one is at work in."""
+"""A lock that keeps other processes out of a folder while one uses it."""
 
 import contextlib
 import dataclasses
@@ -18,16 +18,16 @@ _held = {}  # from path to `_Held`
 
 
 class FolderLock:
-    """A lock on a folder, of this process: others are refused, more of this process are not.
+    """This process's lock on a folder: it refuses other processes, not further locks of its own.
 
-    The system gives it up when the process ends, however it ends. So does this object when it is
-    no longer used.
+    The operating system releases it when the process ends, however it ends; this object releases
+    it when it is no longer used.
 
     Args:
-        folder: the folder, which must be there.
+        folder: the folder, which must exist.
 
     Raises:
-        ValueError: if another process has it.
+        ValueError: if another process holds the lock.
     """
 
     def __init__(self, folder):
@@ -58,7 +58,7 @@ def _acquire(path, folder):
                 "`path` must be a folder that no other process backs up to. Received: "
                 f"path={os.fspath(folder)!r}, which is in use by {owner or 'another process'}"
             ) from None
-        except OSError as error:  # A network's file system may have no locks.
+        except OSError as error:  # A network file system may have no locks.
             warnings.warn(
                 f"{folder} cannot be locked against other processes: {error}", stacklevel=2
             )
@@ -75,13 +75,13 @@ def _lock(descriptor):
         # Unlike `flock`, not passed on to a forked process, which may outlive this one.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
-        os.lseek(descriptor, 4096, os.SEEK_SET)  # Behind what others read.
+        os.lseek(descriptor, 4096, os.SEEK_SET)  # Behind the bytes that other processes read.
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
 
 
 def _is_file(descriptor, path):
-    """Whether the open file is still that which has this name."""
+    """Whether the path still names the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except OSError:

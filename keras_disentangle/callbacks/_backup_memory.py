@@ -1,4 +1,4 @@
-"""What the other callbacks of a training run remember, for a backup."""
+"""The state of the other callbacks of a training run, for a backup."""
 
 import warnings
 
@@ -17,25 +17,25 @@ _ONLOOKERS = (
     keras.callbacks.TerminateOnNaN,
 )
 
-# Names of what is no attribute.
+# Keys of the parts of a state that are not attributes.
 _STATE, _CSV = "<state>", "<file>"
 
 
 def only_looks_on(callback):
-    """Whether training goes the same way without it."""
+    """Whether training gives the same results without the callback."""
     return getattr(callback, "only_looks_on", isinstance(callback, _ONLOOKERS))
 
 
 class CallbackMemory:
-    """What callbacks remember: what they say of it themselves, or else, the attributes that change.
+    """The state of callbacks: `get_backup_state()` where they have it, else attributes that change.
 
     Args:
-        callbacks: all of a training run, in their order.
-        backup: the one among them that asks.
+        callbacks: all callbacks of a training run, in their order.
+        backup: the `ExactBackup` among them.
         owned: variables that are saved already.
 
     Attributes:
-        before, after: those that are called before `backup`, and those after it.
+        before, after: the callbacks that are called before `backup`, and those called after it.
     """
 
     def __init__(self, callbacks, backup, owned):
@@ -44,7 +44,7 @@ class CallbackMemory:
         for other in (*self.before, *self.after):
             if isinstance(other, (keras.callbacks.BackupAndRestore, type(backup))):
                 raise ValueError(
-                    "`callbacks` must hold one backup, for each would resume the run. "
+                    "`callbacks` must hold one backup, because each would resume the run. "
                     f"Received: {type(other).__qualname__} beside {type(backup).__qualname__}"
                 )
         names, self._names = [], {}
@@ -55,13 +55,13 @@ class CallbackMemory:
         self._encoder = Encoder(owned)
         self._first = {}
         self._kept = {}
-        self._told = set()
+        self._warned = set()
 
     def begin(self, callbacks):
-        """Takes notice of what they are like where training begins.
+        """Records the attributes of callbacks where training begins.
 
         Raises:
-            ValueError: if one has an attribute that may change and that a backup cannot hold.
+            ValueError: if an attribute may change and a backup cannot hold it.
         """
         for callback in callbacks:
             name = self._names[id(callback)]
@@ -74,11 +74,11 @@ class CallbackMemory:
                     first[attribute] = fingerprint(*self._encoder.encode(value))
                 except NotKept as error:
                     if not only_looks_on(callback):
-                        raise ValueError(_told(callback, f"`{attribute}` is {error}")) from None
+                        raise ValueError(_refusal(callback, f"`{attribute}` is {error}")) from None
                     first[attribute] = None
 
     def collect(self, arrays):
-        """What JSON can hold of all of them; their arrays are added to `arrays`."""
+        """The state of all callbacks in the form that JSON takes; arrays are added to `arrays`."""
         memory = {}
         for callback in (*self.before, *self.after):
             name = self._names[id(callback)]
@@ -93,10 +93,10 @@ class CallbackMemory:
         return memory
 
     def restore(self, callbacks, memory, arrays, file):
-        """Gives callbacks the memory that they had in the backup `file`.
+        """Restores the state that callbacks had in the backup `file`.
 
         Raises:
-            ValueError: if one cannot take it.
+            ValueError: if it does not fit a callback.
         """
         for callback in callbacks:
             name = self._names[id(callback)]
@@ -127,12 +127,12 @@ class CallbackMemory:
             encoded = self._encoder.encode(state)
         except NotKept as error:
             raise ValueError(
-                "`get_backup_state` must give numbers, texts, None, arrays, and lists and dicts of "
-                f"them. Received: a value {error}, of {type(callback).__qualname__}"
+                "`get_backup_state` must return numbers, texts, None, arrays, or lists and dicts "
+                f"of them. Received: a value {error}, from {type(callback).__qualname__}"
             ) from None
         if state is not None and not hasattr(callback, "set_backup_state"):
             raise ValueError(
-                "A callback whose `get_backup_state` gives something must have the method "
+                "A callback whose `get_backup_state` returns a state must have the method "
                 f"`set_backup_state`. Received: {type(callback).__qualname__}, which lacks it"
             )
         return encoded
@@ -143,17 +143,17 @@ class CallbackMemory:
         first, kept = self._first.get(name, {}), self._kept.get(name, ())
         for attribute, value in _attributes(callback).items():
             if attribute in first and first[attribute] is None:
-                continue  # Of an onlooker; said so already.
+                continue  # It cannot be kept, of a callback that only looks on.
             try:
                 content, arrays = self._encoder.encode(value)
                 changed = fingerprint(content, arrays) != first.get(attribute)
                 if changed and isinstance(content, dict) and NOTHING in content:
                     raise NotKept(f"of type {type(value).__name__}")
             except NotKept as error:
-                if (name, attribute) not in self._told and not only_looks_on(callback):
-                    self._told.add((name, attribute))
-                    said = _told(callback, f"`{attribute}` has become a value {error}")
-                    warnings.warn(f"This is not backed up: {said}", stacklevel=2)
+                if (name, attribute) not in self._warned and not only_looks_on(callback):
+                    self._warned.add((name, attribute))
+                    reason = _refusal(callback, f"`{attribute}` has become a value {error}")
+                    warnings.warn(f"This is not backed up: {reason}", stacklevel=2)
                 continue
             if changed or attribute in kept:
                 parts[attribute] = content, arrays
@@ -168,16 +168,16 @@ def _has_hook(callback):
 
 def _attributes(callback):
     skipped = set().union(*(MADE_ANEW.get(base, ()) for base in type(callback).__mro__))
-    # A progress bar shows what the logs say.
+    # The state of a progress bar follows from the logs.
     if isinstance(callback, keras.callbacks.ProgbarLogger):
         return {}
     return {name: value for name, value in vars(callback).items() if name not in skipped}
 
 
-def _told(callback, what):
+def _refusal(callback, reason):
     return (
-        "`callbacks` must remember nothing but numbers, texts, arrays, Keras variables, random "
+        "`callbacks` must hold as their state only numbers, texts, arrays, Keras variables, random "
         "generators and lists and dicts of them, or have the methods `get_backup_state()` and "
         "`set_backup_state(state)`, or the attribute `only_looks_on = True`. Received: "
-        f"{type(callback).__qualname__}, whose {what}"
+        f"{type(callback).__qualname__}, whose {reason}"
     )

@@ -1,4 +1,4 @@
-"""What a training run was set up with, as texts by name, and what is different in another."""
+"""The settings of a training run, as texts by name, and their comparison with a backup's."""
 
 import contextlib
 import copy
@@ -18,7 +18,7 @@ from keras_disentangle.schedules import read
 from keras_disentangle.trainers.array_batches import ArrayBatches
 from keras_disentangle.trainers.stepped_model import SteppedModel
 
-# What Keras numbers or adds by itself, and what is of no effect.
+# Entries that Keras numbers or adds itself, and entries without effect.
 _SKIPPED = {
     "build_config",
     "build_input_shape",
@@ -27,15 +27,15 @@ _SKIPPED = {
     "shared_object_id",
 }
 _WHERE = {"directory", "filename", "filepath", "log_dir", "path", "root", "verbose"}
-_MOST = 100  # Longer lists are told by a digest.
+_MOST = 100  # Longer lists are compared by a digest.
 
 
 def settings(model, data, callbacks):
-    """A dict from names to texts of what decides how a training run goes.
+    """The settings that determine a training run: a dict from names to texts.
 
-    Configurations of the model, of what it was compiled with, and of the callbacks that do not only
-    look on; its ramps as they stand; of the data, the numbers it was made with, its size and a look
-    at its images.
+    They are the configuration of the model and of its `compile`, its present ramps, the arguments
+    of the callbacks that do not only look on, and of the data the numbers that it was made with,
+    its size and digests of some of its images.
     """
     found = {}
     _flatten("model", _canonical(_config(model.get_config)), found)
@@ -54,20 +54,20 @@ def settings(model, data, callbacks):
 
 
 def check_settings(received, expected, file, moved):
-    """Raises a ValueError that names what is not as in the backup `file`.
+    """Raises a ValueError that names the settings that differ from those of the backup `file`.
 
     Args:
         moved: whether learning rates and ramps may have been changed by training since the model
             was compiled.
     """
     if received.get("callbacks") != expected.get("callbacks"):
-        # Their settings are numbered by their places.
+        # Their settings are named by their positions, which differ.
         names = ["callbacks"]
     else:
         names = [n for n in {**expected, **received} if expected.get(n) != received.get(n)]
     if moved:
         names = [name for name in names if not name.endswith("learning_rate")]
-    # Where a model is another one, its ramps are too.
+    # Ramps of another model differ too: its other settings are named alone.
     if moved or any(not name.startswith("ramps[") for name in names):
         names = [name for name in names if not name.startswith("ramps[")]
     if not names:
@@ -79,22 +79,22 @@ def check_settings(received, expected, file, moved):
     more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
     raise ValueError(
         f"The training run must be that of the backup {file}; train with other settings in another "
-        "folder. (A callback may come, go and change if it has the attribute "
+        "folder. (A callback may be added, removed or changed if it has the attribute "
         f"`only_looks_on = True`.) Received: {', '.join(changes[:5])}{more}"
     )
 
 
 def _config(get):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what could not be loaded again
+        warnings.simplefilter("ignore")  # about parts that could not be loaded again
         try:
             return get()
-        except Exception:  # A subclassed model need not have any, nor what it is compiled with.
+        except Exception:  # A subclassed model, or what it is compiled with, need not have any.
             return {}
 
 
 def _canonical(config):
-    """Without the numbers that Keras gives to names, which go on from model to model."""
+    """The configuration without the numbers in Keras's names, which depend on earlier models."""
     names, counts = {}, {}
 
     def collect(part):
@@ -132,11 +132,11 @@ def _is_input(part):
 
 
 def _arguments(callback):
-    """What a callback was made with, where it keeps that by the arguments' names."""
+    """The arguments of a callback that it keeps as attributes of the same names."""
     names = inspect.signature(type(callback).__init__).parameters
     found = {name: getattr(callback, name) for name in names if name in vars(callback)}
     found = {name: value for name, value in found.items() if name not in _WHERE}
-    if "min_delta" in found:  # Keras turns its sign.
+    if "min_delta" in found:  # Keras may change its sign.
         found["min_delta"] = abs(found["min_delta"])
     return found
 
@@ -167,7 +167,7 @@ def _data(x):
 
 
 def _first_batch(x):
-    """Shapes and digests of the first batch of the epoch 0; the data are left as they are."""
+    """Shapes and digests of the first batch of epoch 0; the data do not change."""
     states = random.getstate(), np.random.get_state()
     x = copy.copy(x)
     if hasattr(x, "epoch"):
@@ -183,7 +183,7 @@ def _first_batch(x):
 
 
 def _rows(x, most=64):
-    """Shape, type and a digest of rows that are spread over all of them."""
+    """Shape, dtype and a digest of at most `most` rows, evenly spaced."""
     shape = tuple(x.shape)
     rows = x
     if shape and shape[0] > most:
@@ -197,7 +197,7 @@ def _array(x):
 
 
 def _steps_of(x):
-    """The kinds of a `tf.data.Dataset` and of those it is made from, with their numbers."""
+    """The types of a `tf.data.Dataset` and of those it is made from, with their scalar settings."""
     inputs = getattr(x, "_inputs", None)
     inputs = inputs() if callable(inputs) else ()
     numbers = []

@@ -1,4 +1,4 @@
-"""The variables that make up a training run, and what tells whose they are."""
+"""The variables of a training run: how they are collected, identified, restored and checked."""
 
 import itertools
 import re
@@ -18,7 +18,7 @@ def state_variables(model):
 
 
 def jax_train_state(model):
-    """What the train function hands on from step to step on JAX."""
+    """The state that the train function passes from step to step on JAX."""
     groups = (
         model.trainable_variables,
         model.non_trainable_variables,
@@ -52,10 +52,10 @@ def signatures(variables):
 
 
 def restore(model, state, arrays, file, metrics):
-    """Assigns the arrays of the backup `file` if all of them fit; those of metrics if asked to.
+    """Assigns the arrays of the backup `file`, those of the metrics only with `metrics=True`.
 
     Raises:
-        ValueError: if a variable is not that of the backup.
+        ValueError: if a variable does not match the backup; none is assigned then.
     """
     variables, expected = state_variables(model), state["variables"]
     if metrics:
@@ -64,12 +64,12 @@ def restore(model, state, arrays, file, metrics):
     _check_same(signatures(variables), expected, file)
     for variable, array in zip(variables, arrays, strict=False):
         variable.assign(array.copy())
-    # What a compiled step does may depend on a variable: a growing GAN's stage.
+    # The compiled step may depend on a variable: a growing GAN's stage.
     getattr(model, "restored", lambda: None)()
 
 
 def _check_same(received, expected, file):
-    """Raises a ValueError that names the first variable which is not that of the backup `file`."""
+    """Raises a ValueError that names the first variable that does not match the backup `file`."""
     for i, (a, b) in enumerate(itertools.zip_longest(expected, received)):
         if _kind(a) != _kind(b):
             raise ValueError(
@@ -79,14 +79,14 @@ def _check_same(received, expected, file):
 
 
 def _kind(signature):
-    """What two models that one script makes share: Keras numbers the layers on from model to
-    model, and the scope in which an optimizer is built depends on when that is.
+    """The part of a signature that is the same in two runs of one script: Keras continues the
+    numbers of layers from model to model, and an optimizer's scope depends on when it is built.
     """
     return signature and re.sub(r"_\d+(?=[_ ])", "", signature.rpartition("/")[-1])
 
 
 def check_model(model, logs, variables, arrays, good):
-    """Raises a ValueError unless all of a state is finite; `good` says which backup is."""
+    """Raises a ValueError unless the whole state is finite; `good` names the last good backup."""
     try:
         if hasattr(model, "check_finite"):
             model.check_finite()
@@ -95,8 +95,8 @@ def check_model(model, logs, variables, arrays, good):
         paths = (variable.path for variable in variables)
         _check_finite(zip(paths, arrays, strict=False), "state")
     except ValueError as error:
-        told = str(error).rstrip(".")
-        raise ValueError(f"{told}. This state was not saved; {good}") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{reason}. This state was not saved; {good}") from error
 
 
 def _check_finite(values, what):
@@ -109,5 +109,5 @@ def _check_finite(values, what):
 def _is_finite(value):
     try:
         return np.isfinite(value).all()
-    except TypeError:  # A callback may log what is no number.
+    except TypeError:  # A callback may log values that are not numbers.
         return True

@@ -1,6 +1,6 @@
-"""Values that a backup can hold: to what JSON takes and a list of arrays, and back.
+"""Encodes the values that a backup can hold as JSON and a list of arrays, and decodes them.
 
-Plain numbers, texts and None are as they are; of everything else there is {kind: content}.
+Plain numbers, texts and None stay as they are; everything else becomes {kind: content}.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _DICTS = {
     "defaultdict": collections.defaultdict,
 }
 _NAMESPACES = (argparse.Namespace, types.SimpleNamespace)
-# What is given to a callback and not changed by it.
+# Values that are given to a callback and that it does not change.
 _WITHOUT_MEMORY = (
     types.ModuleType,
     functools.partial,
@@ -59,7 +59,7 @@ class NotKept(Exception):
 
 
 class Encoder:
-    """Takes values apart.
+    """Encodes values, and decodes them again.
 
     Args:
         owned: variables that are saved already, which are left out.
@@ -69,7 +69,7 @@ class Encoder:
         self._owned = {id(variable) for variable in owned}
 
     def encode(self, value):
-        """(content, arrays) of a value; NotKept if it cannot be had."""
+        """(content, arrays) of a value; raises `NotKept` if a backup cannot hold it."""
         arrays = []
         try:
             return self._encode(value, arrays), arrays
@@ -116,10 +116,11 @@ class Encoder:
         return [[self._encode(k, arrays), self._encode(v, arrays)] for k, v in value.items()]
 
     def decode(self, content, arrays, current=None):
-        """The value again; `current` is what stands in its place, and is changed where it can be.
+        """The decoded value; `current`, the one that it replaces, is changed in place if possible.
 
         Raises:
-            ValueError: if the value needs one in its place, such as a metric, and it does not fit.
+            ValueError: if the value can only be restored into `current`, as that of a metric, and
+                does not fit.
         """
         if not isinstance(content, dict):
             return content
@@ -170,7 +171,7 @@ class Encoder:
 
 
 def fingerprint(content, arrays):
-    """A text that is the same for the same value."""
+    """A text that is equal for equal values."""
     digest = hashlib.sha256(json.dumps(content).encode())
     for array in arrays:
         digest.update(f"{array.shape} {array.dtype}".encode())
@@ -181,19 +182,19 @@ def fingerprint(content, arrays):
 def _add(arrays, array):
     if array.dtype.hasobject:
         raise NotKept("an array of Python objects")
-    # No copy: a backup is written before training goes on.
+    # No copy: a backup is written before training continues.
     arrays.append(np.asarray(array))
     return len(arrays) - 1
 
 
 def _in_order(value):
-    if isinstance(value, (set, frozenset)):  # Texts have another order in each process.
+    if isinstance(value, (set, frozenset)):  # The order of texts differs between processes.
         return sorted(value, key=lambda part: (type(part).__name__, repr(part)))
     return value
 
 
 def _put(found, current):
-    """`found`, in `current` if this can be changed, since others may hold on to it."""
+    """`found`, written into `current` if that is mutable, because others may refer to it."""
     if type(found) is not type(current) or type(found) in (tuple, frozenset):
         return found
     if isinstance(found, np.ndarray):

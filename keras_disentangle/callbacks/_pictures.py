@@ -1,4 +1,4 @@
-"""What the callbacks that draw have in common: when they draw, and where the pictures go."""
+"""The base of the callbacks that draw: when they draw, and where the pictures go."""
 
 import os
 
@@ -15,16 +15,16 @@ from keras_disentangle.visualization.grids import enlarge
 
 
 class PictureCallback(WatchingCallback):
-    """Draws after every `every` epochs, after the last, and moving pictures when training ends.
+    """Draws pictures every `every` epochs and after the last, and animations when training ends.
 
-    A subclass says what: `_pictures()` and `_frames()`.
+    A subclass implements `_pictures()` and `_frames()`.
 
     Args:
-        log_dir: Folder of the logs. The pictures go to `pictures` in it.
-        every: Number of epochs from picture to picture.
+        log_dir: folder of the logs. The pictures go to `pictures` in it.
+        every: number of epochs between two pictures, >= 1.
 
     Raises:
-        ValueError: If `every` is too small or `log_dir` is a file.
+        ValueError: if `every` is too small or `log_dir` is a file.
     """
 
     def __init__(self, log_dir, every):
@@ -40,7 +40,7 @@ class PictureCallback(WatchingCallback):
         raise NotImplementedError
 
     def _frames(self):
-        """A dict of names to lists of such arrays."""
+        """A dict of names to lists of such arrays, the frames of an animation."""
         raise NotImplementedError
 
     def on_train_begin(self, logs=None):
@@ -82,7 +82,7 @@ class PictureCallback(WatchingCallback):
 
 
 def check_log_dir(log_dir):
-    """`log_dir` as text; a ValueError if it is a file, or no path."""
+    """`log_dir` as text; raises a ValueError if it is a file, or not a path."""
     try:
         path = os.fspath(log_dir)
     except TypeError:
@@ -93,8 +93,8 @@ def check_log_dir(log_dir):
 
 
 def displayable(images):
-    """What a model decoded as uint8 images, large enough for people to see them."""
+    """Decoded images as uint8, enlarged where they are too small to see."""
     images = to_numpy("model.decode(z)", images).astype("float32")
-    # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither is a reason to
-    # end a training for a picture.
+    # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither should end a
+    # training run because of a picture.
     return enlarge(as_uint8(np.nan_to_num(images).clip(0, 1), "model.decode(z)"))

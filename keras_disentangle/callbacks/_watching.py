@@ -1,7 +1,7 @@
-"""What callbacks that only watch a training have in common: none of them costs a run its results.
+"""The base of the callbacks that only watch a training run: none of them costs it its results.
 
-One that cannot work says so when training begins, not at its first due epoch; one that cannot write
-any more, as on a full disk, says so once and lets training go on.
+One that cannot work raises an error when training begins, not at its first due epoch; one that can
+no longer write, as on a full disk, warns once, and training continues.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ class WatchingCallback(keras.callbacks.Callback):
     and writes files within `with self._writing():`.
     """
 
-    only_looks_on = True  # for `ExactBackup`: training goes the same way without it
+    only_looks_on = True  # for `ExactBackup`: training gives the same results without it
     _write_failed = False
 
     def _try(self):
         """Raises an error if the callback cannot work; writes nothing."""
 
     def get_backup_state(self):
-        """What is to be remembered by a training that resumes: here, nothing."""
+        """The state that a resumed training run needs: here, none."""
         return None
 
     def on_train_begin(self, logs=None):
@@ -37,15 +37,20 @@ class WatchingCallback(keras.callbacks.Callback):
             except ValueError:
                 raise
             except Exception as error:
-                # A backend's own errors, and those of a model that has another signature.
+                # A backend's own errors, and those of a model with another signature.
                 raise ValueError(
                     f"`{type(self).__name__}` cannot work with this model and data. "
-                    f"Received: {self.model!r}, with which it fails: "
+                    f"Received: {self.model!r}, which fails with "
                     f"{type(error).__name__}: {error}"
                 ) from error
 
     def _check_model(self, needed, circumstance=""):
-        """Raises unless the model has what is needed (with, or without, an argument)."""
+        """Raises a ValueError unless the model has the attributes that are `needed`.
+
+        Args:
+            needed: list of names.
+            circumstance: on which argument that depends, to be said in the message.
+        """
         missing = [name for name in needed if not hasattr(self.model, name)]
         if missing:
             raise ValueError(
@@ -55,14 +60,14 @@ class WatchingCallback(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def _writing(self):
-        """Turns an error in writing into a warning, the first time: training is worth more."""
+        """Turns an error in writing into a warning, given once: training matters more."""
         try:
             yield
         except OSError as error:
             if not self._write_failed:
                 self._write_failed = True
                 warnings.warn(
-                    f"`{type(self).__name__}` could not write, and training goes on without it: "
+                    f"`{type(self).__name__}` could not write, and training continues without it: "
                     f"{type(error).__name__}: {error}",
                     stacklevel=3,
                 )

@@ -1,4 +1,4 @@
-"""Draws what directions in latent space do, while they are learned."""
+"""Draws the effect of directions in latent space while they are learnt."""
 
 import functools
 
@@ -13,39 +13,39 @@ from keras_disentangle.visualization.traversals import direction_traversal
 
 
 class DirectionTraversal(PictureCallback):
-    """Draws what the directions of a `DirectionDiscovery` do while they are learnt.
+    """Draws the effect of the directions of a `DirectionDiscovery` while they are learnt.
 
-    After every `every` epochs, and after the last, it writes into `log_dir/pictures`
+    Every `every` epochs, and after the last, it writes into `log_dir/pictures`
     `epoch_0003_directions.png`: a row for each direction, in their order, along which the same
-    latent vector moves from one end to the other (with several vectors, a group of rows for each
+    latent vector moves by -`span` to `span` (with several vectors, a group of rows for each
     direction). The same picture is a TensorBoard image in the run `pictures`, at `model.step` (the
-    number of finished epochs if the model has none). When training ends, `directions.gif` moves
-    along all directions at once, in 25 values. TensorFlow is not needed. The model's state is only
-    read and no random numbers of it are drawn, so training goes exactly as it would without the
-    pictures.
+    number of finished epochs if the model has none). When training ends, `directions.gif` shows
+    all directions at once, moving through 25 values. TensorFlow is not needed. The model's state is
+    only read and none of its random numbers are drawn, so training gives exactly the results that
+    it would without the pictures.
 
-    The model needs `directions.matrix()`, giving an array (N, d) with the directions as rows,
-    `decode(z)`, giving images in [0, 1], and without `latents` its `LatentSpace` as `space`. With
-    classes, it is `decode(z, labels)`: the vectors take the classes `model.labels` in turn, or
-    where these are all `model.num_classes` (or None), classes drawn with `seed`, the same at each
-    epoch.
+    The model needs `directions.matrix()`, an array (N, d) with the directions as rows,
+    `decode(z)`, which gives images in [0, 1], and, if `latents` is None, its `LatentSpace` as
+    `space`. A class-conditional model needs `decode(z, labels)`: the vectors take the classes
+    `model.labels` in turn; if these are all `model.num_classes` classes (or None), the classes are
+    drawn with `seed`, the same at each epoch.
 
     Args:
-        log_dir: Folder of the logs.
-        every: Number of epochs from picture to picture.
-        latents: None, or an array (d,) or (n, d), n > 0, the vectors from which to set out.
-        num_latents: Number of vectors drawn from the model's `space`, without `latents`.
-        span: Each vector goes from -`span` to `span`, in the latent's own units.
-        steps: Number of images in a row.
-        max_directions: None, or how many directions are drawn at most, the first ones.
-        orthogonal: Whether the vectors are first made orthogonal to the direction of their row.
-        batch_size: Number of images decoded at once.
-        seed: Seed of the vectors and classes.
+        log_dir: folder of the logs.
+        every: number of epochs between two pictures, >= 1.
+        latents: `None`, or the vectors to start from: an array (d,) or (n, d), n > 0.
+        num_latents: number of vectors drawn from the model's `space` if `latents` is `None`.
+        span: each vector moves by -`span` to `span` along a direction, in the latent's own units.
+        steps: number of images in a row.
+        max_directions: `None`, or the largest number of directions to draw, the first ones.
+        orthogonal: whether the vectors are first made orthogonal to the direction of their row.
+        batch_size: number of images decoded at once.
+        seed: seed of the vectors and classes.
 
     Raises:
-        ValueError: If a number is out of range, `latents` are not such an array, or `log_dir` is a
-            file; when training begins, if the model lacks what is needed, decodes no images with
-            channels last, or `latents` are not as wide as its directions.
+        ValueError: if a number is out of range, `latents` is not such an array, or `log_dir` is a
+            file; when training begins, if the model lacks one of these attributes, decodes no
+            images with channels last, or `latents` are not as wide as its directions.
 
     Example:
 
@@ -114,7 +114,7 @@ class DirectionTraversal(PictureCallback):
             return None
         if classes is None or len(classes) == num_classes:
             classes = np.random.default_rng(self.seed).integers(num_classes, size=n)
-        # From the first on again, if there are fewer classes than vectors.
+        # If there are fewer classes than vectors, they repeat from the first.
         return np.resize(classes, n).astype("int32")
 
     def _pictures(self):
@@ -131,7 +131,7 @@ class DirectionTraversal(PictureCallback):
         )
 
     def _decode(self, latents, num_directions):
-        """Images of latents (n, d), which are in the order of `direction_traversal`."""
+        """Images of latents (n, d) in the order of `direction_traversal`."""
         model, images = self.model, []
         classes = self._classes
         if classes is not None:

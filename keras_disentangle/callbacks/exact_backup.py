@@ -1,4 +1,4 @@
-"""Lets a training run that was killed go on as if it had never stopped."""
+"""Resumes a training run that was killed as if it had never been interrupted."""
 
 import functools
 import random
@@ -28,92 +28,94 @@ from keras_disentangle.schedules import read
 
 
 class ExactBackup(keras.callbacks.Callback):
-    """Backs up a run, so that the same script, started again, ends with the same weights.
+    """Backs up a training run, so that the same script, run again, ends with the same weights.
 
-    Saved are all variables of the model (weights, step, ramps, moving averages, the states of its
-    seed generators), of its optimizer and of its metrics, the epoch *and* the batch within it, the
-    place in the data, the history, what the other callbacks remember, and the states of Python's
-    and NumPy's global generators. When `fit` begins and `path` holds a backup, the run goes on from
-    there: every number of it, and of the history, is bit for bit that of a run that was never
-    stopped. The batches of the epoch that it had seen are drawn again but not trained on, and no
-    other callback is called for them. A run that had ended, be it by a callback's wish, ends at
-    once; with more `epochs` it goes on.
+    A backup holds all variables of the model (weights, step, ramps, moving averages, the states of
+    its seed generators), of its optimizer and of its metrics, the epoch *and* the batch within it,
+    the position in the data, the history, the state of the other callbacks, and the states of
+    Python's and NumPy's global random generators. When `fit` begins and `path` holds a backup, the
+    run resumes from it: the history and all variables are bit for bit those of an uninterrupted
+    run. The batches of the epoch that were already trained on are drawn again but skipped, and no
+    other callback is called for them. A run that had ended, even early by a callback, ends at once;
+    with more `epochs` it continues.
 
-    A backup is one file, which takes its place at once when it is whole and on the disk; the two
-    newest are kept. If the newest is damaged or cannot be read, the one before is taken, with a
-    warning. A state that is not finite is never saved. One folder is for one call of `fit`, and for
-    one process at a time. If a backup cannot be written, as on a full disk, training goes on with a
-    warning, the backups before are left as they are, and the next one is tried when it is due.
+    A backup is one file, which appears only once it is complete and on the disk; the two newest are
+    kept. If the newest is damaged or cannot be read, the previous one is used, with a warning. A
+    state that is not finite is never saved. A folder serves one call of `fit`, and one process at a
+    time. If a backup cannot be written, as on a full disk, training continues with a warning,
+    earlier backups are left as they are, and the next one is tried when it is due.
 
-    **Other callbacks** may stand before this one or after it. Of Keras's own everything is kept
-    that matters: best values and weights, counters, whether averages are swapped in; the file of a
-    `CSVLogger` loses the rows that were written after the backup. Of any other callback the
-    attributes are kept that change while training, if they are numbers, texts, arrays, tensors,
-    Keras variables, metrics or layers, random generators, or lists, sets, dicts and dataclasses of
-    these. What lies elsewhere (in a closure, in a file of its own) is not seen. A callback that
-    knows better has two methods:
+    **Other callbacks** may stand before or after this one in the list. The whole state of Keras's
+    own callbacks is kept: best values and weights, counters, whether averages are swapped in; rows
+    that were written to the file of a `CSVLogger` after the backup are removed. Of any other
+    callback, the attributes that change during training are kept, if they are numbers, texts,
+    arrays, tensors, Keras variables, metrics or layers, random generators, or lists, sets, dicts
+    and dataclasses of these. State that lies elsewhere (in a closure, in a file) is not seen. A
+    callback can define its state itself by two methods:
 
-    - `get_backup_state()` gives what it remembers: such values, for example a dict; or `None`;
-    - `set_backup_state(state)` gets it back, as arrays where there were arrays, after
-      `on_train_begin` and before the first batch.
+    - `get_backup_state()` returns its state: such values, for example a dict; or `None`;
+    - `set_backup_state(state)` receives it when the run resumes, after `on_train_begin` and before
+      the first batch. Arrays come back as arrays.
 
-    A callback with neither that holds anything else, such as an open file, is refused by name. One
-    that only looks on may say so by an attribute, `only_looks_on = True` (set on the class, or on a
-    callback that someone else wrote): then what of it cannot be kept is not, and it may come, go
-    and change while the run is stopped. The callbacks of this library that draw, measure and log
-    are of this kind.
+    A callback without them that holds anything else, such as an open file, is refused by name. A
+    callback that does not influence training may declare so by the attribute
+    `only_looks_on = True` (on the class, or on an object of a class that someone else wrote): any
+    state that cannot be kept is then left out, and the callback may be added, removed or changed
+    before the run resumes. The callbacks of this library that draw, measure and log are of this
+    kind.
 
-    **A changed run is refused.** A backup holds the configuration of the model and of what it was
-    compiled with (where the model has `get_config`), the arguments of the callbacks (functions by
-    their names), and of the data what it was made with and a look at its images; an error says what
-    was changed. Paths and `verbose` may change, and `epochs`. The size of the batches into which
-    a plain `keras.Model` cuts arrays shows only in their number.
+    **A changed run is refused.** A backup records the configurations of the model and of its
+    `compile` (where the model has `get_config`), the arguments of the callbacks (functions by their
+    names), the settings of the data and digests of some of its images; an error names each
+    difference. Paths, `verbose` and `epochs` may change. The size of the batches into which a plain
+    `keras.Model` cuts arrays is compared only through their number.
 
-    A model that keeps, outside of its variables, what follows from them may have a method
-    `restored()`, which is called whenever the backup has written them.
+    A model with attributes that depend on the values of its variables may have a method
+    `restored()`, which is called whenever the variables were restored.
 
-    Not kept are the random generators that belong to Keras and the backends (of a layer that draws
-    without a `SeedGenerator`). Where an optimizer has `use_ema`, the end of `fit` puts its averages
-    in the weights' place, and more `epochs` set out from these. Where TensorFlow trains on several
-    replicas, their sums are kept as one: the history's means of an epoch that was resumed in its
-    midst may differ in the last digit, the weights do not. Logs for TensorBoard that were written
-    after the backup are written once more, with equal numbers.
+    The global random generators of Keras and of the backends (used by a layer that draws without a
+    `SeedGenerator`) are not kept. If an optimizer has `use_ema`, the end of `fit` replaces the
+    weights by their averages, and training with more `epochs` starts from these. On several
+    replicas of TensorFlow, the sums of metrics are saved as one: if an epoch is resumed in the
+    middle, its means in the history may differ in the last digit; the weights do not. Logs for
+    TensorBoard that were written after the backup are written again, with equal numbers.
 
-    Data must be read again from its start, and so must be one of:
+    Data must be re-iterable, and so must be one of:
 
     - batches of `image_batches` or of a `FactorDataset`, or any `keras.utils.PyDataset` whose
-      batches depend on its attribute `epoch` and their number alone;
+      batches depend only on its attribute `epoch` and on their index;
     - another `PyDataset`, a `tf.data.Dataset` or a torch `DataLoader` that gives the same batches
-      in the same order each time it is gone through (the order in which `fit` shuffles the batches
-      of a `PyDataset` is kept);
+      in the same order in each pass (the order in which `fit` shuffles the batches of a
+      `PyDataset` is kept);
     - arrays of NumPy or in a file (a memory map, a data set of h5py): the order in which the `fit`
       of this library's models shuffles them is kept;
-    - tensors, and arrays that a plain `keras.Model` gets, with `fit(shuffle=False)`.
+    - tensors, or arrays given to a plain `keras.Model`, with `fit(shuffle=False)`.
 
     Validation data must give the same batches each time, as arrays do.
 
     Args:
         path: folder of the backups.
-        save_freq: `"epoch"`, or a number of batches >= 1, counted on from epoch to epoch. The end
-            of training is saved in any case.
-        data: the `x` that `fit` gets. The models of this library tell it by themselves; a plain
-            `keras.Model` does not.
+        save_freq: `"epoch"`, or a number of batches >= 1 between two backups, counted across
+            epochs. The end of training is always saved.
+        data: the `x` given to `fit`. It can be left out for the models of this library, but not
+            for a plain `keras.Model`.
 
     Raises:
         ValueError: when made, if `save_freq` is neither of the two or `data` cannot be read again
             in the same order (a generator, tensors that are shuffled, several workers); when
             training begins, if `path` cannot be written to, is in use by another process or holds
-            damaged backups only, if the data is not known or cut by `steps_per_epoch`, if a
-            callback remembers what cannot be kept, if the backup is of another model, optimizer,
-            backend, length of epochs or setting, or past `epochs`; while training, if the model
-            is no longer finite (the message says which backup is good).
+            only damaged backups, if the data is not known or is cut by `steps_per_epoch`, if the
+            state of a callback cannot be kept, if the backup is of another model, optimizer,
+            backend, length of epochs or setting, or is past `epochs`; when the first epoch begins,
+            if `initial_epoch` is not that of the backup; during training, if the model is no longer
+            finite (the message names the last good backup).
 
     Example:
 
     >>> batches = kd.datasets.image_batches(images, batch_size=16, seed=0)
     >>> model.fit(batches, epochs=30, callbacks=[ExactBackup("backups", save_freq=1000)])
 
-    A callback of one's own that holds a file:
+    A user-defined callback that holds a file:
 
     >>> class Diary(keras.callbacks.Callback):
     ...     def on_train_begin(self, logs=None):
@@ -191,7 +193,7 @@ class ExactBackup(keras.callbacks.Callback):
         check_settings(self._settings, state["settings"], file, moved)
         self._restore(metrics=False)
         if state["batch"]:
-            # Until the batches are made up for, the time is that at which the epoch began.
+            # Rewind the step counter while batches already seen are skipped.
             counter(model).assign(state["first_step"])
         if hasattr(self.data, "epoch"):
             self.data.epoch = state["data_epoch"]
@@ -214,18 +216,18 @@ class ExactBackup(keras.callbacks.Callback):
         state, _ = self._backup
         if epoch != state["epoch"]:
             raise ValueError(
-                f"`initial_epoch` must be left out or {state['epoch']}, the epoch at which "
-                f"{self._folder.newest} was made. Received: initial_epoch={epoch}"
+                f"`initial_epoch` must be left out or {state['epoch']}, the epoch saved in "
+                f"{self._folder.newest}. Received: initial_epoch={epoch}"
             )
         begin_at(self.model, None)
         random.setstate(as_tuple(state["random"]))
         np.random.set_state(state["numpy_random"])
         if state["ended"]:
-            # As when training went on: those before this one have begun the epoch by now.
+            # As in a run without a stop: callbacks before this one have begun the epoch by now.
             self._remember(self._memory.after)
             self._backup = None
         elif state["batch"] == 0:
-            # Callbacks before this one have had their turn at this state, those after it have not.
+            # Callbacks before this one were called at this state, those after it were not.
             self._restore(metrics=False)
             self._remember()
             self._backup = None
@@ -235,11 +237,11 @@ class ExactBackup(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         # Not at the end of a batch: there, Keras would wait for the logs of each. And
-        # `self.model` is avoided in most batches, for on JAX it fetches the whole state.
+        # `self.model` is avoided in most batches, because on JAX it fetches the whole state.
         if self._backup is not None:
             state, _ = self._backup
             if batch < state["batch"]:
-                # Assigned once the last are drawn: the data may turn out to be at its end.
+                # Assigned once the last ones are drawn: the data may end before.
                 is_last = batch + self._steps_per_call >= state["batch"]
                 at_last = functools.partial(self._restore, metrics=True) if is_last else None
                 skip_batches(self.model, state, self._steps_per_call, batch == 0, at_last)
@@ -261,8 +263,9 @@ class ExactBackup(keras.callbacks.Callback):
         if self._backup is not None and not self.model.stop_training:
             self._callbacks.unmute()
             raise ValueError(
-                "`data` must be that of the run so far. Received: data that ends before batch "
-                f"{self._backup[0]['batch']} of the epoch, where {self._folder.newest} was made"
+                "`data` must be the same as in the run so far. Received: data that ends before "
+                f"batch {self._backup[0]['batch']} of the epoch, where {self._folder.newest} was "
+                "made"
             )
 
     def on_train_end(self, logs=None):
@@ -270,7 +273,7 @@ class ExactBackup(keras.callbacks.Callback):
             if self._epoch is not None:
                 self._begin_epoch(self._epoch + 1)
                 self._save(batch=0, ended=True)
-        elif self._epoch is None:  # There was nothing left to train.
+        elif self._epoch is None:  # No epoch was left to train.
             begin_at(self.model, None)
             self._restore(metrics=False)
             self._remember(self._memory.after)
@@ -290,7 +293,7 @@ class ExactBackup(keras.callbacks.Callback):
     def _save(self, batch, ended=False):
         model = self.model
         variables = state_variables(model)
-        # When an epoch begins they have just been set to zero, or are not made yet.
+        # When an epoch begins they have just been reset, or do not exist yet.
         metrics = model.metrics_variables if batch else []
         arrays = [as_array(variable) for variable in (*variables, *metrics)]
         logs = self._logs
@@ -325,7 +328,7 @@ class ExactBackup(keras.callbacks.Callback):
             self._folder.write(state, arrays + remembered)
         except OSError as error:
             warnings.warn(
-                f"No backup could be written to {self.path}: {error}. Training goes on; "
+                f"No backup could be written to {self.path}: {error}. Training continues; "
                 f"{self._good}",
                 stacklevel=2,
             )
@@ -334,7 +337,7 @@ class ExactBackup(keras.callbacks.Callback):
         restore(self.model, *self._backup, self._folder.newest, metrics)
 
     def _remember(self, callbacks=None):
-        """Gives the other callbacks, or some of them, their memory of the backup."""
+        """Restores the state of the other callbacks, or of some of them."""
         state, arrays = self._backup
         if callbacks is None:
             callbacks = self._memory.before + self._memory.after

@@ -1,4 +1,4 @@
-"""Watches the disentanglement of a model while it trains."""
+"""Measures the disentanglement of a model while it trains."""
 
 import inspect
 import time
@@ -19,28 +19,29 @@ class FactorMetrics(WatchingCallback):
     """Adds the scores of `evaluate` to the logs every few epochs.
 
     Callbacks that come after it in the list, such as `TensorBoardScalars`, find each score in the
-    epoch's logs under its name in `evaluate`; of the information `information_total` and one
-    `information_<rung>` a rung (1 next to the image). In the other epochs these keys are absent.
+    epoch's logs under its name in `evaluate`; the information is logged as `information_total` and
+    one `information_<rung>` for each rung (1 is next to the image). In the other epochs these keys
+    are absent.
 
-    Training is held up by a share of its time at most. The first evaluation is always made, and
-    tells what one takes; from then on, one that is due is put off, epoch by epoch, until all of
-    them together are within `max_share` of the time since training began. What is put off shows in
-    the logs alone: weights are what they are without the callback. When training begins, the
-    metrics are tried on a few images.
+    Evaluations take a limited share of the training time. The first one is always made, and
+    measures how long one takes; from then on, an evaluation that is due is postponed, epoch by
+    epoch, until all of them together take at most `max_share` of the time since training began.
+    Only the logs depend on this: the weights are the same with and without the callback. When
+    training begins, the metrics are tried on a few images.
 
-    With a model of this library, `keras.callbacks.EarlyStopping(monitor="mig")` and the like know
-    without `mode=` whether more is better.
+    With a model of this library, `keras.callbacks.EarlyStopping(monitor="mig")` and similar
+    callbacks do not need `mode=`: whether more is better is inferred from the metric.
 
     Args:
         dataset: a `FactorDataset`, or `LabelledImages`.
         every: number of epochs between two evaluations, >= 1.
-        max_share: largest share of the training's time in (0, 1], or `None` to evaluate every
-            `every` epochs, whatever it takes.
+        max_share: largest share of the training time in (0, 1], or `None` to evaluate every
+            `every` epochs, however long it takes.
         **options: passed on to `evaluate` (`metrics`, `num_samples`, `num_votes`, `seed`, ...).
 
     Raises:
         ValueError: if `every` is not an integer >= 1, `max_share` is out of range, or `evaluate`
-            does not know an option; when training begins, as `evaluate`, or if it fails.
+            does not know an option; when training begins, as `evaluate`, or if evaluating fails.
 
     Example:
 
@@ -64,7 +65,7 @@ class FactorMetrics(WatchingCallback):
         self.options = options
 
     def direction(self, name):
-        """ "up" or "down": the better end of a score of `evaluate`; None for other names."""
+        """ "up" or "down": where a score of `evaluate` is better; `None` for other names."""
         asked = self.options.get("metrics")
         asked = asked if isinstance(asked, (list, tuple, set)) else [asked]
         metrics = [*METRICS.values(), *(metric for metric in asked if isinstance(metric, Metric))]
@@ -90,7 +91,7 @@ class FactorMetrics(WatchingCallback):
         try:
             evaluate(**{**settings, **few, "verbose": 0})
         except Exception:
-            # A metric may need more images than these: what fails with all of them cannot work.
+            # A metric may need more images than these: only if it fails with all, it cannot work.
             evaluate(**settings)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -104,7 +105,7 @@ class FactorMetrics(WatchingCallback):
         except ValueError as error:
             if not self._has_diverged():
                 raise
-            # No reason to end a training.
+            # This is no reason to end a training run.
             warnings.warn(f"The metrics of epoch {epoch + 1} are left out: {error}", stacklevel=2)
             return
         finally:
@@ -116,7 +117,7 @@ class FactorMetrics(WatchingCallback):
         logs.update({name: value for name, value in scores.items() if isinstance(value, float)})
 
     def get_backup_state(self):
-        # The share of the time is that of all processes together.
+        # The time of a resumed run includes that of earlier processes.
         elapsed = time.perf_counter() - self._began
         return {"elapsed": elapsed, "spent": self._spent, "last": self._last, "due": self._is_due}
 
@@ -125,7 +126,7 @@ class FactorMetrics(WatchingCallback):
         self._spent, self._last, self._is_due = state["spent"], state["last"], state["due"]
 
     def _has_diverged(self):
-        """Whether the model gives codes that are not finite."""
+        """Whether the model's codes are not finite."""
         mean, _ = encode_images(self.model, self.dataset.images, min(64, len(self.dataset)))
         return not np.isfinite(mean).all()
 

@@ -23,21 +23,21 @@ from keras_disentangle.visualization._rungs import sample_rungs, split_rungs
 class InformationFlow(WatchingCallback):
     """Measures I(x; z_l) at the end of each stage and draws Figure 5 of pro-VLAE.
 
-    A stage ends where the next rung's ramp begins (seen at the end of the epoch that reaches it)
-    and where training ends. The picture, one column a stage with the rungs' samples beside their
-    bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard. A run that goes on at
-    a later step finds the stages before it in the file beside the picture, `information_flow.npz`:
-    a folder is for one run.
+    A stage ends where the next rung's ramp begins (noticed at the end of the epoch that reaches it)
+    and where training ends. The picture, one column for each stage with the rungs' samples beside
+    their bars, goes to `log_dir/pictures/information_flow.png` and to TensorBoard. A resumed run
+    reads the earlier stages from the file beside the picture, `information_flow.npz`: use one
+    folder for each run.
 
     Args:
         log_dir: folder of the logs.
         images: uint8 images (n, h, w, c) to measure on. I(x; z) cannot exceed log(n).
-        num_samples: latents drawn by the estimator.
+        num_samples: number of latents drawn by the estimator.
         seed: seed of the draws.
 
     Attributes:
         stages: list of dicts with `step`, `stage`, `total` and `rungs` (nats, the most abstract
-            first), of the stages that have ended; of one that was trained on, as it is now.
+            first), for each stage that has ended, and for the one in which training ended.
 
     Raises:
         ValueError: if `images` is empty or not uint8 images, `log_dir` is a file, or a number is
@@ -101,7 +101,7 @@ class InformationFlow(WatchingCallback):
 
     def on_train_end(self, logs=None):
         step = read(self.model.step)
-        if self._step is None:  # There was nothing left to train.
+        if self._step is None:  # No epoch was left to train.
             self._begin(step)
         if not self.stages or self.stages[-1]["step"] != step:
             self._measure(step)
@@ -118,7 +118,7 @@ class InformationFlow(WatchingCallback):
         return os.path.join(self.log_dir, "pictures", *name)
 
     def _begin(self, step):
-        """Takes up the stages that ended by this step, of a run that goes on."""
+        """Reads the stages that ended by this step, if the run is resumed."""
         self._step, self.stages, self._samples = step, [], []
         path = self._path("information_flow.npz")
         if not os.path.exists(path):
@@ -131,7 +131,7 @@ class InformationFlow(WatchingCallback):
                 self.stages = [stage for stage in stages if stage["step"] <= step]
                 self._samples = list(samples[: len(self.stages)])
         except (ValueError, LookupError, TypeError, RecursionError) as error:
-            # The run itself has lost nothing.
+            # The run itself is not affected.
             warnings.warn(f"{path} is damaged: its stages are left out ({error})", stacklevel=2)
 
     def _starts(self):
@@ -153,7 +153,7 @@ class InformationFlow(WatchingCallback):
         )
         # The stage that has just ended, also in a run that was resumed in the middle.
         stage = sum(start < step for start in self._starts())
-        if self.stages and self.stages[-1]["stage"] == stage:  # The training went on within it.
+        if self.stages and self.stages[-1]["stage"] == stage:  # Training was resumed within it.
             del self.stages[-1], self._samples[-1]
         self.stages.append({"step": step, "stage": stage, **information})
         self._samples.append(self._rung_samples(mean[0]))

@@ -1,4 +1,4 @@
-"""Draws what each latent does, while a model trains."""
+"""Draws the effect of each latent dimension while a model trains."""
 
 import numpy as np
 from keras import ops
@@ -19,9 +19,9 @@ _MAX_RECONSTRUCTIONS = 16
 
 
 def _as_float(images):
-    """Checks images and returns the first few as float32 in [0, 1]."""
+    """The first few images as float32 in [0, 1], or a ValueError if they are not images."""
     images = np.atleast_1d(to_numpy("images", images))[:_MAX_RECONSTRUCTIONS]
-    # Pictures may leave the range a little, the images that a model is given may not.
+    # Pictures may leave the range a little, the images given to a model may not.
     inside = images.dtype == np.uint8 or np.all((images >= -1e-3) & (images <= 1 + 1e-3))
     if not inside:
         raise ValueError(
@@ -33,44 +33,47 @@ def _as_float(images):
 
 
 class LatentTraversal(PictureCallback):
-    """Draws what the latent dimensions of a model do while it trains.
+    """Draws the effect of the latent dimensions of a model while it trains.
 
-    After every `every` epochs, and after the last, it writes into `log_dir/pictures`:
+    Every `every` epochs, and after the last, it writes into `log_dir/pictures`:
 
-    - `epoch_0003_traversal.png`: a row for each latent dimension, or categorical code, traversed;
-    - `epoch_0003_rung_samples.png`: a row for each rung, sampled while the others stay fixed;
-    - `epoch_0003_reconstructions.png`, if `images` are given: these over their reconstructions,
-      at most 16 of them;
+    - `epoch_0003_traversal.png`: a traversal of each latent dimension or categorical code, a row
+      each;
+    - `epoch_0003_rung_samples.png`: a row for each rung, which is sampled while the others stay
+      fixed;
+    - `epoch_0003_reconstructions.png`, if `images` are given: at most 16 of them above their
+      reconstructions;
 
     and the same pictures as TensorBoard images in the run `pictures`, at `model.step` (the number
-    of finished epochs if the model has none). When training ends, `traversal.gif` sweeps all
-    dimensions at once. TensorFlow is not needed. The model's state is only read and no random
-    numbers of it are drawn, so training goes exactly as it would without the pictures.
+    of finished epochs if the model has none). When training ends, `traversal.gif` shows all
+    dimensions at once. TensorFlow is not needed. The model's state is only read and none of its
+    random numbers are drawn, so training gives exactly the results that it would without the
+    pictures.
 
-    The model needs `decode(z)`, giving images in [0, 1]. Its codes are those of its `LatentSpace`,
-    `space`; without one, rungs of the sizes `rung_sizes`, most abstract first, or `latent_dim`
-    dimensions of one kind. If some of the codes are informative, only these are drawn.
+    The model needs `decode(z)`, which gives images in [0, 1]. Its codes are those of its
+    `LatentSpace`, `space`; without one, rungs of the sizes `rung_sizes`, most abstract first, or
+    `latent_dim` dimensions of one kind. If some of the codes are informative, only these are drawn.
 
-    The rows set out from the mean code of the first of the `images`, for which the model needs
-    `encode(x)`, giving mean and log variance; without images, from 0. Of a model with a `space` and
-    without `reconstruct`, such as a GAN, they set out from one random latent vector; there are no
-    other pictures, and `images` are refused.
+    The rows start from the mean code of the first of the `images`, for which the model needs
+    `encode(x)`, which gives mean and log variance; without images, from 0. For a model with a
+    `space` and without `reconstruct`, such as a GAN, they start from one random latent vector;
+    there are no other pictures, and `images` are refused.
 
     Args:
-        log_dir: Folder of the logs.
-        every: Number of epochs from picture to picture.
-        images: None, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8.
-        span: Each dimension of a normal code goes from -`span` to `span`, in standard deviations of
+        log_dir: folder of the logs.
+        every: number of epochs between two pictures, >= 1.
+        images: `None`, or images (n, h, w, c), n > 0, floats in [0, 1] or uint8.
+        span: each dimension of a normal code goes from -`span` to `span`, in standard deviations of
             the prior. Uniform codes go over their interval, categorical ones over their categories.
-        steps: Number of images in a row of the traversal.
-        num_samples: Number of images in a row of the rung samples.
-        seed: Seed of the rung samples, or of the random latent vector, the same at each epoch.
+        steps: number of images in a row of the traversal.
+        num_samples: number of images in a row of the rung samples.
+        seed: seed of the rung samples, or of the random latent vector, the same at each epoch.
 
     Raises:
-        ValueError: If `every`, `steps` or `num_samples` is too small, `span` is not positive,
+        ValueError: if `every`, `steps` or `num_samples` is too small, `span` is not positive,
             `images` are not images, or `log_dir` is a file; when training begins, if the model
-            lacks what is needed, does not take `images`, decodes no images with channels last, or
-            reconstructs nothing and there are `images`.
+            lacks one of these attributes, does not take `images`, decodes no images with channels
+            last, or has no reconstructions although `images` are given.
 
     Example:
 
@@ -107,7 +110,7 @@ class LatentTraversal(PictureCallback):
 
     @property
     def _generates(self):
-        """Whether the model makes images of the codes of a space, and none of them of images."""
+        """Whether the model generates images from a latent space but does not reconstruct any."""
         return hasattr(self.model, "space") and not hasattr(self.model, "reconstruct")
 
     def _space(self, starts):
@@ -115,14 +118,14 @@ class LatentTraversal(PictureCallback):
         return as_rungs(getattr(self.model, "space", rungs), starts.shape[1])
 
     def _starts(self):
-        """Latent vectors (n, d) from the first of which the rows set out: a code of each image."""
+        """Latent vectors (n, d), the code of each image; the rows start from the first."""
         if self._generates:
             return to_numpy("model.space", self.model.space.sample(1, seed=self.seed))
         if self.images is None:
             return np.zeros((1, self.model.latent_dim), "float32")
         codes = self.model.encode(ops.convert_to_tensor(self.images))
         mean = to_numpy("model.encode(x)", codes[0] if isinstance(codes, (tuple, list)) else codes)
-        # A diverging encoder is no reason to end a training either.
+        # A diverging encoder is no reason to end a training run either.
         return np.nan_to_num(mean.astype("float32"))
 
     def _decode(self, latents):
@@ -152,10 +155,10 @@ class LatentTraversal(PictureCallback):
         return {"traversal": frames}
 
     def _traversal(self, start, space):
-        """A row for each traversal of the codes."""
+        """The picture with a row for each traversal of the codes."""
         codes = space.informative or space.codes
         latents = [
-            # A normal code goes to 2 standard deviations by itself.
+            # The default span of a normal code is 2 standard deviations.
             space.traversal(
                 start, code.name, dim, self.steps, self.span / 2 if isinstance(code, Normal) else 1
             )

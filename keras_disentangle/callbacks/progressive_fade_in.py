@@ -1,4 +1,4 @@
-"""Lets the rungs of a progressive ladder VAE join one after another."""
+"""Adds the rungs of a progressive ladder VAE one after another."""
 
 import keras
 
@@ -7,22 +7,22 @@ from keras_disentangle.schedules import read
 
 
 class ProgressiveFadeIn(keras.callbacks.Callback):
-    """Writes the `alpha_l` ramps of a `ProgressiveLadderVAE` when `fit` begins.
+    """Sets the `alpha_l` ramps of a `ProgressiveLadderVAE` when `fit` begins.
 
     Stage s = 0 ... L - 1 lasts `steps_per_stage` steps; at the start of stage s >= 1 rung
-    l = L - s joins and its alpha goes from 0 to 1 within `fade_steps`. If the model already holds
-    this schedule (a resumed or a finished run), it goes on; with any other, growth begins anew.
+    l = L - s joins and its alpha rises from 0 to 1 within `fade_steps`. If the model already has
+    this schedule (a resumed or a finished run), it continues; with any other, growth starts again.
 
     Args:
         epochs_per_stage: length of a stage in epochs, >= 1, or
-        steps_per_stage: in training steps, >= 1. Exactly one of the two.
-        fade_steps: training steps from alpha = 0 to 1, at most a stage's (5,000 in the paper);
-            0 switches the fade-in off.
+        steps_per_stage: its length in training steps, >= 1. Give exactly one of the two.
+        fade_steps: training steps from alpha = 0 to 1, at most the length of a stage (5,000 in the
+            paper); 0 switches the fade-in off.
 
     Raises:
         ValueError: when made, if an argument is out of range; when training begins, if the model
-            has no rungs to fade in, a fade is longer than its stage, or all the stages are longer
-            than the training.
+            has no rungs to fade in, a fade is longer than its stage, or all the stages together are
+            longer than the training run.
 
     Example:
 
@@ -77,13 +77,13 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
             ramp.set(0.0, 1.0, first_step + stage * length, self.fade_steps)
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Only here is it known how many epochs are left of a training that was resumed.
+        # Only here is it known how many epochs of a resumed run are left.
         if self._last_step is not None:
             self._check_training_length(epoch)
             self._last_step = None
 
     def get_backup_state(self):
-        """For `ExactBackup`: all that is to be remembered, the ramps, is the model's."""
+        """For `ExactBackup`: none, because the ramps are saved with the model."""
         return None
 
     def _is_set(self, ramps, length):
@@ -107,8 +107,8 @@ class ProgressiveFadeIn(keras.callbacks.Callback):
         if steps and epochs and self._last_step > step + steps * (epochs - epoch):
             name = "steps_per_stage" if self.steps_per_stage is not None else "epochs_per_stage"
             raise ValueError(
-                f"`{name}` must let all stages end within the training, at step "
+                f"`{name}` must let all stages end within the training run, at step "
                 f"{step + steps * (epochs - epoch)}. Received: {name}={getattr(self, name)}, with "
                 f"which the last stage ends at step {self._last_step} "
-                f"({epochs - epoch} epochs of {steps} steps are to come)"
+                f"({epochs - epoch} epochs of {steps} steps are left)"
             )

@@ -1,4 +1,4 @@
-"""Lets a progressive GAN grow, stage by stage."""
+"""Grows a progressive GAN stage by stage."""
 
 import keras
 
@@ -9,24 +9,24 @@ from keras_disentangle.schedules import read
 class ProgressiveGrowth(keras.callbacks.Callback):
     """Takes a `ProgressiveGAN` through its stages while it trains.
 
-    The first stage, of 4×4 pixels, lasts `images_per_stage` images. Each further one begins by
-    fading in during `images_per_fade` images and then lasts `images_per_stage` more; the last goes
-    on for as long as training does. Images are counted as steps times the batch size, rounded up to
-    whole steps; growth happens at that very step, also within an epoch. If the model already holds
-    this schedule (a resumed or a finished run), it goes on; with any other, growth begins anew in
-    the first stage.
+    The first stage, of 4×4 pixels, lasts `images_per_stage` images. Each further one fades in
+    during `images_per_fade` images and then lasts `images_per_stage` more; the last continues until
+    training ends. Images are counted as steps times the batch size, rounded up to whole steps;
+    growth happens at exactly that step, also within an epoch. If the model already has this
+    schedule (a resumed or a finished run), it continues; with any other, growth starts again in the
+    first stage.
 
     Args:
         images_per_fade: images of a fade-in, >= 0 (600,000 in the paper); 0 switches it off.
-        images_per_stage: images of each stage when it has faded in, >= 1.
-        reset_optimizer: whether the optimizers start afresh at the start and at the end of each
-            fade, as in the authors' release. Without it, Adam takes too large first steps with new
-            layers, for it no longer corrects its moments' bias.
+        images_per_stage: images of each stage after its fade-in, >= 1.
+        reset_optimizer: whether the state of the optimizers is reset at the start and at the end of
+            each fade, as in the authors' release. Otherwise the first steps of Adam are too large
+            for new layers, because it no longer corrects the bias of its moments.
 
     Raises:
         ValueError: when made, if an argument is out of range; when training begins, if the model
-            has no stages, the batch size cannot be told (a generator), the stages are longer than
-            the training, or a backup was restored that is of another schedule.
+            has no stages, the batch size is not known (a generator), the stages are longer than
+            the training run, or a backup of another schedule was restored.
 
     Example:
 
@@ -61,8 +61,8 @@ class ProgressiveGrowth(keras.callbacks.Callback):
             )
         if model.images_per_step is None:
             raise ValueError(
-                "`x` must be data whose batches can be looked at: images are counted by the batch "
-                "size. Received: a generator"
+                "`x` must be data whose batches can be inspected, because images are counted by "
+                "the batch size. Received: a generator"
             )
         model.follow_stage()
         self._fade_steps = -(-self.images_per_fade // model.images_per_step)
@@ -73,8 +73,8 @@ class ProgressiveGrowth(keras.callbacks.Callback):
             model.set_stage(0)
 
     def on_epoch_begin(self, epoch, logs=None):
-        # A backup may have been restored since training began, and set back the count of steps to
-        # where its epoch began.
+        # A backup may have been restored since training began, which rewinds the step counter to
+        # the beginning of its epoch.
         model = self.model
         step = self._epoch_step = read(model.step)
         if self._events is not None:
@@ -83,12 +83,12 @@ class ProgressiveGrowth(keras.callbacks.Callback):
         first_step = self._first_step()
         if first_step is None:
             raise ValueError(
-                "`images_per_fade` and `images_per_stage` must be those of the run that the backup "
-                f"is of. Received: images_per_fade={self.images_per_fade}, images_per_stage="
+                "`images_per_fade` and `images_per_stage` must be the same as in the run that was "
+                f"backed up. Received: images_per_fade={self.images_per_fade}, images_per_stage="
                 f"{self.images_per_stage}"
             )
         self._check_training_length(epoch, first_step)
-        # What was due when the last call of the train function began is done.
+        # Events that were due when the last call of the train function began are done.
         done = step - model.steps_per_execution
         self._events = []
         for stage in range(1, model.num_stages):
@@ -99,30 +99,30 @@ class ProgressiveGrowth(keras.callbacks.Callback):
                 self._events.append((start + self._fade_steps, None))
 
     def on_train_batch_begin(self, batch, logs=None):
-        # What `ExactBackup` restores is restored by now, or will be over what happens here.
+        # `ExactBackup` has restored the model by now, or will overwrite what is done here.
         while self._events and self._events[0][0] <= self._epoch_step + batch:
             step, stage = self._events.pop(0)
-            model = self.model  # On JAX this fetches the state, and lets one write to it.
+            model = self.model  # On JAX this fetches the state, so that it can be written to.
             if stage is not None:
                 model.set_stage(stage, self._fade_steps, step)
             if self.reset_optimizer:
                 model.optimizer.reset()
 
     def get_backup_state(self):
-        """For `ExactBackup`: how many events are to come; all else is the model's."""
+        """For `ExactBackup`: how many events are left; all else is saved with the model."""
         return None if self._events is None else len(self._events)
 
     def set_backup_state(self, state):
-        # Before the first epoch, the model says what is to come.
+        # Before the first epoch, the events left follow from the model.
         if self._events is not None:
             self._events = self._events[len(self._events) - state :]
 
     def _start(self, stage):
-        """Steps from the first stage's beginning to that of another."""
+        """Steps from the beginning of the first stage to that of another."""
         return stage * self._stage_steps + max(stage - 1, 0) * self._fade_steps
 
     def _first_step(self):
-        """The step at which growth began by this schedule, None if the model is in another."""
+        """The step at which this schedule began, `None` if the model follows another one."""
         model = self.model
         fade, step = model.ramps["fade"], read(model.step)
         if not fade.holds(1.0, self._fade_steps if model.stage else 0, 0.0):
@@ -142,7 +142,7 @@ class ProgressiveGrowth(keras.callbacks.Callback):
         if last > end:
             raise ValueError(
                 "`images_per_fade` and `images_per_stage` must let all stages end within the "
-                f"training, at step {end}. Received: images_per_fade={self.images_per_fade}, "
+                f"training run, at step {end}. Received: images_per_fade={self.images_per_fade}, "
                 f"images_per_stage={self.images_per_stage}, with which the last of the "
                 f"{self.model.num_stages} stages ends at step {last} ({self.model.images_per_step} "
                 "images a step)"

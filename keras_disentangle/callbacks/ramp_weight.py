@@ -1,4 +1,4 @@
-"""Sets one of a model's weights in motion when training begins."""
+"""Ramps the weight of a term of a model's objective when training begins."""
 
 import keras
 
@@ -10,13 +10,13 @@ class RampWeight(keras.callbacks.Callback):
     """Ramps `model.ramps[name]` from its present value to `target` when `fit` begins.
 
     The ramp itself is computed in the compiled step; this callback writes its four numbers once.
-    If the model's ramp already leads to `target` within `steps` (a resumed run), it is left as it
-    is, so that the run goes on where it stopped.
+    If the model's ramp already leads to `target` within `steps` (a resumed run), it is left
+    unchanged, so that the run continues where it stopped.
 
     Args:
         name: key of `model.ramps`, for example `"beta"`.
         target: the value to reach, >= 0.
-        steps: number of training steps that it takes, >= 0.
+        steps: number of training steps in which to reach it, >= 0.
         start: value to start from; `None` means the present one.
 
     Raises:
@@ -38,7 +38,7 @@ class RampWeight(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         model = self.model
         known = getattr(model, "ramps", {})
-        if hasattr(model, "ramp"):  # Our models say what they lack for a ramp.
+        if hasattr(model, "ramp"):  # This library's models name the argument that adds the ramp.
             ramp = model.ramp(self.name)
         elif self.name in known:
             ramp = known[self.name]

@@ -1,4 +1,4 @@
-"""Writes the logs of training for TensorBoard, without TensorFlow."""
+"""Writes the logs of a training run for TensorBoard, without TensorFlow."""
 
 import os
 
@@ -16,25 +16,26 @@ class TensorBoardScalars(WatchingCallback):
     """Writes the metrics of training for TensorBoard, on every backend, without TensorFlow.
 
     As with `keras.callbacks.TensorBoard`, the metrics of an epoch appear as `epoch_loss` and so on
-    in the runs `train` and `validation`, those of a batch as `batch_loss` in the run `train`, in
-    groups: `loss/epoch_loss` and all terms of the objective, `information/`, `ramps/` (the weights
-    of terms), `optimizer/epoch_learning_rate`, and `metrics/` for the rest. The horizontal
-    axis is `model.step` where the model counts its training steps, so that a resumed run continues
-    its curves; otherwise it is the number of finished epochs (and for batches the optimizer's
-    iterations). A callback that adds metrics to the logs must stand before this one.
+    in the runs `train` and `validation`, and those of a batch as `batch_loss` in the run `train`.
+    They are grouped: `loss/epoch_loss` and all terms of the objective, `information/`, `ramps/`
+    (the weights of terms), `optimizer/epoch_learning_rate`, and `metrics/` for the rest. The
+    horizontal axis is `model.step` if the model counts its training steps, so that a resumed run
+    continues its curves; otherwise it is the number of finished epochs (for batches, the
+    optimizer's iterations). A callback that adds metrics to the logs must come before this one in
+    the list.
+
+    An error in writing, as on a full disk, becomes a warning, and training continues.
 
     Args:
-        log_dir: Folder of the logs, with sub-folders `train` and `validation`.
-        every: Also write the metrics of the running epoch after every so many training steps.
-            They are what Keras shows in its progress bar: means since the epoch began, for most.
-            None, the default, reads nothing between epochs. Reading a number waits for the device;
-            on JAX and TensorFlow that happens in another thread, unless a further callback asks
-            for the logs of each batch.
-
-    An error in writing, as on a full disk, becomes a warning: training goes on.
+        log_dir: folder of the logs, with sub-folders `train` and `validation`.
+        every: number of training steps, >= 1, after which the metrics of the running epoch are
+            written too: the numbers of Keras's progress bar, mostly means since the epoch began.
+            `None`, the default, reads nothing between epochs. Reading a number waits for the
+            device; on JAX and TensorFlow that happens in another thread, unless a further callback
+            asks for the logs of each batch.
 
     Raises:
-        ValueError: If `log_dir` is a file or `every` is less than 1.
+        ValueError: if `log_dir` is a file or `every` is less than 1.
 
     Example:
 
@@ -96,11 +97,11 @@ class TensorBoardScalars(WatchingCallback):
             for name, value in (logs or {}).items():
                 if np.ndim(value) == 0:
                     writer.scalar(f"{self._group(name)}/{prefix}{name}", value, step)
-            # A run that is killed loses nothing it has written.
+            # A run that is killed loses nothing that was written.
             writer.flush()
 
     def _group(self, name):
-        """The card of TensorBoard on which a metric stands."""
+        """The group of charts in TensorBoard to which a metric belongs."""
         if name.startswith("information"):
             return "information"
         if name in self._ramps:

@@ -172,9 +172,7 @@ class Meter:
 
 
 def test_what_cannot_be_kept_is_refused_by_name(tmp_path):
-    message = (
-        "`callbacks` must remember .*get_backup_state.*: Holder, whose `held` is of type Meter"
-    )
+    message = "`callbacks` must hold as .*get_backup_state.*: Holder, whose `held` is of type Meter"
     for place in ("before", "after"):
         with pytest.raises(ValueError, match=message):
             train(tmp_path / place, **{place: [Holder(Meter())]})
@@ -191,7 +189,7 @@ def test_a_state_that_cannot_be_kept(tmp_path):
         def get_backup_state(self):
             return {"meter": Meter()}
 
-    with pytest.raises(ValueError, match="`get_backup_state` must give .* Meter, of .*Hooked"):
+    with pytest.raises(ValueError, match="`get_backup_state` must return .* Meter, from .*Hooked"):
         train(tmp_path, after=[Hooked()])
     Hooked.get_backup_state = lambda self: {"seen": 1}
     with pytest.raises(ValueError, match="must have the method `set_backup_state`.*Hooked"):

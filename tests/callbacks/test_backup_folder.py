@@ -154,7 +154,9 @@ def test_a_full_disk_does_not_end_training(fail_from, tmp_path, monkeypatch, fin
 
     monkeypatch.setattr(os, "fsync", full)
     good = "there is no backup" if fail_from == 1 else "the newest backup is .*backup-000001"
-    with pytest.warns(UserWarning, match=f"No backup .* No space left.* Training goes on; {good}"):
+    with pytest.warns(
+        UserWarning, match=f"No backup .* No space left.* Training continues; {good}"
+    ):
         result = train(tmp_path)
     assert_same(result, finished[1])
     # Later ones were written, and nothing half-written is left.

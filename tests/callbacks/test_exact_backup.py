@@ -235,9 +235,9 @@ def test_the_model_may_tell_the_data(tmp_path):
     backup = ExactBackup(tmp_path)
     with pytest.raises(ValueError, match="`data` must be given .* Received: data=None"):
         regression().fit(Pairs(), verbose=0, callbacks=[backup])
-    with pytest.raises(ValueError, match="`data` must come in an order .*image_batches"):
+    with pytest.raises(ValueError, match="`data` must have a reproducible order.*image_batches"):
         backup.set_data(IMAGES, shuffle=True)
-    with pytest.raises(ValueError, match="`data` must come in an order"):
+    with pytest.raises(ValueError, match="`data` must have a reproducible order"):
         backup.set_data({"a": [IMAGES, IMAGES]}, shuffle=True)
     backup.set_data(IMAGES, shuffle=False)
     backup.set_data(Pairs(), shuffle=True)
@@ -253,7 +253,7 @@ def test_data_that_cannot_be_had_again():
             ExactBackup("backups", data=Pairs(**arguments))
     torch = pytest.importorskip("torch")
     loader = torch.utils.data.DataLoader(IMAGES, shuffle=True)
-    with pytest.raises(ValueError, match="`data` must come in an order"):
+    with pytest.raises(ValueError, match="`data` must have a reproducible order"):
         ExactBackup("backups", data=loader)
     ExactBackup("backups", data=torch.utils.data.DataLoader(IMAGES))
 

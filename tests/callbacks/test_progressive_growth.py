@@ -328,7 +328,7 @@ def test_bad_arguments_are_named(arguments, message):
 def test_a_training_that_is_too_short():
     model = gan()
     message = (
-        "must let all stages end within the training, at step 9. Received: .* at step 10 .4 im"
+        "must let all stages end within the training run, at step 9. Received: .* step 10 .4 im"
     )
     with pytest.raises(ValueError, match=message):
         train(model, ProgressiveGrowth(**IMAGES_PER_PART), epochs=3)

@@ -176,7 +176,7 @@ def test_training_outlives_a_disk_that_takes_nothing(tmp_path):
         "LatentTraversal",
         "TensorBoardScalars",
     ]
-    assert all("training goes on without it" in text for text in told)
+    assert all("training continues without it" in text for text in told)
     assert sorted(os.listdir(folder)) == ["pictures", "train", "validation"]
 
 
