@@ -13,7 +13,6 @@ COMMAND APPLICATION --help lists the flags. The environment variable KERAS_BACKE
 tensorflow, jax or torch.
 """
 
-import importlib
 import sys
 
 from keras_disentangle.applications._shared import commands, listing, registry
@@ -42,18 +41,13 @@ def _run(command, words):
     if command == "evaluate" and words and words[0].endswith(".keras"):
         return commands.evaluate_file(words)
     known = registry.names("convert.py" if command == "convert" else "application.py")
-    # Those that have modules of their own for their commands.
-    known += [name for name in registry.names(f"{command}.py") if name not in known]
     if words in (["--help"], ["-h"]):
-        print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(sorted(known))}")
+        print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(known)}")
         return None
-    name = choice("application", words[0] if words else None, sorted(known))
+    name = choice("application", words[0] if words else None, known)
     if command == "convert":
         return registry.converter(name).main(words[1:])
-    if name in registry.names():
-        return commands.OF_APPLICATIONS[command](registry.find(name), words[1:])
-    module = importlib.import_module(f"keras_disentangle.applications.{name}.{command}")
-    return module.main(words[1:])
+    return commands.OF_APPLICATIONS[command](registry.find(name), words[1:])
 
 
 if __name__ == "__main__":

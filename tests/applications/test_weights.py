@@ -13,7 +13,7 @@ from tiny_training import weights
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import release
 from keras_disentangle.applications._shared.release import Release
-from keras_disentangle.applications.discriminative_vae import _trained as discriminative_vae
+from keras_disentangle.applications.discriminative_vae.measures import bundled_evaluator
 from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.provlae.application import APPLICATION
 from keras_disentangle.datasets.named import factor_data
@@ -186,7 +186,7 @@ def test_bad_settings_are_named(arguments, message):
 
 
 SHIPPED_NETWORKS = [
-    discriminative_vae.shipped_judge("fashion_mnist"),
+    bundled_evaluator("fashion_mnist"),
     features.BUNDLED,
 ]
 
