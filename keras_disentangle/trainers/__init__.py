@@ -1,4 +1,4 @@
-"""Alternating training: several optimizers in one model, one train step for each backend."""
+"""Alternating training: several optimizers in one model, with one train step per backend."""
 
 from keras_disentangle.trainers.optimizer_group import OptimizerGroup
 from keras_disentangle.trainers.phase import Phase

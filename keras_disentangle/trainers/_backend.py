@@ -1,4 +1,4 @@
-"""The module of the chosen backend: `train_step`, `input_gradient`, `replica` and what guards."""
+"""The module of the chosen backend: `train_step`, `input_gradient`, `replica` and the checks."""
 
 import keras
 

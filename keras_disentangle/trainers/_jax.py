@@ -96,7 +96,7 @@ def input_gradient(model, fn, x):
 
 
 def replica():
-    """The step is written for the whole batch, however it is laid out over devices."""
+    """(1, 0): the step is written for the whole batch, however it is spread over devices."""
     return 1, 0
 
 
@@ -106,27 +106,27 @@ def no_graph(arguments):
 
 
 def check_processes():
-    """Keras distributes over processes on this backend."""
+    """Nothing to check: Keras distributes over processes on this backend."""
 
 
 def build_optimizer(model):
-    """Keras does so before the first step on this backend."""
+    """Nothing to do: Keras builds it before the first step on this backend."""
 
 
 def require(condition, message, value):
-    """Sizes are known while the step is traced, so they were checked before."""
+    """Nothing to check: sizes are known while the step is traced, and were checked before."""
 
 
 @contextlib.contextmanager
 def readable_errors():
-    """Says of a batch that devices cannot share what is to be done."""
+    """Turns the error of a batch that cannot be divided among devices into one with advice."""
     try:
         yield
     except ValueError as error:
         if type(error).__name__ != "IndivisibleError":
             raise
         raise ValueError(
-            "Every batch must be shared out evenly among the devices, also the last of an epoch: "
+            "Every batch must be divided evenly among the devices, also the last of an epoch: "
             "leave out the images that are left over (`drop_remainder`), or choose another "
             f"`batch_size`. Received: {error}"
         ) from None

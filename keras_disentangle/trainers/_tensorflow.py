@@ -10,7 +10,7 @@ from keras import tree
 from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.losses._second_derivative import twice_differentiable
 
-# What `prepare` requires, in the thread of each replica while it is traced.
+# The assertions that `prepare` adds, in the thread of each replica while it is traced.
 _tracing = threading.local()
 
 
@@ -20,7 +20,7 @@ def train_step(model, batch):
         batch = model.prepare(batch)
     finally:
         _tracing.required = None
-    # A graph would not wait for it by itself: nothing that comes after uses what it gives.
+    # Without the dependency, a graph would not wait for them: no later operation uses their result.
     with tf.control_dependencies(required):
         return _train_step(model, batch)
 
@@ -33,15 +33,15 @@ def _train_step(model, batch):
     constant = tree.map_structure(tf.stop_gradient, shared)
     for move in model.moves:
         optimizer, sharing = model.optimizer[move.phase.slot], move is model.sharing_move
-        # Going on with the tape of `share_of` is what lets the gradient flow through it.
+        # Continuing the tape of `share_of` lets the gradient flow through it.
         tape = through if sharing else tf.GradientTape()
         with tape:
             loss = model.loss_of(move.phase, batch, shared if sharing else constant)
             # Gradients are summed over replicas.
             loss = optimizer.scale_loss(loss / replicas)
-        # Zeros, as JAX has them, so that Adam's momentum moves unused variables alike.
+        # Zeros, as on JAX, so that Adam's momentum moves unused variables in the same way.
         zero = tf.UnconnectedGradients.ZERO
-        # TensorFlow makes no zeros for Keras's variables, whose dtype is a word.
+        # TensorFlow makes no zeros for Keras's variables, whose dtype is a string.
         values = [variable.value for variable in move.variables]
         grads = tape.gradient(loss, values, unconnected_gradients=zero)
         optimizer.apply(grads, move.variables)
@@ -58,7 +58,7 @@ def input_gradient(model, fn, x):
 
 
 def replica():
-    """How many replicas compute this step together, and which of them this is."""
+    """The number of replicas that compute this step together, and the index of this one."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return 1, 0
@@ -71,11 +71,11 @@ def no_graph(arguments):
 
 
 def check_processes():
-    """Keras distributes over processes on this backend."""
+    """Nothing to check: Keras distributes over processes on this backend."""
 
 
 def build_optimizer(model):
-    """Before the first step: TensorFlow traces one that makes variables once more."""
+    """Builds it before the first step, which TensorFlow traces again if it creates variables."""
     layers_are_built = all(layer.built for layer in all_layers(model))
     if model.compiled and layers_are_built and not model.optimizer.built:
         with model.distribute_strategy.scope():
@@ -83,21 +83,21 @@ def build_optimizer(model):
 
 
 def require(condition, message, value):
-    """Ends the step unless a tensor is true: in `prepare`, before anything moves.
+    """Stops the step unless a tensor is true: in `prepare`, before any variable is updated.
 
-    XLA leaves this out. `message` ends where the value received follows. `readable_errors` makes a
-    ValueError of it.
+    XLA leaves this out. The value received is appended to `message`. `readable_errors` raises a
+    ValueError with it.
     """
     operation = tf.debugging.Assert(condition, [_MARK + message, value])
     required = getattr(_tracing, "required", None)
-    # Outside of a graph it has been looked at already, and is None.
+    # Outside of a graph the assertion was made at once, and is None.
     if operation is not None and required is not None:
         required.append(operation)
 
 
 @contextlib.contextmanager
 def readable_errors():
-    """What `require` refuses becomes a ValueError that says no more than its message."""
+    """Turns an error of `require` into a ValueError with its message alone."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

@@ -18,7 +18,7 @@ def _written_in_passing(model):
     """A context in which a network may be called several times before one backward pass.
 
     Keras's `SpectralNormalization` writes the kernel at each call in training. PyTorch then keeps
-    copies of what it still needs; finding out when costs time, so only for that layer.
+    copies of the tensors that it still needs; this costs time, so it is used only for that layer.
     """
     if any(isinstance(x, keras.layers.SpectralNormalization) for x in all_layers(model)):
         return torch.autograd.graph.allow_mutation_on_saved_tensors()
@@ -34,7 +34,7 @@ def _train_step(model, batch):
         loss = model.loss_of(move.phase, batch, shared if sharing else constant)
         values = [variable.value for variable in move.variables]
         grads = torch.autograd.grad(optimizer.scale_loss(loss), values, allow_unused=True)
-        # Zeros, as JAX has them, so that Adam's momentum moves unused variables alike.
+        # Zeros, as on JAX, so that Adam's momentum moves unused variables in the same way.
         grads = [
             torch.zeros_like(value) if grad is None else grad
             for grad, value in zip(grads, values, strict=True)
@@ -58,13 +58,13 @@ def replica():
 
 
 def no_graph(arguments):
-    """A context in which results hold no graph, unless an argument wants a gradient."""
+    """A context in which results hold no graph, unless an argument requires a gradient."""
     wanted = any(isinstance(x, torch.Tensor) and x.requires_grad for x in arguments)
     return contextlib.nullcontext() if wanted else torch.no_grad()
 
 
 def check_processes():
-    """Raises a ValueError where several processes would train models that drift apart."""
+    """Raises a ValueError if several processes would each train a model of their own."""
     distributed = torch.distributed
     if not (distributed.is_available() and distributed.is_initialized()):
         return
@@ -78,11 +78,11 @@ def check_processes():
 
 
 def build_optimizer(model):
-    """Keras does so before the first step on this backend."""
+    """Nothing to do: Keras builds it before the first step on this backend."""
 
 
 def require(condition, message, value):
-    """Sizes are known in every step, so they were checked before."""
+    """Nothing to check: sizes are known in every step, and were checked before."""
 
 
 def readable_errors():

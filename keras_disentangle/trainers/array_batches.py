@@ -8,19 +8,20 @@ import numpy as np
 from keras_disentangle._arguments import check_int
 from keras_disentangle._tensors import read_rows, to_numpy
 
-# Bytes from which on arrays in memory are cut here. On TensorFlow Keras copies an array twice, but
-# takes 0.3 ms of CPU time less for a batch, a fifth of a step of the smallest models.
+# Size in bytes from which arrays in memory are cut here; Keras cuts smaller ones. On TensorFlow it
+# copies an array twice, but needs 0.3 ms less CPU time for a batch, a fifth of a step of the
+# smallest models.
 LARGE = 2**26
 
-# Of these Keras knows better: tensors may lie on a device, tables have no rows to slice.
+# Arrays of these are left to Keras: tensors may lie on a device, tables have no rows to slice.
 _KEPT_FOR_KERAS = {"jax", "jaxlib", "keras", "pandas", "scipy", "tensorflow", "torch"}
 
 
 class ArrayBatches(keras.utils.PyDataset):
-    """Batches of arrays, in memory or in a file, as `keras.Model.fit` makes them of arrays itself.
+    """Batches of arrays, in memory or in a file, equal to those that `keras.Model.fit` makes.
 
-    Every pass takes a new order from NumPy's global generator, when an epoch begins. Keras is not
-    to shuffle the batches again.
+    Every pass draws a new order from NumPy's global generator when an epoch begins. Keras must not
+    shuffle the batches again.
 
     Attributes:
         arrays: (x,), (x, y) or (x, y, sample_weight).
@@ -30,7 +31,8 @@ class ArrayBatches(keras.utils.PyDataset):
     Args:
         arrays, batch_size, shuffle: as above.
         rows: the `range` of the rows to take, by default all.
-        walks_on: whether an epoch may end before the pass, and the next one goes on there.
+        walks_on: whether an epoch may end before the pass over the rows; the next epoch then
+            continues the pass.
     """
 
     def __init__(self, arrays, batch_size, shuffle=False, rows=None, walks_on=False):
@@ -70,7 +72,7 @@ class ArrayBatches(keras.utils.PyDataset):
 
 def cut(x, y=None, sample_weight=None, batch_size=None, steps=None):
     """The arguments (x, y, sample_weight) of `keras.Model.evaluate`: (`ArrayBatches`, None, None)
-    where the batches of `x` are to be cut here, else as they are."""
+    if the batches of `x` are to be cut here, otherwise unchanged."""
     arrays = _arrays(x, y, sample_weight)
     if arrays is None:
         return x, y, sample_weight
@@ -81,7 +83,7 @@ def cut(x, y=None, sample_weight=None, batch_size=None, steps=None):
 def cut_for_fit(arguments):
     """The arguments of `keras.Model.fit`, a dict, with `ArrayBatches` where `cut` makes them.
 
-    For a callback that must find its place in the data, arrays of any size are cut here.
+    If a callback must find its place in the data (`set_data`), arrays of any size are cut here.
     """
     found = dict(arguments)
     callbacks = keras.tree.flatten(found.get("callbacks"))
@@ -120,7 +122,7 @@ def cut_for_fit(arguments):
 
 
 def size_of_batches(n, batch_size=None, steps=None):
-    """Keras's size of the batches of `n` rows."""
+    """The size of the batches into which Keras cuts `n` rows."""
     return batch_size or (math.ceil(n / steps) if steps else 32)
 
 
@@ -148,7 +150,7 @@ def _arrays(x, y, sample_weight, at_least=LARGE):
         return None
     rest = {"y": y, "sample_weight": sample_weight}
     rest = {name: part for name, part in rest.items() if part is not None}
-    # Keras says what is wrong with labels that are no arrays, or not as many as images.
+    # Keras reports what is wrong with labels that are not arrays, or not as many as images.
     if any(tuple(getattr(part, "shape", ()))[:1] != (len(x),) for part in rest.values()):
         return None
     rest = {k: part if _is_sliceable(part) else to_numpy(k, part) for k, part in rest.items()}
@@ -168,7 +170,7 @@ def _is_sliceable(x):
 
 
 def _batch(array, index):
-    """The rows `index` of an array, a `slice` or their numbers, of the type that Keras gives."""
+    """The rows `index` of an array, a `slice` or an array of indices, in the dtype of Keras."""
     rows = np.asarray(array[index] if isinstance(index, slice) else read_rows(array, index))
     if rows.dtype.kind == "f":
         rows = rows.astype(keras.config.floatx(), copy=False)

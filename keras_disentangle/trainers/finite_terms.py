@@ -21,7 +21,7 @@ def check_finite(model, stopped="Training was stopped"):
     raise ValueError(
         f"{stopped}: every term of the objective must stay finite. Received: NaN or infinity in "
         f"{names} at training step {first - 1}{hints}. "
-        "Files that were written before are left as they are."
+        "Files that were written before are not changed."
     )
 
 
@@ -34,13 +34,13 @@ def _refusal(terms):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Ends a training at the batch at which the objective is not finite, with a ValueError.
+    """Ends a training run with a ValueError at the batch at which the objective is not finite.
 
-    It must stand before callbacks that write files at an epoch's end. A metric of the user's that
-    is not finite stops nothing.
+    It must come before callbacks that write files at the end of an epoch. A user's metric that is
+    not finite does not stop training.
     """
 
-    # The batches' logs come as they did before: without waiting for the device.
+    # The logs of the batches still arrive without waiting for the device.
     async_safe = True
     only_looks_on = True  # for `ExactBackup`
 
@@ -56,14 +56,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
         check_finite(self.model)
 
     def on_test_end(self, logs=None):
-        # A validation that is not finite stops nothing; one of images that are refused does.
+        # A validation loss that is not finite does not stop training; images that are refused do.
         if _refusal(_terms(self.model)):
             check_finite(self.model, "Validation failed")
 
     def on_epoch_end(self, epoch, logs=None):
         if bad := self._bad(logs):
             check_finite(self.model)
-            # What the terms leave out of the loss: regularisers of the networks.
+            # The part of the loss that is in no term: regularisers of the networks.
             raise ValueError(
                 "Training was stopped: the objective must stay finite. Received: NaN or infinity "
                 f"in {', '.join(bad)}, with finite terms, by training step {read(self.model.step)}"

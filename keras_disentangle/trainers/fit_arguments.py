@@ -1,4 +1,4 @@
-"""The arguments of `fit`, for all models: by their names, each looked at before anything begins."""
+"""The arguments of `fit`, for all models: by name, each checked before training begins."""
 
 import inspect
 
@@ -13,7 +13,7 @@ def fit_arguments(*args, **kwargs):
     """The arguments of a call of `keras.Model.fit`, as a dict by name.
 
     Raises:
-        ValueError: if one that says how to train is out of range. Data are left to others.
+        ValueError: if a setting of the training is out of range. Data are checked elsewhere.
     """
     arguments = inspect.signature(keras.Model.fit).bind(None, *args, **kwargs).arguments
     del arguments["self"]
@@ -24,13 +24,13 @@ def checked(arguments):
     """Arguments of `fit`, `evaluate` or `predict` in a dict, in the types that Keras expects.
 
     Raises:
-        ValueError: if one that says how to go about it is out of range. Data are left to others.
+        ValueError: if a setting is out of range. Data are checked elsewhere.
     """
     return {name: _CHECKS.get(name, _as_it_is)(name, x) for name, x in arguments.items()}
 
 
 def training_callbacks(callbacks, x, shuffle=True):
-    """What `fit` is to be given: the user's callbacks, told about the data, after the guard."""
+    """The callbacks to give to `fit`: the guards, then the user's, which receive the data."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return callbacks
     callbacks = keras.tree.flatten(callbacks) if callbacks else []
@@ -67,7 +67,7 @@ def _split(name, value):
 
 
 def _frequency(name, value):
-    """How many epochs lie between two validations, or the list of those with one."""
+    """The number of epochs between two validations, or the list of epochs with a validation."""
     if isinstance(value, (list, tuple)):
         return [check_int(f"{name}[{i}]", epoch) for i, epoch in enumerate(listed(value))]
     return check_int(name, value)

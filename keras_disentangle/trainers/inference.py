@@ -1,4 +1,4 @@
-"""What a model's methods of use have in common."""
+"""A decorator for the methods that use a model and do not train it."""
 
 import functools
 
@@ -10,8 +10,8 @@ from keras_disentangle.trainers._backend import backend
 def inference(method):
     """Decorates a method that uses a model and does not train it: its results hold no graph.
 
-    PyTorch would keep all that they were computed from. Gradients with respect to an argument that
-    requires them flow all the same.
+    PyTorch would keep everything that they were computed from. Gradients with respect to an
+    argument that requires them still flow.
     """
 
     @functools.wraps(method)

@@ -1,4 +1,4 @@
-"""What Keras's own callbacks need with models of ours."""
+"""Prepares Keras's own callbacks for the models of this library."""
 
 import keras
 
@@ -10,19 +10,19 @@ _RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.Reduce
 
 
 class PrepareKerasCallbacks(keras.callbacks.Callback):
-    """Prepares a training's other callbacks, when it begins.
+    """Prepares the other callbacks of a training run when it begins.
 
-    - `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` without `mode` learn whether more
-      is better: Keras looks only at the metrics of `compile`, which our models have none of. Our
-      trackers say it as Keras's metrics do, by `_direction`, and a callback that adds scores to the
-      logs by `direction(name)`.
+    - `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` without `mode` get the direction in
+      which their metric improves: Keras reads it only from the metrics of `compile`, of which the
+      models of this library have none. Their trackers have it as Keras's metrics do, in
+      `_direction`, and a callback that adds scores to the logs gives it by `direction(name)`.
     - A learning rate that cannot be set is refused now, not when the first plateau is reached.
 
     Args:
-        callbacks: the callbacks of the training.
+        callbacks: the callbacks of the training run.
     """
 
-    only_looks_on = True  # for `ExactBackup`: it leaves nothing to remember
+    only_looks_on = True  # for `ExactBackup`: it has no state of its own
 
     def __init__(self, callbacks):
         super().__init__()
@@ -39,13 +39,13 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
                 _check_rate(self.model.optimizer, callback)
 
     def _direction(self, name):
-        """ "up", "down", or None where nothing is known of a name in the logs."""
+        """ "up", "down", or `None` if the direction of a name in the logs is not known."""
         for metric in self.model.metrics:
             if metric.name == name:
                 return direction_of(metric)
         for callback in self._others:
             direction = getattr(callback, "direction", None)
-            # A callback of the user's may have an attribute of that name that is something else.
+            # A user's callback may have an attribute of that name with another meaning.
             if callable(direction) and (found := direction(name)) in _MODES:
                 return found
         return None

@@ -1,4 +1,4 @@
-"""Several optimizers that Keras sees as one."""
+"""Several optimizers that Keras treats as one."""
 
 import numbers
 
@@ -15,25 +15,25 @@ from keras_disentangle._keras_graph import (
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class OptimizerGroup(keras.optimizers.Optimizer):
-    """Named optimizers, each over variables of its own, in the place of `model.optimizer`.
+    """Named optimizers, each for variables of its own, which take the place of `model.optimizer`.
 
-    So saving, resuming, callbacks and distribution see ordinary Keras: `variables` are those of all
-    slots, one after another. `learning_rate` is that of the slot that came with the largest one,
-    and setting it, or its `assign`, gives every slot its share of that, in the ratios that the
-    slots came with: a callback that sets 5e-4 sets no slot to more. A rate of 0 has no ratio to
-    others: slots that all came with 0 have equal shares, and where only some did, or a slot has a
-    schedule, `learning_rate` cannot be set. A slot's own is `group["generator"].learning_rate`.
+    Saving, resuming, callbacks and distribution therefore work as usual in Keras: `variables` are
+    the variables of all slots, one slot after another. `learning_rate` is the largest of the slots'
+    rates. Setting it, or its `assign`, scales the rates of all slots in their initial ratios: a
+    callback that sets 5e-4 sets no slot to more. Ratios to a rate of 0 are not defined: if all
+    slots start with 0, their shares are equal; if only some do, or a slot has a schedule,
+    `learning_rate` cannot be set. The rate of a single slot is `group["generator"].learning_rate`.
 
     `keras.callbacks.SwapEMAWeights` swaps the variables of the slots that have `use_ema=True`.
 
     Args:
         slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
         name: name of the group.
-        shares: None, or a dict from each slot to its share of the group's learning rate, > 0, in
-            place of the ratios that the slots come with.
+        shares: `None`, or a dict from each slot to its share of the group's learning rate, > 0,
+            instead of the initial ratios of the slots' rates.
 
     Attributes:
-        shares: dict from slot to its share, None where it is unknown.
+        shares: dict from slot to its share, `None` where it is unknown.
 
     Raises:
         ValueError: if there are no slots, one optimizer fills two of them, or `shares` are not
@@ -63,7 +63,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         return self.slots[slot]
 
     def build(self, variables):
-        """Keras calls this with all of a model's variables; the slots know theirs already."""
+        """Called by Keras with all variables of a model; the slots already have theirs."""
         if not self.built:
             raise ValueError("An `OptimizerGroup` is built by `build_slots`, a list for each slot.")
 
@@ -71,10 +71,11 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         """Creates each slot's state.
 
         Args:
-            variables: dict from slot to the list of variables that it will move.
+            variables: dict from slot to the list of variables that it will update.
 
         Raises:
-            ValueError: if the slots are others, or an optimizer was built for other variables.
+            ValueError: if the slots are not those of the group, or an optimizer was built for other
+                variables.
         """
         if set(variables) != set(self.slots):
             raise ValueError(
@@ -88,8 +89,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             known = moved_variables(optimizer)
             if [id(v) for v in known] != [id(v) for v in moved]:
                 raise ValueError(
-                    f"The optimizer of the slot {slot!r} was built for other variables before; "
-                    f"give a new one. Received: {optimizer}"
+                    f"The optimizer of the slot {slot!r} was built for other variables: use a new "
+                    f"one. Received: {optimizer}"
                 )
         self.built = True
 
@@ -112,10 +113,10 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         raise ValueError(f"`slot` must be one of {sorted(self.slots)}. Received: slot={slot!r}")
 
     def reset(self, slot=None):
-        """Gives a slot, or each of them, the state of an optimizer that has made no step yet.
+        """Gives a slot, or each of them, the state of an optimizer before its first step.
 
-        Momenta and the count of steps go, with which a learning-rate schedule begins anew; the
-        learning rate that was set stays.
+        Momenta and the step count, and with it a learning-rate schedule, start again; a learning
+        rate that was set is kept.
 
         Raises:
             ValueError: if there is no such slot, or the slots were not built.
@@ -133,7 +134,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     @property
     def iterations(self):
-        """Updates that the last slot has made."""
+        """The number of updates made by the last slot."""
         return list(self.slots.values())[-1].iterations
 
     @property
@@ -147,8 +148,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         is_number = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
         if not is_number:
             raise ValueError(
-                "`learning_rate` must be a number; a schedule is for the optimizer of a slot, "
-                "where the model is compiled, such as "
+                "`learning_rate` must be a number; a schedule is for the optimizer of a slot and "
+                "given to `compile`, such as "
                 f"{self._leader}_optimizer=keras.optimizers.Adam(schedule). "
                 f"Received: learning_rate={value!r}"
             )
@@ -166,15 +167,15 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 )
             if self.shares[slot] is None:
                 raise ValueError(
-                    "`learning_rate` cannot be set: every slot must come with a rate above 0, "
-                    "which says what its share is (a callback may still begin at 0). Received: "
-                    f"the rate 0 in the slot {slot!r}; its own can be set, "
+                    "`learning_rate` cannot be set: every slot must be compiled with a rate above "
+                    "0, which determines its share (a callback may still begin at 0). Received: "
+                    f"the rate 0 in the slot {slot!r}; set it by itself, "
                     f"`optimizer[{slot!r}].learning_rate`"
                 )
 
     @property
     def _leader(self):
-        """The slot with the largest share, the first of them."""
+        """The slot with the largest share, the first if there are several."""
         return max(self.shares, key=lambda slot: self.shares[slot] or 0.0)
 
     def _shares_of_rates(self):
@@ -193,7 +194,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             )
         return dict(shares)
 
-    # What `keras.callbacks.SwapEMAWeights` reads: the variables that have a moving average, and it.
+    # Read by `keras.callbacks.SwapEMAWeights`: variables with a moving average, and the averages.
 
     @property
     def _trainable_variables(self):
@@ -213,7 +214,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         if not found:
             raise ValueError(
                 "`SwapEMAWeights` needs an optimizer with `use_ema=True` in one slot at least (a "
-                "GAN has a running mean of its generator without it: `ema_decay`). Received: the "
+                "GAN keeps a running mean of its generator by `ema_decay` instead). Received: the "
                 f"slots {sorted(self.slots)}, all with `use_ema=False`"
             )
         return found
@@ -231,7 +232,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 for variable in moved:
                     variable.assign(ops.copy(variable))
 
-    # Keras saves the slots as the parts of this object that they are.
+    # Keras saves the slots as parts of this object.
 
     def save_own_variables(self, store):
         pass
@@ -253,7 +254,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
 
 class _RateOfAll(keras.Variable):
-    """The learning rate of the slot that leads, as its variable; `assign` sets that of each slot.
+    """The learning rate of the leading slot as a variable, whose `assign` sets every slot's rate.
 
     It has no value of its own.
     """
@@ -271,12 +272,12 @@ class _RateOfAll(keras.Variable):
 
 
 def serialize_optimizer(optimizer):
-    """The configuration of an optimizer, for every backend."""
+    """The configuration of an optimizer in a form that every backend can read."""
     return portable_optimizer(keras.optimizers.serialize(optimizer))
 
 
 def has_schedule(optimizer):
-    """Whether the learning rate of an optimizer, not a group, is a schedule, which none can set."""
+    """Whether the learning rate of an optimizer (not a group) is a schedule, so cannot be set."""
     rate = rate_or_schedule(_inner(optimizer))
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 

@@ -1,4 +1,4 @@
-"""The phases of alternating training: which variables move, and by what loss."""
+"""The phases of alternating training: which variables each updates, and its loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phase:
-    """One move of alternating training: whose variables it changes, and what it minimises.
+    """One update of alternating training: the variables that it changes and the loss to minimise.
 
     Args:
-        slot: name of the optimizer that makes the move; phases of one slot move the same variables.
-        networks: the layers or models whose trainable variables are moved.
-        loss: function (batch, shared) to a scalar tensor, averaged over the batch; what it tracks
-            and the statistics that its layers update are kept.
-        differentiates_shared: whether the gradient also flows through `shared`, what
-            `PhasedModel.share` computed before the first phase. The phase must then be the first
-            to move the variables that `share` depends on. For every other phase it is a constant.
+        slot: name of the optimizer of this update; phases of one slot update the same variables.
+        networks: the layers or models whose trainable variables are updated.
+        loss: function (batch, shared) to a scalar tensor, averaged over the batch; terms that it
+            tracks and statistics that its layers update are kept.
+        differentiates_shared: whether the gradient also flows through `shared`, the result of
+            `PhasedModel.share` before the first phase. The phase must then be the first to update
+            the variables that `share` depends on. For every other phase `shared` is a constant.
 
     Example:
 
@@ -41,7 +41,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Move:
-    """A phase of a compiled model, with the variables that it moved when the model was compiled."""
+    """A phase of a compiled model, with the variables that it had when the model was compiled."""
 
     phase: Phase
     variables: list

@@ -15,16 +15,16 @@ from keras_disentangle.trainers.stepped_model import SteppedModel
 class PhasedModel(SteppedModel):
     """Base of models that train in phases: the train step is written once for each backend.
 
-    A subclass says in `phases` which variables each phase moves, with which optimizer and towards
-    what; it may override `prepare`, `share` and `finish`. Everything is written in `keras.ops`. A
-    step runs the phases one after another, each on the variables as the one before left them.
+    A subclass defines in `phases` which variables each phase updates, with which optimizer and
+    loss; it may override `prepare`, `share` and `finish`. It uses `keras.ops` only. A step runs the
+    phases in order, each with the variables as the previous one left them.
 
     Attributes:
         step, ramps, trackers, penalties: as in `ObjectiveModel`.
         optimizer: the `OptimizerGroup`, once compiled.
 
     Args:
-        seed: integer seed of `seed_generator`, which `prepare` draws from, or `None`.
+        seed: integer seed of `seed_generator`, from which `prepare` draws, or `None`.
 
     Example:
 
@@ -61,15 +61,15 @@ class PhasedModel(SteppedModel):
         raise NotImplementedError
 
     def prepare(self, x):
-        """What the phases need and nothing is differentiated through: by default, the images."""
+        """The input of all phases, made without gradients: by default, the images."""
         return x
 
     def share(self, batch):
-        """What several phases use, tensors in any structure, computed once before the first."""
+        """Tensors that several phases use, in any structure; computed once, before the first."""
         return ()
 
     def finish(self, batch, shared):
-        """Comes after the last phase. An override calls this one last."""
+        """Called after the last phase. An override calls this method last."""
         self.track_ramps()
         self.step.assign_add(1)
 
@@ -87,16 +87,16 @@ class PhasedModel(SteppedModel):
     def compile(
         self, *others, jit_compile="auto", steps_per_execution=1, run_eagerly=False, **optimizers
     ):
-        """Gives every slot its optimizer: `compile(<slot>_optimizer=..., ...)`.
+        """Sets the optimizer of every slot: `compile(<slot>_optimizer=..., ...)`.
 
         Args:
             jit_compile, steps_per_execution, run_eagerly: as in `keras.Model.compile`.
             **optimizers: `<slot>_optimizer` for each slot of `phases`: an optimizer or its name.
 
         Raises:
-            ValueError: if one is missing or none has that name, a phase moves nothing or phases do
-                not fit each other, or the networks compute in float16 and an optimizer is not a
-                `keras.optimizers.LossScaleOptimizer`.
+            ValueError: if an optimizer is missing or no slot has its name, a phase has no variables
+                to update or phases do not fit each other, or the networks compute in float16 and an
+                optimizer is not a `keras.optimizers.LossScaleOptimizer`.
         """
         phases = self.phases()
         slots = _slots(phases)
@@ -104,8 +104,8 @@ class PhasedModel(SteppedModel):
         if others or set(optimizers) != set(expected):
             received = [*others, *sorted(optimizers)]
             raise ValueError(
-                f"`compile` needs the optimizers {sorted(expected)}, and nothing else: "
-                f"the objective is the model's own. Received: {received}"
+                f"`compile` needs the optimizers {sorted(expected)}, and nothing else, because "
+                f"the model defines its objective itself. Received: {received}"
             )
         group = OptimizerGroup({slot: optimizers[name] for name, slot in expected.items()})
         self._check_precision(group)
@@ -122,20 +122,20 @@ class PhasedModel(SteppedModel):
 
     @property
     def sharing_move(self):
-        """The move whose gradient also flows through what `share` gives, or None."""
+        """The update whose gradient also flows through the result of `share`, or `None`."""
         return next((move for move in self.moves if move.phase.differentiates_shared), None)
 
     def share_of(self, batch):
-        """What `share` gives, and what the networks of the sharing phase add by it: `add_loss`."""
+        """The result of `share`, and the losses that the sharing phase's networks added in it."""
         clear_losses(self)
         shared, move = self.share(batch), self.sharing_move
         networks = () if move is None else move.phase.networks
         return shared, own_losses(*all_layers(*networks))
 
     def loss_of(self, phase, batch, shared):
-        """A phase's loss with what its networks add themselves: regularisers, `add_loss`.
+        """The loss of a phase with the losses of its networks: regularisers, `add_loss`.
 
-        `shared` is what `share_of` gives.
+        `shared` is the result of `share_of`.
         """
         clear_losses(self)
         shared, added = shared
@@ -152,8 +152,8 @@ class PhasedModel(SteppedModel):
         x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError(
-                "The data must hold no `sample_weight`: alternating training weighs all examples "
-                "alike. Received: batches (x, y, sample_weight)"
+                "The data must hold no `sample_weight`: alternating training weights all examples "
+                "equally. Received: batches (x, y, sample_weight)"
             )
         return backend.train_step(self, *state, x)
 
@@ -164,7 +164,7 @@ class PhasedModel(SteppedModel):
 
         Raises:
             ValueError: as above; if `validation_data` or weights of examples are given, which
-                alternating training has no use for; if networks were frozen or thawed since
+                alternating training does not use; if networks were frozen or unfrozen after
                 `compile`.
         """
         arguments = fit_arguments(*args, **kwargs)
@@ -175,7 +175,8 @@ class PhasedModel(SteppedModel):
             if given is not None and not (isinstance(given, (int, float)) and given == 0):
                 raise ValueError(
                     f"`{name}` must be left out: alternating training has no validation loss and "
-                    "weighs all examples alike. Measure samples or codes in a callback instead"
+                    "weights all examples equally. Measure samples or codes in a callback instead. "
+                    f"Received: {name} of the type {type(given).__name__}"
                 )
         if self.compiled:
             self._check_moves()
@@ -193,7 +194,7 @@ class PhasedModel(SteppedModel):
         return [*self.trackers.values(), *self.ramp_trackers.values()]
 
     def get_metrics_result(self):
-        # TensorFlow hands no empty result on from step to step.
+        # TensorFlow passes no empty result from step to step.
         return super().get_metrics_result() or {"step": ops.cast(self.step, "float32")}
 
     def _check_moves(self):
@@ -201,7 +202,7 @@ class PhasedModel(SteppedModel):
         for move in self.moves:
             if [id(v) for v in move.variables] != now.get(move.phase.slot):
                 raise ValueError(
-                    "The model must be compiled again after layers were frozen or thawed. "
+                    "The model must be compiled again after layers were frozen or unfrozen. "
                     f"Received: other variables for the slot {move.phase.slot!r} than at `compile`"
                 )
 
@@ -220,7 +221,7 @@ class PhasedModel(SteppedModel):
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        # Keras saves no seed generators; without their state a run cannot go on as it was.
+        # Keras saves no seed generators; without their state a run cannot be resumed exactly.
         for i, state in enumerate(self._seed_states()):
             store[f"seed_state_{i}"] = ops.convert_to_numpy(state)
 
@@ -259,7 +260,7 @@ class PhasedModel(SteppedModel):
             **settings,
         )
         if shares is not None:
-            # The rates may have been set to 0 by now, which have no ratio.
+            # Rates may have been set to 0 since, which would have no ratio.
             self.optimizer.shares = shares
 
 
@@ -271,18 +272,18 @@ def _slots(phases):
         ids = {id(variable) for variable in variables}
         if not ids:
             raise ValueError(
-                f"Every phase must move at least one variable. Received: {phase.slot!r}, whose "
+                f"Every phase must update at least one variable. Received: {phase.slot!r}, whose "
                 "networks have no trainable variables"
             )
         if ids != {id(variable) for variable in slots.setdefault(phase.slot, variables)}:
             raise ValueError(
-                "Phases of one slot must move the same variables. "
-                f"Received: others for the slot {phase.slot!r}"
+                "Phases of one slot must update the same variables. "
+                f"Received: different ones for the slot {phase.slot!r}"
             )
         if phase.differentiates_shared and ids & moved:
             raise ValueError(
-                "A phase with `differentiates_shared` must be the first to move its variables. "
-                f"Received: {phase.slot!r}, after another phase that moves them"
+                "A phase with `differentiates_shared` must be the first to update its variables. "
+                f"Received: {phase.slot!r}, after another phase that updates them"
             )
         moved |= ids
     sharing = [phase.slot for phase in phases if phase.differentiates_shared]

@@ -1,4 +1,4 @@
-"""Models that count their training steps, and whose weights of terms move with that count."""
+"""Models that count their training steps; the weights of their terms are ramps over that count."""
 
 import keras
 import numpy as np
@@ -13,32 +13,32 @@ from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import fit_arguments, training_callbacks
 from keras_disentangle.trainers.objective_model import ObjectiveModel
 
-RAMP = "ramp_"  # and a ramp's name: the key under which a file holds its four numbers
+RAMP = "ramp_"  # followed by a ramp's name: the key in a file of its four numbers
 
 
 class SteppedModel(ObjectiveModel):
-    """Base of all our models: how they are trained, and how steps and ramps are saved.
+    """Base of all models of this library: how they are trained, and how ramps are saved.
 
-    A file holds the ramps by their names. So weights can be loaded into a model that has other
-    ramps: those that the file does not know keep what they are, the file's others are left out.
+    A file holds the ramps by name. Weights can therefore be loaded into a model with other ramps:
+    ramps that are not in the file keep their values, and those that the model lacks are ignored.
     """
 
     def check_finite(self):
-        """Raises a ValueError if a term of this epoch was not finite: which, and at which step."""
+        """Raises a ValueError that names the term and the step if one was not finite this epoch."""
         check_finite(self)
 
     def check_batch(self, x):
-        """Raises a ValueError unless `x` is a batch that the model can be given; a hook."""
+        """Raises a ValueError unless `x` is a batch that the model takes; a hook."""
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; ends with a ValueError when a term of the objective is not finite.
 
         Arrays that are large or lie in a file (memory maps, data sets of h5py) are neither copied
-        nor read whole: a batch's rows are taken when it is needed.
+        nor read as a whole: the rows of a batch are read when it is needed.
 
         Raises:
-            ValueError: as above; on PyTorch, if several processes train together; if a device would
-                be left without its part of a batch; if `validation_split` leaves no row on a side.
+            ValueError: as above; on PyTorch, if several processes train together; if a batch cannot
+                be divided evenly among devices; if `validation_split` leaves no row on a side.
         """
         backend.check_processes()
         backend.build_optimizer(self)
@@ -70,7 +70,11 @@ class SteppedModel(ObjectiveModel):
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(self, x, *args, **kwargs):
-        """`keras.Model.train_on_batch`; refuses what `fit` would."""
+        """`keras.Model.train_on_batch`.
+
+        Raises:
+            ValueError: as `fit`.
+        """
         backend.check_processes()
         self.check_batch(x)
         with backend.readable_errors():
@@ -92,7 +96,7 @@ class SteppedModel(ObjectiveModel):
         """`keras.Model.save`, to a `.keras` file.
 
         Raises:
-            ValueError: if the file is to be HDF5, which cannot hold models of several networks.
+            ValueError: if the path is that of an HDF5 file, which cannot hold several networks.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(f"{_NO_HDF5} Received: filepath={filepath}")
@@ -100,11 +104,11 @@ class SteppedModel(ObjectiveModel):
 
     @property
     def input_signature(self):
-        """What `call` takes, for `export`: a list of `keras.InputSpec`; None: what it was given."""
+        """The inputs of `call` for `export`: a list of `keras.InputSpec`; `None`: as last given."""
         return None
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """`keras.Model.export`, of what `call` does, whether or not the model was called before."""
+        """`keras.Model.export` of `call`, whether or not the model was called before."""
         kwargs.setdefault("input_signature", self.input_signature)
         return super().export(filepath, format=format, **kwargs)
 
@@ -114,18 +118,19 @@ class SteppedModel(ObjectiveModel):
             store[RAMP + name] = np.array([read(number) for number in ramp.variables])
 
     def load_own_variables(self, store):
-        # A model comes before its parts: nothing was loaded yet. `load_model` has no other hook.
+        # A model is loaded before its parts, so nothing was changed yet. `load_model` has no other
+        # hook.
         if hasattr(store, "h5_file"):
             check_finite_file(store.h5_file)
         given = {key: store[key] for key in store.keys()}
-        # Keras numbers what it saves; the other keys are ramps, and what a subclass adds.
+        # Keras numbers the variables it saves; the other keys are ramps and entries of subclasses.
         super().load_own_variables({k: v for k, v in given.items() if k.isdigit()})
         for name, ramp in self.ramps.items():
             for variable, number in zip(ramp.variables, given.get(RAMP + name, ()), strict=False):
                 variable.assign(number)
 
     def get_config(self):
-        # `keras.saving.save_model` does not come by `save`. Its file is open by now.
+        # `keras.saving.save_model` does not call `save`. Its file is open by now.
         if is_saving_to_hdf5():
             raise ValueError(f"{_NO_HDF5} Received: a path that ends in .h5 or .hdf5")
         return super().get_config()
@@ -136,6 +141,6 @@ class SteppedModel(ObjectiveModel):
 
 
 _NO_HDF5 = (
-    "`filepath` must end in .keras (or be that of `save_weights`): whole models are not kept in "
-    "HDF5."
+    "`filepath` must end in .keras: whole models cannot be saved in HDF5 (weights can, by "
+    "`save_weights`)."
 )

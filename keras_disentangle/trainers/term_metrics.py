@@ -1,4 +1,4 @@
-"""Metrics that log the terms of an objective, and notice when one is not finite any more."""
+"""Metrics that log the terms of an objective, and record when one is no longer finite."""
 
 import keras
 from keras import ops
@@ -18,10 +18,10 @@ class FiniteMean(keras.metrics.Mean):
     def __init__(self, name, step):
         super().__init__(name=name)
         self._step = step
-        # For callbacks that ask whether more is better, as of Keras's own metrics: all terms are
-        # minimised but bounds on information.
+        # Read by callbacks that need to know whether more is better, as in Keras's own metrics: all
+        # terms are minimised except bounds on information.
         self._direction = "up" if name.startswith("information") else "down"
-        # 0 for none, otherwise the step + 1.
+        # 0 if there was none, otherwise the step + 1.
         self.not_finite = self.add_variable(
             shape=(),
             initializer="zeros",
@@ -40,7 +40,7 @@ class FiniteMean(keras.metrics.Mean):
         self.not_finite.assign(ops.where((known == 0) & is_bad, step + 1, known))
 
     def reset_state(self):
-        # That of `keras.metrics.Mean` leaves variables of subclasses as they are.
+        # `keras.metrics.Mean.reset_state` does not reset variables of subclasses.
         for variable in self.variables:
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
@@ -49,19 +49,19 @@ class FiniteMean(keras.metrics.Mean):
         return min((step for step in by_replica(self.not_finite) if step), default=0)
 
     def refusal(self):
-        """Why the data behind the term are refused; "" if they are not."""
+        """The reason to refuse the data of the term; "" if they are accepted."""
         return ""
 
     def hint(self):
-        """What may be wrong with the data behind the term; "" where nothing is known of them."""
+        """A possible fault of the data of the term; "" if none is known."""
         return ""
 
 
 class GuardedMean(FiniteMean):
-    """The mean of a term that becomes NaN, and so ends a run, when a batch of images is not right.
+    """The mean of a term, which becomes NaN, and so ends a run, when a batch of images is refused.
 
-    That is when they are out of their range, or too few. `look` sees every batch, wherever it comes
-    from, inside the compiled step. The weights have then made one step too many.
+    It is refused if images are out of range or too few. `look` checks every batch, whatever its
+    source, inside the compiled step; the weights have then been updated once with that batch.
 
     Args:
         name, step: as in `FiniteMean`.
@@ -70,8 +70,8 @@ class GuardedMean(FiniteMean):
     def __init__(self, name, step):
         super().__init__(name, step)
         self._bounded, self._message = None, ""
-        # How far images lay below 0 and above 1, whether that was refused, and the size of a batch
-        # that was too small, plus 1: 0 while all is well.
+        # How far images were below 0 and above 1, whether that was refused, and the size of a batch
+        # that was too small, plus 1; all 0 if no batch was out of range or too small.
         self.below, self.above, self.refused, self.too_small = (
             self.add_variable(
                 shape=(), initializer="zeros", aggregation="only_first_replica", name=part
@@ -80,13 +80,13 @@ class GuardedMean(FiniteMean):
         )
 
     def look(self, images, bounded, smallest=1, message=""):
-        """Takes notice of a batch.
+        """Checks a batch, and records the result for `refusal` and `hint`.
 
         Args:
             images: the batch.
-            bounded: why images must lie in [0, 1], or `None`.
-            smallest: how many there must be at least.
-            message: what is said of fewer, up to their number.
+            bounded: the reason why images must lie in [0, 1], as used in errors, or `None`.
+            smallest: smallest number of images in a batch.
+            message: the error about fewer images, to which their number is appended.
         """
         images = ops.stop_gradient(ops.cast(images, "float32"))
         below, above = -ops.min(images), ops.max(images) - 1.0
@@ -104,7 +104,7 @@ class GuardedMean(FiniteMean):
 
     def update_state(self, values, sample_weight=None):
         super().update_state(values, sample_weight)
-        # There may be no values, of a batch that was too small.
+        # A batch that was too small may have no values.
         refused = ops.maximum(self.refused, self.too_small) > 0
         total = ops.convert_to_tensor(self.total)
         self.total.assign(ops.where(refused, float("nan"), total))
@@ -121,7 +121,7 @@ class GuardedMean(FiniteMean):
         )
 
     def hint(self):
-        # A model of unbounded images takes any numbers, but hardly any that large.
+        # A model of unbounded images takes any numbers, but such large ones are unlikely.
         is_large = max(by_replica(self.above)) > 15
         return f"the images had {self._seen()}: divide uint8 images by 255" if is_large else ""
 
@@ -133,10 +133,10 @@ class GuardedMean(FiniteMean):
 
 
 class PresentValue(keras.metrics.Mean):
-    """The value of the last update, not the mean of the epoch: for ramps."""
+    """The value of the last update, not the mean over the epoch; for ramps."""
 
     def update_state(self, value):
-        # A quotient, so that summing the variables over replicas leaves the value as it is.
+        # A quotient, so that summing the variables over replicas does not change the value.
         self.total.assign(value)
         self.count.assign(1.0)
 

@@ -651,5 +651,5 @@ def test_calls(compiled, which, call, message):
 def test_frozen_directions_cannot_be_learnt():
     directions = LatentDirections(4)
     directions.trainable = False
-    with pytest.raises(ValueError, match="Every phase must move at least one .* 'directions'"):
+    with pytest.raises(ValueError, match="Every phase must update at least one .* 'directions'"):
         discovery(None, directions).compile()

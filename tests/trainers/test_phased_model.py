@@ -279,7 +279,7 @@ def loss(batch, shared):
         ),
         (
             lambda m: [Phase("a", (m.a, m.b), loss), Phase("b", (m.b,), loss, True)],
-            "must be the first to move its variables. Received: 'b'",
+            "must be the first to update its variables. Received: 'b'",
         ),
         (lambda m: [Phase("a", (layers.ReLU(),), loss)], "at least one variable. Received: 'a'"),
         (lambda m: [], "`slots` must be .* Received: slots={}"),
