@@ -10,6 +10,8 @@ from tiny_networks import network
 
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.direction_discovery import direction_discovery, measures
+from keras_disentangle.applications.discriminative_vae import classifier, discriminative_vae
+from keras_disentangle.applications.discriminative_vae import recipes as discriminative_recipes
 from keras_disentangle.applications.info_gan import networks as info_gan_networks
 from keras_disentangle.applications.info_gan import recipes as info_gan
 from keras_disentangle.applications.progressive_gan import application as progressive_gan
@@ -30,10 +32,12 @@ class Tiny:
         recipe: function (patch, folder) to the recipe: two epochs at least. What makes networks and
             measures small is patched for as long as the tests run.
         evaluation: flags that give the scores of the end of the training.
+        files: fields of the recipe that name files, which a release leaves out.
     """
 
     recipe: Callable
     evaluation: tuple = ()
+    files: tuple = ()
 
 
 def directions(patch, folder):
@@ -122,8 +126,39 @@ def rungs(patch, folder):
     )
 
 
+def classifier_network(image_shape, num_outputs=2):
+    """The layers of the paper's names, and of the evaluator's, for images of any size."""
+    x = image = keras.Input(image_shape)
+    for i in range(1, 7):
+        x = layers.Conv2D(2, 2, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.5, name=f"norm_{i}")(x)
+    x = layers.Dense(3, "tanh", name="features")(layers.Flatten()(x))
+    return keras.Model(image, layers.Dense(num_outputs)(x))
+
+
+def features(patch, folder):
+    """Those of a classifier of a few units, which is trained first."""
+    for name in classifier.ARCHITECTURES:
+        patch.setitem(classifier.ARCHITECTURES, name, classifier_network)
+    patch.setattr(discriminative_vae, "classifier_network", classifier_network)
+    classifier_network((8, 8, 1), 3).save(evaluator := folder / "evaluator.keras")
+    return discriminative_recipes.Recipe(
+        labelled_images(folder),
+        (8, 8, 1),
+        "small",
+        3,
+        feature_weight=0.5,
+        ramp_steps=2,
+        batch_size=11,
+        epochs=2,
+        classifier_epochs=2,
+        evaluator=str(evaluator),
+    )
+
+
 TINY = {
     "direction_discovery": Tiny(directions),
+    "discriminative_vae": Tiny(features, files=("evaluator",)),
     "info_gan": Tiny(codes, ("--data", "{data}")),
     "progressive_gan": Tiny(growing),
     "provlae": Tiny(rungs),

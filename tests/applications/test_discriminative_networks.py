@@ -16,7 +16,7 @@ from keras_disentangle.applications.discriminative_vae.networks import (
     NETWORKS,
     celeba_networks,
     classifier_network,
-    judge_network,
+    evaluator_network,
     small_networks,
 )
 from keras_disentangle.losses import FeatureMatchingLoss
@@ -197,17 +197,21 @@ def test_features_of_the_classifiers():
     features = loss.feature_model.network.predict(images, verbose=0)
     # Before the ReLU.
     assert all(np.isfinite(x).all() and x.min() < 0 < x.max() for x in features.values())
-    judge = judge_network((28, 28, 1), 10)
-    assert judge.get_layer("features").output.shape == (None, 96)
-    assert judge.output_shape == (None, 10)
-    assert ARCHITECTURES == {"paper": classifier_network, "judge": judge_network}
+    evaluator = evaluator_network((28, 28, 1), 10)
+    assert evaluator.get_layer("features").output.shape == (None, 96)
+    assert evaluator.output_shape == (None, 10)
+    assert ARCHITECTURES == {"paper": classifier_network, "evaluator": evaluator_network}
 
 
 def test_outputs_are_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         nets = small_networks((8, 8, 1), 3, widths=(2, 3), hidden=4)
-        nets = [*nets.values(), judge_network((8, 8, 1), 2, (2,)), classifier_network((8, 8, 1), 2)]
+        nets = [
+            *nets.values(),
+            evaluator_network((8, 8, 1), 2, (2,)),
+            classifier_network((8, 8, 1), 2),
+        ]
     finally:
         keras.config.set_dtype_policy("float32")
     outputs = [keras.backend.standardize_dtype(net.outputs[0].dtype) for net in nets]
@@ -228,8 +232,11 @@ def test_outputs_are_float32_under_mixed_precision():
         (lambda: small_networks((28, 28, 1), -3), "`latent_dim` must be an integer >= 1.*=-3"),
         (lambda: classifier_network((28, 28), 10), "`image_shape` must be "),
         (lambda: classifier_network((28, 28, 1), 0), "`num_outputs` must be an integer >= 1"),
-        (lambda: judge_network(28, 10), "`image_shape` must be .*image_shape=28"),
-        (lambda: judge_network((28, 28, 1), 2.5), "`num_outputs` must be an integer >= 1.*=2.5"),
+        (lambda: evaluator_network(28, 10), "`image_shape` must be .*image_shape=28"),
+        (
+            lambda: evaluator_network((28, 28, 1), 2.5),
+            "`num_outputs` must be an integer >= 1.*=2.5",
+        ),
     ],
 )
 def test_bad_sizes_are_named(make, message):
@@ -375,7 +382,10 @@ def test_flips():
         ({"labels": CLASSES + 0.5}, "`labels` must be integers from 0. Received: float64"),
         ({"labels": 2 * LABELS}, "`labels` must be 0 or 1. Received: .* to 2"),
         ({"labels": 0 * CLASSES}, "`labels` must hold at least two classes"),
-        ({"architecture": "vgg"}, r"`architecture` must be one of \['paper', 'judge'\].*='vgg'"),
+        (
+            {"architecture": "vgg"},
+            r"`architecture` must be one of \['paper', 'evaluator'\].*='vgg'",
+        ),
         ({"architecture": None}, "`architecture` must be one of .*=None"),
         ({"epochs": 0}, "`epochs` must be an integer >= 1. Received: epochs=0"),
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1. Received: batch_size=0"),

@@ -10,7 +10,9 @@ from PIL import Image
 
 from keras_disentangle.applications._shared import commands, training
 from keras_disentangle.applications._shared.data import announce
-from keras_disentangle.applications.discriminative_vae import train as discriminative_vae
+from keras_disentangle.applications.discriminative_vae.application import (
+    APPLICATION as DISCRIMINATIVE_VAE,
+)
 from keras_disentangle.applications.info_gan.application import APPLICATION as INFO_GAN
 from keras_disentangle.applications.progressive_gan.application import (
     APPLICATION as PROGRESSIVE_GAN,
@@ -30,7 +32,7 @@ class Command:
 
 
 info_gan, progressive_gan = Command(INFO_GAN), Command(PROGRESSIVE_GAN)
-provlae = Command(PROVLAE)
+discriminative_vae, provlae = Command(DISCRIMINATIVE_VAE), Command(PROVLAE)
 FIXED = {
     "info_gan": (info_gan, "recipe", "svhn"),
     "progressive_gan": (progressive_gan, "recipe", "paper_scratch"),
@@ -47,8 +49,6 @@ def no_training(monkeypatch):
     def train(recipe, *_, **__):
         raise Reached(recipe)
 
-    for module in (discriminative_vae,):
-        monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(training, "train", lambda _, recipe, *args: train(recipe))
 
 

@@ -2,17 +2,17 @@
 
 import keras
 import numpy as np
-import pytest
 from keras import ops
 
 import keras_disentangle as kd
-from keras_disentangle.applications.discriminative_vae import _trained, networks, train
+from keras_disentangle.applications.discriminative_vae import measures, networks
+from keras_disentangle.applications.discriminative_vae.recipes import RECIPES
 
 
 def test_the_papers_recipes_have_the_releases_settings():
     for name in ("celeb_a", "svhn", "cifar10"):
-        assert train.RECIPES[name].learning_rate == 2e-3
-    assert {name: recipe.pooling for name, recipe in train.RECIPES.items()} == {
+        assert RECIPES[name].learning_rate == 2e-3
+    assert {name: recipe.pooling for name, recipe in RECIPES.items()} == {
         "celeb_a": "max",
         "svhn": "average",
         "cifar10": "average",
@@ -40,12 +40,6 @@ def test_pooling_by_averages_replaces_that_by_maxima():
     assert averaged.preprocessing == "tf" and averaged.layer_names == ("first", "second")
 
 
-def test_an_unknown_pooling_is_named():
-    recipe = train.replace(train.RECIPES["cifar10"], pooling="median")
-    with pytest.raises(ValueError, match="`pooling` must be one of .* Received: pooling='median'"):
-        train.train(recipe, classifier="vgg19.weights.h5")
-
-
 def test_statistics_are_those_of_reconstructions():
     keras.utils.set_random_seed(0)
     flat = [keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(4)]
@@ -55,7 +49,7 @@ def test_statistics_are_those_of_reconstructions():
         keras.Sequential(flat), keras.Sequential(decoder), observation="gaussian", seed=0
     )
     images = np.random.default_rng(1).integers(0, 256, (40, 2, 2, 1)).astype("uint8")
-    _trained.use_statistics_of_reconstructions(model, images, num_batches=200, batch_size=30)
+    measures.use_statistics_of_reconstructions(model, images, num_batches=200, batch_size=30)
     assert norm.momentum == 0.5
     mean, log_var = map(ops.convert_to_numpy, model.encode(images / np.float32(255)))
     kernel, bias = map(ops.convert_to_numpy, model.decoder.layers[0].weights)

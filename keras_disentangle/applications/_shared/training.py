@@ -36,12 +36,17 @@ class Clock(keras.callbacks.Callback):
         self.steps, self.seconds = 0, 0.0
 
     def on_train_begin(self, logs=None):
-        self._first_step = read(self.model.step)
+        self._first_step = steps_of(self.model)
         self._begin = time.perf_counter()
 
     def on_train_end(self, logs=None):
         self.seconds += time.perf_counter() - self._begin
-        self.steps += read(self.model.step) - self._first_step
+        self.steps += steps_of(self.model) - self._first_step
+
+
+def steps_of(model):
+    """The training steps that a model, of this library or any other, has had."""
+    return read(model.step if hasattr(model, "step") else model.optimizer.iterations)
 
 
 @dataclass
@@ -110,7 +115,7 @@ def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose=
     model = application.fit(model, training)
     results = training.results
     results.update(
-        steps=read(model.step if hasattr(model, "step") else model.optimizer.iterations),
+        steps=steps_of(model),
         seconds=round(training.clock.seconds, 1),
         timed_steps=training.clock.steps,
         history=model.history.history,

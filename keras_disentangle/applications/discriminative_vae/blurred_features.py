@@ -3,12 +3,13 @@
     python -m keras_disentangle.applications.discriminative_vae.blurred_features --data-dir DATA
 
 A convolutional auto-encoder (not variational) learns 100 images by the features of a classifier's
-first two layers alone: once as they are, once blurred, each channel by itself. The columns of the
+first two layers alone: once as they are, once with each channel blurred. The columns of the
 picture: images; reconstructions of the first; those of a trained discriminative VAE; those of the
 second. About two minutes on a CPU.
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -17,12 +18,14 @@ from keras import layers, ops
 
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_int, check_weight
-from keras_disentangle.applications.discriminative_vae import _trained
+from keras_disentangle.applications._shared import parsers
+from keras_disentangle.applications._shared.recipe import add_flags, setting
+from keras_disentangle.applications.discriminative_vae import measures
+from keras_disentangle.applications.discriminative_vae.application import APPLICATION
 from keras_disentangle.applications.discriminative_vae.classifier import to_float
+from keras_disentangle.applications.discriminative_vae.data import load_splits
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
 from keras_disentangle.visualization import enlarge, image_grid, save_png
-
-LAYERS = ("norm_1", "norm_2")
 
 
 class FeatureAutoEncoder(keras.Model):
@@ -116,50 +119,59 @@ def fine_texture(images):
     )
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """What is learnt, and drawn."""
+
+    layers: tuple[str, ...] = setting(("norm_1", "norm_2"), help="of the model's classifier")
+    blur: float = setting(1.0, help="standard deviation of the blur, in places of a feature map")
+    images: int = setting(100, help="how many are learnt")
+    rows: int = setting(10, help="of the picture")
+    steps: int = setting(2000, help="training steps of each auto-encoder")
+    seed: int = setting(0, help="of the weights, and of the choice of images")
+
+
 def main(arguments=None):
-    parser = _trained.parser("blurred_features", __doc__.splitlines()[0])
-    parser.prog, parser.epilog = "blurred_features", None
-    parser.add_argument("--layers", nargs="+", default=LAYERS, help="of the model's classifier")
-    parser.add_argument("--blur", type=float, default=1.0, help="deviation, in places of a map")
-    parser.add_argument("--images", type=int, default=100, help="how many are learnt")
-    parser.add_argument("--rows", type=int, default=10, help="of the picture")
-    parser.add_argument("--steps", type=int, default=2000, help="of each training")
-    parser.add_argument("--data", default="fashion_mnist", help="what load_images takes")
-    parser.add_argument("--data-dir", help="where downloaded data sets lie")
-    parser.add_argument("--seed", type=int, default=0, help="which images, and the weights")
+    parser = parsers.Parser("blurred_features", description=__doc__.splitlines()[0])
+    parser.prog = "blurred_features"
+    parsers.add_weights(parser, APPLICATION)
+    parsers.add_data(parser)
+    add_flags(parser, Experiment, defaults=True)
     parser.add_argument("--out", default="runs/blurred_features.png", help="the picture")
-    options = parser.parse_args(arguments)
+    options = parser.read(arguments)
+    chosen = parsers.settings_of(Experiment, options)
     for name in ("rows", "images", "steps"):
-        check_int(name, getattr(options, name))
-    check_weight("blur", options.blur)
-    model = _trained.load(options.weights)
+        check_int(name, getattr(chosen, name))
+    check_weight("blur", chosen.blur)
+    model = APPLICATION.load(parsers.check_weights(APPLICATION, options["weights"]))
     if not isinstance(model, kd.models.DiscriminativeVAE):
         raise ValueError(f"`weights` must be of a DiscriminativeVAE. Received: {type(model)}")
     own = model.feature_loss.feature_model
     features = FeatureNetwork(
-        own.network, list(options.layers), own.preprocessing, own.image_size, own.repeat_grey
+        own.network, list(chosen.layers), own.preprocessing, own.image_size, own.repeat_grey
     )
-    images = _trained.load_splits(options.data, options.data_dir, model.image_shape)["test"][0]
-    rng, number = np.random.default_rng(options.seed), min(options.images, len(images))
+    data = options["data"] or APPLICATION.default_data
+    images, _ = load_splits(data, options["data_dir"], model.image_shape)["test"]
+    rng, number = np.random.default_rng(chosen.seed), min(chosen.images, len(images))
     images = to_float(images[rng.choice(len(images), number, replace=False)])
     columns = {"images": images}
-    for name, blur in (("as they are", 0.0), ("blurred", options.blur)):
+    for name, blur in (("as they are", 0.0), ("blurred", chosen.blur)):
         columns[name], error = reconstructions(
-            images, features, blur, options.steps, options.seed, verbose=0
+            images, features, blur, chosen.steps, chosen.seed, verbose=0
         )
         print(f"auto-encoder, features {name:12} squared error of the features {error:.4g}")
-    vae = _trained.reconstructions(model, images)
+    vae = measures.reconstructions(model, images)
     shown = [columns["images"], columns["as they are"], vae, columns["blurred"]]
     names = ("images", "features as they are", "discriminative VAE", "features blurred")
     print(f"{'':22}squared error of a pixel   power below 3 pixels")
     for name, found in zip(names, shown, strict=True):
         error = np.square(found - images).mean()
         print(f"{name:22}{error:24.5f}   {fine_texture(found):20.6f}")
-    rows = np.stack(shown, axis=1)[: options.rows].reshape(-1, *model.image_shape)
+    rows = np.stack(shown, axis=1)[: chosen.rows].reshape(-1, *model.image_shape)
     labels = ["images", "as they are", "VAE", "blurred"]
     grid = image_grid(enlarge(rows.clip(0, 1)), len(shown), column_labels=labels)
-    save_png(Path(options.out), grid)
-    print(f"picture  {options.out}")
+    save_png(Path(options["out"]), grid)
+    print(f"picture  {options['out']}")
 
 
 if __name__ == "__main__":

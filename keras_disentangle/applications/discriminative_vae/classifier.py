@@ -1,4 +1,4 @@
-"""A trained classifier for a data set, by one call: whose features regularise, or judge."""
+"""A trained classifier for a data set, by one call: for its features, or as an evaluator."""
 
 import keras
 import numpy as np
@@ -6,10 +6,10 @@ import numpy as np
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.applications.discriminative_vae.networks import (
     classifier_network,
-    judge_network,
+    evaluator_network,
 )
 
-ARCHITECTURES = {"paper": classifier_network, "judge": judge_network}
+ARCHITECTURES = {"paper": classifier_network, "evaluator": evaluator_network}
 
 
 def train_classifier(
@@ -25,6 +25,7 @@ def train_classifier(
     seed=0,
     validation_data=None,
     verbose="auto",
+    callbacks=(),
 ):
     """A frozen classifier of some images.
 
@@ -34,16 +35,16 @@ def train_classifier(
         images: array (n, h, w, c): uint8, or floats in [0, 1].
         labels: integers (n,) from 0, one class an image; or (n, k) of 0 and 1, k labels of which
             any may hold, as CelebA's attributes.
-        architecture: `"paper"`, whose features are `norm_2`, `norm_4` and `norm_6`, or `"judge"`, a
-            residual network for independent measurements; or a function (image_shape, num_outputs)
-            to an untrained network from images in [0, 1] to logits.
+        architecture: `"paper"`, whose features are `norm_2`, `norm_4` and `norm_6`, or
+            `"evaluator"`, a residual network for independent measurements; or a function
+            (image_shape, num_outputs) to an untrained network from images in [0, 1] to logits.
         epochs, batch_size, learning_rate: of the training.
         shift: training images are moved by up to so many pixels, edges repeated.
         flip: whether half of the training images are mirrored.
         seed: integer seed of weights, order, and changes of the images.
         validation_data: `None`, or a pair (images, labels) whose accuracy is shown after each
             epoch.
-        verbose: as in `keras.Model.fit`.
+        verbose, callbacks: as in `keras.Model.fit`.
 
     Returns:
         A compiled `keras.Model` from images in [0, 1] to logits, with `trainable=False`:
@@ -116,7 +117,13 @@ def train_classifier(
                 f"Received: {expected.max()}"
             )
         validation_data = (to_float(held_out), expected)
-    network.fit(batches, epochs=epochs, validation_data=validation_data, verbose=verbose)
+    network.fit(
+        batches,
+        epochs=epochs,
+        validation_data=validation_data,
+        verbose=verbose,
+        callbacks=list(callbacks),
+    )
     network.trainable = False
     return network
 

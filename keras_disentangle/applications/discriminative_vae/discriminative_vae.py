@@ -1,21 +1,17 @@
 """The discriminative VAE, ready-made."""
 
-from pathlib import Path
-
-from keras import ops
-
 from keras_disentangle import models
 from keras_disentangle._arguments import is_choice
 from keras_disentangle._initial_values import no_random_values
-from keras_disentangle.applications._weights import is_path, load_weights, trained_settings
+from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.discriminative_vae.networks import (
+    FEATURES,
     NETWORKS,
     classifier_network,
 )
 from keras_disentangle.losses import FeatureMatchingLoss
 
-FOLDER = Path(__file__).parent
-FEATURES = ("norm_2", "norm_4", "norm_6")
+NAME = "discriminative_vae"
 DEFAULTS = {
     "image_shape": (64, 64, 3),
     "latent_dim": 500,
@@ -43,9 +39,9 @@ def DiscriminativeVAE(
         weights: `None` (random), a name from `available_weights()["DiscriminativeVAE"]`, which
             brings its settings along, or the path of a `.weights.h5` or `.keras` file.
         feature_loss: a `FeatureMatchingLoss` of a trained classifier: of `train_classifier` in
-            `applications.discriminative_vae.classifier`, or any other `FeatureNetwork`. With
-            weights that ship it must be left out: their file holds that of the training. Weights of
-            a path are loaded into its classifier and log sigma too; its layers' weights hold.
+            `applications.discriminative_vae.classifier`, or any other `FeatureNetwork`. It must be
+            left out with bundled weights, whose file holds that of the training run. Weights of a
+            path are loaded into its classifier and log sigma too; the weights of its layers stay.
         image_shape: (height, width, channels); 64×64×3 by default.
         latent_dim: number of latents; 500 by default.
         networks: `"celeba"`, those of the paper, or `"small"`, for 28×28 and 32×32.
@@ -61,8 +57,9 @@ def DiscriminativeVAE(
         An uncompiled `DiscriminativeVAE`.
 
     Raises:
-        ValueError: if neither a trained classifier nor weights are given, the weights are unknown,
-            damaged or of another architecture, a setting contradicts them, or one is out of range.
+        ValueError: if neither a trained classifier nor bundled weights are given, the weights are
+            unknown, damaged or of another architecture, a setting contradicts them, or one is out
+            of range.
 
     Example:
 
@@ -71,47 +68,40 @@ def DiscriminativeVAE(
 
     Reference: Lamb et al., 2016 (Discriminative regularization for generative models).
     """
-    given = {
+    fixed = {
         "image_shape": image_shape,
         "latent_dim": latent_dim,
         "networks": networks,
         "pixel_scale": pixel_scale,
     }
+    given = {**fixed, "beta": beta, "encoder_gradient": encoder_gradient}
     given = {name: value for name, value in given.items() if value is not None}
-    objective = {"beta": beta, "encoder_gradient": encoder_gradient}
-    objective = {name: value for name, value in objective.items() if value is not None}
-    trained = trained_settings(FOLDER, weights, ("beta", "encoder_gradient"))
-    settings = {**DEFAULTS, **trained, **given, **objective}
-    if weights is not None and not is_path(weights):
-        settings["image_shape"] = tuple(trained["image_shape"])
-        for name, value in given.items():
-            if (list(value) if name == "image_shape" else value) != trained[name]:
-                raise ValueError(
-                    f"`{name}` must be {trained[name]} for the weights {weights!r}. "
-                    f"Received: {name}={value}"
-                )
+    release = Release(NAME, weights, ("beta", "encoder_gradient"))
+    release.check(**fixed)
+    settings = {**DEFAULTS, **release.settings, **given}
+    if release.is_bundled:
         if feature_loss is not None:
             raise ValueError(
                 f"`feature_loss` must be None for the weights {weights!r}, whose file holds a "
                 f"classifier. Received: feature_loss={feature_loss}"
             )
-        with no_random_values():
-            classifier = classifier_network(settings["image_shape"])
-            classifier.trainable = False
-            feature_loss = FeatureMatchingLoss(
-                classifier, FEATURES, layer_weights=trained["feature_weights"]
-            )
+        settings["image_shape"] = tuple(settings["image_shape"])
+        feature_loss = FeatureMatchingLoss(
+            untrained_classifier(settings["image_shape"]),
+            FEATURES,
+            layer_weights=settings["feature_weights"],
+        )
     if feature_loss is None:
         raise ValueError(
             "`feature_loss` must be a `FeatureMatchingLoss` of a trained classifier, unless "
-            "`weights` names those that ship. Received: feature_loss=None"
+            "`weights` names bundled ones. Received: feature_loss=None"
         )
     if not is_choice(settings["networks"], NETWORKS):
         raise ValueError(
             f"`networks` must be one of {sorted(NETWORKS)}. "
             f"Received: networks={settings['networks']!r}"
         )
-    with no_random_values(weights is not None):
+    with release.building():
         model = models.DiscriminativeVAE(
             **NETWORKS[settings["networks"]](settings["image_shape"], settings["latent_dim"]),
             feature_loss=feature_loss,
@@ -119,17 +109,20 @@ def DiscriminativeVAE(
             encoder_gradient=settings["encoder_gradient"],
             pixel_scale=settings["pixel_scale"],
             seed=seed,
-            name="discriminative_vae",
+            name=NAME,
         )
-    if weights is not None:
-        noise = ops.convert_to_numpy(model.sampling.seed_generator.state)
-        load_weights(model, FOLDER, weights)
-        # The file also holds the state of a training; what was asked for goes before it.
-        if beta is not None:
-            model.ramps["beta"].set(beta, beta, 0, 0)
-        if is_path(weights):
-            for name, weight in feature_loss.layer_weights.items():
-                model.ramps[f"feature_weight_{name}"].set(weight, weight, 0, 0)
-        if seed is not None:
-            model.sampling.seed_generator.state.assign(noise)
+    ramps = {model.ramps["beta"]: beta}
+    if not release.is_bundled:
+        for name, weight in feature_loss.layer_weights.items():
+            ramps[model.ramps[f"feature_weight_{name}"]] = weight
+    generator = model.sampling.seed_generator
+    release.load(model, seed=seed, seed_generator=generator, ramps=ramps)
     return model
+
+
+def untrained_classifier(image_shape):
+    """The paper's classifier, frozen, for weights that come from elsewhere."""
+    with no_random_values():
+        network = classifier_network(image_shape)
+    network.trainable = False
+    return network

@@ -72,7 +72,7 @@ def main(arguments=None):
     parser.add_argument("target", help="where the weights go, *.weights.h5")
     options = parser.parse_args(arguments)
     convert(options.source, options.target)
-    print(f"{options.target}: for train.py discriminative_vae --recipe cifar10_small --classifier")
+    print(f"{options.target}: for train discriminative_vae --recipe cifar10_small --classifier")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
 
 INITIAL_STD = 0.033
+FEATURES = ("norm_2", "norm_4", "norm_6")  # the layers of the paper's classifier that are matched
 
 
 def celeba_networks(image_shape=(64, 64, 3), latent_dim=500, widths=(32, 64, 128, 256)):
@@ -111,9 +112,9 @@ def classifier_network(image_shape=(64, 64, 3), num_outputs=40):
     return keras.Model(image, logits, name="classifier")
 
 
-def judge_network(image_shape=(28, 28, 1), num_outputs=10, widths=(24, 48, 96)):
-    """A classifier of another kind, with logits, for what no training has looked at: at each level
-    two padded 3×3 convolutions added to a 1×1 one (a residual block) and a pooling.
+def evaluator_network(image_shape=(28, 28, 1), num_outputs=10, widths=(24, 48, 96)):
+    """A classifier of another kind, with logits, for independent evaluation: at each level two
+    padded 3×3 convolutions added to a 1×1 one (a residual block) and a pooling.
 
     Its features are the layer `features`, (batch, widths[-1]), the mean over places.
 
@@ -136,7 +137,7 @@ def judge_network(image_shape=(28, 28, 1), num_outputs=10, widths=(24, 48, 96)):
         x = layers.AveragePooling2D(2)(layers.Activation("silu")(x))
     x = layers.GlobalAveragePooling2D(name="features")(x)
     logits = layers.Dense(num_outputs, dtype="float32", name="logits")(layers.Dropout(0.2)(x))
-    return keras.Model(image, logits, name="judge")
+    return keras.Model(image, logits, name="evaluator")
 
 
 def average_pooled(features):
