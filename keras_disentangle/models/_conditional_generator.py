@@ -1,4 +1,4 @@
-"""What a generator takes beside its latents: classes, in one form or another."""
+"""The inputs of a generator that may be class-conditional: latents and class labels."""
 
 import keras
 import numpy as np
@@ -6,9 +6,9 @@ from keras import ops
 
 
 def inputs_of(generator, argument):
-    """Width of the latent input (`None` if it is not told), its place, and the form of the labels.
+    """Width of the latent input (`None` if not known), its position, and the form of the labels.
 
-    The form is 0 for a generator that takes none, `None` for indices (batch,), 1 for indices
+    The form is 0 for a generator without labels, `None` for indices (batch,), 1 for indices
     (batch, 1), and otherwise the width of one-hot vectors.
     """
     inputs = getattr(generator, "inputs", None)
@@ -17,7 +17,7 @@ def inputs_of(generator, argument):
         is_known = isinstance(shape, tuple) and len(shape) == 2
         if argument != 0:
             raise ValueError(
-                "`argument` must be 0 for a generator that is no functional model. "
+                "`argument` must be 0 for a generator that is not a functional model. "
                 f"Received: argument={argument!r}"
             )
         return (shape[1] if is_known else None), 0, 0
@@ -52,7 +52,7 @@ def inputs_of(generator, argument):
 
 
 def class_indices(labels, num_classes):
-    """Labels as an integer array (n,), or a ValueError."""
+    """Labels as an integer array (n,); raises a ValueError if they are not classes."""
     found = np.atleast_1d(ops.convert_to_numpy(labels))
     is_right = found.ndim == 1 and found.size and np.issubdtype(found.dtype, np.integer)
     if not is_right or found.min() < 0 or found.max() >= (num_classes or np.inf):

@@ -1,4 +1,4 @@
-"""What a VAE generates, for penalties."""
+"""The output of a VAE's decoder as a function of the codes, for penalties."""
 
 from keras_disentangle._keras_graph import all_layers
 
@@ -6,7 +6,7 @@ from keras_disentangle._keras_graph import all_layers
 class Generated:
     """The logits or means of a `VariationalModel` as a function of the codes.
 
-    Like `LayerActivations`, of a single output without a name.
+    It has the interface of `LayerActivations`, with a single output that has no name.
 
     Args:
         model: the `VariationalModel`.
@@ -21,7 +21,7 @@ class Generated:
     def __init__(self, model, outputs):
         if outputs is not None:
             raise ValueError(
-                "`outputs` must be None for a VAE, whose penalties look at what it generates. "
+                "`outputs` must be None for a VAE: its penalties are of the output of the decoder. "
                 f"Received: outputs={outputs!r}"
             )
         self._model = model

@@ -1,4 +1,4 @@
-"""The images that models are given: their shape and range, before anything is done with them."""
+"""Checks of the images given to models: their shape and range, before they are used."""
 
 import inspect
 import random
@@ -14,11 +14,11 @@ from keras_disentangle._keras_graph import is_multi_process
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.trainers.array_batches import size_of_batches, split_at
 
-# `data` to hand on to Keras, the sizes of the batches that are known, how many parts a batch has
-# (images; and labels; and weights), and how many images `validation_split` cuts off.
+# `data` to pass on to Keras, the known sizes of batches, the number of parts of a batch (images,
+# with labels, with weights), and how many images `validation_split` holds out.
 ImageData = namedtuple("ImageData", "data sizes parts held_out")
 
-_CHUNK = 2**23  # bytes that are looked at together
+_CHUNK = 2**23  # bytes that are checked together
 
 
 def check_images(
@@ -36,16 +36,15 @@ def check_images(
 
     Args:
         name: the argument's name.
-        data: what `fit` takes. The batch that a generator gives for looking at is not lost: the
-            result's `data` begins with it again.
+        data: the data given to `fit`. The first batch of a generator, which is checked, is not
+            lost: the result's `data` starts with it again.
         image_shape: (h, w, c).
-        bounded: why images must lie in [0, 1], or `None` if they need not.
+        bounded: the reason why images must lie in [0, 1], or `None` if they need not.
         batch_size: as given to `fit`.
-        steps: `steps_per_epoch` as given to `fit`, or its like.
-        split: `validation_split` as given to `fit`; the `sizes` are those of the batches that are
-            trained on.
-        labelled: whether arrays may come as (images, labels), as in `validation_data`.
-        may_be_constant: whether all pixels of an array may be equal, as none to train on are.
+        steps: as `steps_per_epoch` of `fit`.
+        split: `validation_split` as given to `fit`; `sizes` are then those of the training batches.
+        labelled: whether arrays may be given as (images, labels), as in `validation_data`.
+        may_be_constant: whether all pixels of an array may be equal, which is refused in training.
 
     Returns:
         An `ImageData`.
@@ -68,8 +67,8 @@ def check_images(
 
     if split:
         raise ValueError(
-            "`validation_split` must be left out where images come in batches: give the others as "
-            f"`validation_data`. Received: validation_split={split!r}, and `{name}` of the type "
+            "`validation_split` must be left out for images in batches: give those to validate on "
+            f"as `validation_data`. Received: validation_split={split!r}, and `{name}` of the type "
             f"{type(data).__name__}"
         )
     data, batches = _first_batches(name, data)
@@ -78,9 +77,7 @@ def check_images(
         parts = len(batch) if isinstance(batch, (tuple, list)) else 1
         x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
         if not hasattr(x, "shape"):
-            advice = ", whose values (images, labels) are to be mapped to a tuple" * isinstance(
-                x, dict
-            )
+            advice = "; map its values (images, labels) to a tuple" * isinstance(x, dict)
             raise ValueError(
                 f"`{name}` must hold arrays of images. Received: batches of {type(x).__name__}"
                 f"{advice}"
@@ -99,9 +96,9 @@ def batch_sizes(n, batch_size=None, steps=None):
 
 
 def check_image_batch(name, x, image_shape, bounded):
-    """Raises a ValueError unless `x` is a batch of images; its values are looked at if they can be.
+    """Raises a ValueError unless `x` is a batch of images; values are checked if they are known.
 
-    While a function is traced, a tensor has none yet.
+    While a function is traced, a tensor has no values yet.
     """
     shape = getattr(x, "shape", None)
     if shape is None or len(shape) != len(image_shape) + 1 or tuple(shape[1:]) != image_shape:
@@ -127,7 +124,7 @@ def check_image_batch(name, x, image_shape, bounded):
 
 
 def check_devices(sizes):
-    """Raises a ValueError if batches of these sizes cannot be shared out evenly among devices."""
+    """Raises a ValueError if batches of these sizes cannot be divided evenly among devices."""
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, keras.distribution.DataParallel):
         return
@@ -135,31 +132,31 @@ def check_devices(sizes):
     uneven = [size for size in sorted(sizes) if size % devices]
     if uneven and not is_multi_process(distribution):
         raise ValueError(
-            f"Every batch must be shared out evenly among the {devices} devices, also the last of "
+            f"Every batch must be divided evenly among the {devices} devices, also the last of "
             "an epoch: leave out the images that are left over, or choose another `batch_size`. "
             f"Received: a batch of {uneven[0]}"
         )
 
 
 def warn_of_labels(model, data, y):
-    """Says, once for each model, that labels beside the images are of no use to it."""
+    """Warns, once for each model, that it does not use the labels given with the images."""
     if (y is None and data.parts < 2) or getattr(model, "_warned_of_labels", False):
         return
     model._warned_of_labels = True
     warnings.warn(
         f"{type(model).__name__} makes no use of labels: it trains on the images alone, and the "
-        "labels that came along with them are left out.",
+        "labels given with them are ignored.",
         stacklevel=3,
     )
 
 
 def _first_batches(name, data):
-    """The data, and the batches of them that can be looked at: the first, and a known last."""
+    """The data, and the batches of them that can be checked: the first, and the last if known."""
     if isinstance(data, keras.utils.PyDataset):
         length = data.num_batches
         if length == 0:
             raise ValueError(f"`{name}` must hold at least one batch. Received: an empty data set")
-        # A look draws nothing from what the batches of training will draw from.
+        # The check must not advance the random generators that the training batches will use.
         states = random.getstate(), np.random.get_state()
         try:
             return data, [data[i] for i in ({0, length - 1} if length else {0})]
@@ -174,8 +171,8 @@ def _first_batches(name, data):
     if isinstance(data, (tuple, list)):
         raise ValueError(
             f"`{name}` must be one array of images (`numpy.stack` makes one of a list; labels and "
-            f"weights stand beside it: `y`, `sample_weight`). Received: a {type(data).__name__} of "
-            f"{len(data)}"
+            "weights have arguments of their own, `y` and `sample_weight`). Received: a "
+            f"{type(data).__name__} of {len(data)}"
         )
     batches = iter(data)
     first = next(batches, None)
@@ -190,23 +187,23 @@ def _again(first, rest):
 
 
 def _checked(name, x, image_shape, bounded):
-    """The extremes of images that are of the right shape, finite and in range."""
+    """Minimum and maximum of images; raises a ValueError unless shape and range are right."""
     if tuple(x.shape[1:]) != tuple(image_shape) or not x.shape or x.shape[0] == 0:
         raise ValueError(
             f"`{name}` must hold images of the shape {('n', *image_shape)}, n > 0. "
             f"Received: {name}.shape={tuple(x.shape)}"
         )
-    # Part by part: what lies in a file or on a device need not fit into memory once more.
+    # Part by part: images in a file or on a device need not fit into memory as a whole.
     rows = max(1, _CHUNK // (8 * int(np.prod(image_shape))))
     low, high = np.inf, -np.inf
     for start in range(0, len(x), rows):
         part = to_numpy(name, x[start : start + rows])
-        # The minimum of numbers among which one is NaN is NaN.
+        # The minimum is NaN if one of the numbers is.
         low, high = np.minimum(low, np.min(part)), np.maximum(high, np.max(part))
     _check_range(name, low, high, bounded)
     if bounded is None and high > 15:
         warnings.warn(
-            f"`{name}` holds values up to {high:g}. Images are meant to lie in [0, 1]: divide "
+            f"`{name}` holds values up to {high:g}. Images should lie in [0, 1]: divide "
             "uint8 images by 255.",
             stacklevel=5,
         )

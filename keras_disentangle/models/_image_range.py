@@ -1,4 +1,4 @@
-"""The range of a generator's images: found from the network, and mapped to [0, 1]."""
+"""The range of a generator's images: inferred from the network, and mapped to [0, 1]."""
 
 import warnings
 
@@ -21,13 +21,13 @@ _UNBOUNDED = ("linear", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")
 
 
 def check_range(image_range, generator, code_dim=None):
-    """A model's argument `image_range` as (low, high) or None, and what it was inferred from.
+    """A model's argument `image_range` as (low, high) or None, and the source of an inferred one.
 
     Args:
         image_range: the argument.
-        generator: the built network. `"auto"` asks its last activation; where that is not known,
-            images of large codes, which saturate what bounds them; a warning then says so.
-        code_dim: width of the codes that it takes, or `None` if it is not to be tried.
+        generator: the built network. `"auto"` infers the range from its last activation; if that
+            is not known, from images of large codes, which saturate it, with a warning.
+        code_dim: width of its codes, or `None` if no images are to be generated.
 
     Raises:
         ValueError: if the argument is none of `"auto"`, `None` and (low, high).
@@ -57,9 +57,9 @@ def _inferred(generator, code_dim):
     found = range_of_samples(generator, code_dim)
     if found is None:
         warnings.warn(
-            "`image_range` cannot be inferred from `generator`: its images are taken as they are, "
-            "and the data must have the same range. Give image_range=(low, high), or None to say "
-            "so.",
+            "`image_range` cannot be inferred from `generator`: its images are used as they are, "
+            "and the data must have the same range. Give image_range=(low, high), or None to "
+            "confirm that.",
             stacklevel=5,
         )
         return None, None
@@ -73,7 +73,7 @@ def _inferred(generator, code_dim):
 
 
 def range_of_samples(generator, code_dim):
-    """[0, 1] or [-1, 1] if images of large codes come to both ends of it, and not beyond."""
+    """(0, 1) or (-1, 1) if images of large codes reach both endpoints and do not exceed them."""
     codes = np.random.default_rng(0).normal(size=(32, code_dim)) * 1e3
     with unmoved(generator):
         images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)
@@ -86,7 +86,7 @@ def range_of_samples(generator, code_dim):
 
 
 def to_range(x, image_range):
-    """Images in [0, 1] to the range; as they are if it is None."""
+    """Maps images from [0, 1] to the range; returns them unchanged if it is `None`."""
     if image_range is None:
         return x
     low, high = image_range
@@ -94,7 +94,7 @@ def to_range(x, image_range):
 
 
 def from_range(x, image_range):
-    """Images in the range to [0, 1]; as they are if it is None."""
+    """Maps images from the range to [0, 1]; returns them unchanged if it is `None`."""
     if image_range is None:
         return x
     low, high = image_range

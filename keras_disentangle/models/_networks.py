@@ -1,4 +1,4 @@
-"""What the models ask of the networks that they are given: shapes, outputs, the last activation."""
+"""Properties of the networks given to models: shapes, outputs, the last activation."""
 
 import keras
 from keras import ops, saving
@@ -19,7 +19,7 @@ def network_shapes(name, network, several=False):
 
     Args:
         name: the argument's name.
-        network: a Keras model or layer: functional, sequential, or a class of one's own.
+        network: a Keras model or layer: functional, sequential, or of a user's class.
         several: whether it may have several outputs; their shapes are then a list.
 
     Raises:
@@ -31,7 +31,7 @@ def network_shapes(name, network, several=False):
         )
     if isinstance(network, keras.Sequential) and not network.built:
         raise ValueError(
-            f"`{name}` must be a built Keras model: let it begin with a `keras.Input`. "
+            f"`{name}` must be a built Keras model: start it with a `keras.Input`. "
             f"Received: {network}"
         )
     check_order(name, network)
@@ -41,12 +41,12 @@ def network_shapes(name, network, several=False):
         shapes = _shapes_of_subclass(name, network)
     given, made = map(_without_batch, shapes)
     outputs = getattr(network, "output", None)
-    if isinstance(outputs, dict):  # `output_shape` is a list all the same.
+    if isinstance(outputs, dict):  # `output_shape` is a list nevertheless.
         made = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
     if isinstance(given, (list, dict)):
         raise ValueError(
-            f"`{name}` must have one input: no networks are trained here that are given "
-            f"classes or other conditions too. Received: inputs of the shapes {given}"
+            f"`{name}` must have one input: networks with classes or other conditions as further "
+            f"inputs cannot be trained here. Received: inputs of the shapes {given}"
         )
     if isinstance(made, dict) or (isinstance(made, list) and not several):
         expected = "one output, or a list of them" if several else "one output"
@@ -55,8 +55,8 @@ def network_shapes(name, network, several=False):
 
 
 def check_order(name, network):
-    """Raises a ValueError if layers of this library that look at the last axis of images stand in
-    one network with layers that are for images with their channels first.
+    """Raises a ValueError if a network has layers of this library that work on the last axis of
+    images together with layers for images with channels first.
 
     Args:
         name: the argument's name.
@@ -68,7 +68,7 @@ def check_order(name, network):
 
 
 def _shapes_of_subclass(name, network):
-    """The shapes that a network of the user's own class was built with, and that it gives."""
+    """Input and output shape of a built network of a user's class."""
     config = (network.get_build_config() or {}) if network.built else {}
     given = config.get("input_shape")
     if given is None:
@@ -99,11 +99,11 @@ def check_shape(what, expected, received):
 
 
 def posterior_size(name, shape):
-    """d of a network that gives mean and log variance: concatenated, (batch, 2d), or one by one."""
+    """d of a network from which mean and log variance come as (batch, 2d) or as a list of two."""
     advice = f"`{name}` must give mean and log variance, concatenated, (batch, 2d), or as a list"
     if isinstance(shape, list):
         if len(shape) != 2 or shape[0] != shape[1] or len(shape[0]) != 1 or not shape[0][0]:
-            more = "; samples are drawn by the model itself" if len(shape) == 3 else ""
+            more = "; the model itself draws the samples" if len(shape) == 3 else ""
             raise ValueError(
                 f"{advice} [(batch, d), (batch, d)]{more}. Received: outputs of the shapes "
                 f"{[('batch', *part) for part in shape]}"
@@ -117,7 +117,7 @@ def posterior_size(name, shape):
 
 
 def posterior(network, x, training):
-    """(mean, log_var), each (batch, d), of a network that `posterior_size` takes."""
+    """(mean, log_var), each (batch, d), of a network that `posterior_size` accepts."""
     outputs = network(x, training=training)
     is_pair = isinstance(outputs, (list, tuple))
     return tuple(outputs) if is_pair else tuple(ops.split(outputs, 2, axis=-1))
@@ -130,7 +130,7 @@ def serialize(networks):
 
 
 def check_apart(**networks):
-    """Raises a ValueError if a layer is part of two networks: a file would hold it once, for one.
+    """Raises a ValueError if a layer is part of two networks: a file would save it for one only.
 
     Args:
         **networks: by the argument's name, a network or a list of them.
@@ -151,10 +151,10 @@ def check_apart(**networks):
 
 
 def output_activation(network):
-    """The name of the activation that a built network ends in, or None if it cannot be told.
+    """The name of the last activation of a built network, or `None` if it is not known.
 
-    Of several outputs it is that of the first. Layers and operations after it that stay within the
-    range of what they are given, such as `Reshape`, are passed over.
+    If there are several outputs, it is that of the first. Later layers and operations that keep
+    the range of their input, such as `Reshape`, are skipped.
     """
     if not getattr(network, "outputs", None):
         return _activation_name(network)
@@ -217,7 +217,7 @@ def _activation_name(operation):
 
 
 def batch_normalizations(*networks):
-    """The layers that normalise by the batch, anywhere in the networks."""
+    """The batch normalisations anywhere in the networks."""
     return [layer for layer in all_layers(*networks) if isinstance(layer, BATCH_NORMALIZATIONS)]
 
 

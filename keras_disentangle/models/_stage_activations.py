@@ -1,4 +1,4 @@
-"""What the hidden layers of a growing generator give, for penalties."""
+"""The activations of a growing generator's hidden layers, for penalties."""
 
 from keras import ops
 
@@ -8,12 +8,12 @@ from keras_disentangle._keras_graph import all_layers
 class StageActivations:
     """The activations of a `ProgressiveGAN`'s generator as a function of the codes.
 
-    Like `LayerActivations`; layers that are not in use in the present stage are left out, and those
-    that fade in count in proportion.
+    It has the interface of `LayerActivations`; layers that are not in use in the present stage are
+    left out, and penalties of layers that fade in are weighted by alpha.
 
     Args:
         model: the `ProgressiveGAN`.
-        outputs: names of hidden layers, or how many of the first.
+        outputs: names of hidden layers, or the number of layers, counted from the first.
 
     Raises:
         ValueError: if the generator has no such layers.

@@ -1,4 +1,4 @@
-"""How a variational model is compiled and given images: only what it can be trained on."""
+"""Checks of the arguments of a variational model's `compile`, `fit` and `evaluate`."""
 
 import keras
 
@@ -16,13 +16,13 @@ from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.optimizer_group import serialize_optimizer
 
 TOO_SMALL = (
-    "`batch_size` must leave at least 2 images to the last batch of an epoch too: batch "
-    "normalisation of the vectors of one image gives zeros. Received: a batch of "
+    "`batch_size` must leave at least 2 images to the last batch of an epoch too, because batch "
+    "normalisation of the vectors of a single image gives zeros. Received: a batch of "
 )
 
 
 class VariationalFitting:
-    """The part of `VariationalModel` that stands before Keras's `compile`, `fit` and `evaluate`."""
+    """The part of `VariationalModel` that checks arguments before Keras's own methods run."""
 
     def compile(
         self,
@@ -52,7 +52,7 @@ class VariationalFitting:
         for name, value in given.items():
             if value is not None:
                 raise ValueError(
-                    f"`{name}` must be left out: the objective is the model's own (`beta` weighs "
+                    f"`{name}` must be left out: the model defines its objective (`beta` weights "
                     "its KL term), its terms are logged, and codes are measured by the callback "
                     f"`FactorMetrics`. Received: {name}={value!r}"
                 )
@@ -74,27 +74,27 @@ class VariationalFitting:
         known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
         optimizer = keras.optimizers.deserialize(config["optimizer"])
         self.compile(optimizer, **{k: v for k, v in config.items() if k in known})
-        # Its variables, so that a file's values can be loaded into them.
+        # This creates its variables, so that a file's values can be loaded into them.
         self.optimizer.build(self.trainable_variables)
 
     def check_batch(self, x):
         check_image_batch("x", x, self.image_shape, self.bounded)
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`; looks at the images: all of an array, else the first batch before it
-        begins, and at each batch's range while it trains.
+        """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
+        batch), and the range of each batch while it trains.
 
-        Labels that come along with the images are left out, which is said once.
+        Labels that are given with the images are ignored, with one warning.
 
         Raises:
-            ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
+            ValueError: if images are not (n, *image_shape), are constant or not finite, or lie
                 outside [0, 1] where they must not; as `SteppedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
         if arguments.get("class_weight") is not None:
             raise ValueError(
-                "`class_weight` must be left out: labels are of no use here. Give each image's "
-                f"`sample_weight`. Received: class_weight={arguments['class_weight']!r}"
+                "`class_weight` must be left out, because labels are not used: weight each image "
+                f"by `sample_weight`. Received: class_weight={arguments['class_weight']!r}"
             )
         size, steps = arguments.get("batch_size"), arguments.get("steps_per_epoch")
         given, split = arguments.get("validation_data"), arguments.get("validation_split")
@@ -116,7 +116,7 @@ class VariationalFitting:
         """`keras.Model.evaluate`: the bound and its terms.
 
         Raises:
-            ValueError: as `fit`, of the images, which may be constant; if a term is not finite.
+            ValueError: as `fit` for the images, which may be constant; if a term is not finite.
         """
         if is_within_fit(kwargs):
             return super().evaluate(x, y, batch_size, **kwargs)
@@ -128,10 +128,10 @@ class VariationalFitting:
         return found
 
     def predict(self, x, batch_size=None, **kwargs):
-        """`keras.Model.predict`: what `call` gives.
+        """`keras.Model.predict`: the outputs of `call`.
 
         Raises:
-            ValueError: as `fit`, of the images, which may be constant.
+            ValueError: as `fit` for the images, which may be constant.
         """
         kwargs = checked(kwargs)
         steps = kwargs.get("steps")
@@ -151,7 +151,7 @@ class VariationalFitting:
 
     @property
     def _smallest_batch(self):
-        """2 where vectors are normalised by their batch, which makes zeros of a single one."""
+        """2 if vectors are batch-normalised, which turns a single one into zeros, otherwise 1."""
         return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
 
     def _check_batch_size(self, size):
@@ -160,5 +160,5 @@ class VariationalFitting:
 
 
 def _normalises_pixels(layer):
-    """Whether a batch normalisation also takes its statistics over places, not images alone."""
+    """Whether a batch normalisation works with one image: it is frozen, or averages pixels too."""
     return not layer.trainable or len(layer.get_build_config()["input_shape"]) > 2

@@ -1,4 +1,4 @@
-"""What one does with a variational model: encode, decode, sample, interpolate."""
+"""Methods that use a variational model: encode, decode, sample, interpolate."""
 
 import keras
 import numpy as np
@@ -10,15 +10,14 @@ from keras_disentangle.trainers.inference import inference
 
 
 class VariationalUse:
-    """The part of `VariationalModel` that uses its networks: all of it is made of their hooks."""
+    """The part of `VariationalModel` that uses its networks by the hooks `infer` and `generate`."""
 
     @inference
     def encode(self, x):
         """Images (n, h, w, c) to (mean, log_var) of q(z|x), each (n, latent_dim), float32.
 
         Raises:
-            ValueError: if the shape is another one, or if images lie outside [0, 1] where
-                they must not.
+            ValueError: if the shape is wrong, or if images lie outside [0, 1] where they must not.
         """
         self.check_batch(x)
         posteriors = self.infer(ops.convert_to_tensor(x, "float32"), training=False)
@@ -30,7 +29,7 @@ class VariationalUse:
         """Codes (n, latent_dim) to images (n, h, w, c): probabilities, or means; float32.
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: if the shape is wrong.
         """
         self._check_input("z", z, (self.latent_dim,))
         z = ops.convert_to_tensor(z, "float32")
@@ -38,14 +37,13 @@ class VariationalUse:
 
     @inference
     def log_likelihood(self, x, z):
-        """log p(x|z) in nats of images (n, h, w, c), each at its own code of (n, latent_dim).
+        """log p(x|z) in nats of images (n, h, w, c), each given its own code, (n, latent_dim).
 
         Returns:
             Tensor (n,), float32, summed over pixels.
 
         Raises:
-            ValueError: if a shape is another one, or if images lie outside [0, 1] where
-                they must not.
+            ValueError: if a shape is wrong, or if images lie outside [0, 1] where they must not.
         """
         self.check_batch(x)
         self._check_input("z", z, (self.latent_dim,))
@@ -58,12 +56,12 @@ class VariationalUse:
         return -self.negative_log_likelihood(x, self.generate(self.split(z), training=False))
 
     def image(self, prediction):
-        """Logits or means of the decoder to images, float32: probabilities, or the means."""
+        """Logits or means of the decoder to images, float32: probabilities, or means."""
         return self.observation.mean(prediction)
 
     @inference
     def reconstruct(self, x):
-        """Images (n, h, w, c) to their reconstruction from the posterior's mean.
+        """Images (n, h, w, c) to their reconstructions from the posteriors' means.
 
         Raises:
             ValueError: as `encode`.
@@ -82,15 +80,15 @@ class VariationalUse:
 
     @inference
     def interpolate(self, a, b, steps=8):
-        """Images on the way from one to another: their posteriors' means, interpolated linearly.
+        """Decodes linear interpolations between the posterior means of pairs of images.
 
         Args:
-            a, b: images (n, h, w, c), the ends of n ways.
-            steps: number of images on each, both ends included, >= 2.
+            a, b: images (n, h, w, c), the endpoints of n interpolation paths.
+            steps: number of images on each path, including both endpoints, >= 2.
 
         Returns:
-            Tensor (n, steps, h, w, c). The first and last of each way are the reconstructions of
-            the ends.
+            Tensor (n, steps, h, w, c). The first and last image of each path are the
+            reconstructions of its endpoints.
 
         Raises:
             ValueError: if the shapes differ, or `steps` is less than 2; as `encode`.
@@ -112,22 +110,21 @@ class VariationalUse:
     def reestimate_batch_normalization(self, num_batches=100, batch_size=100, seed=None):
         """Sets the moving statistics of the decoder's batch normalisations to those of samples.
 
-        While training they follow reconstructions; images from the prior want their own, at the
-        cost of reconstructions, which change too. Each
-        becomes the mean of the statistics of batches of decoded codes from the prior. To be called
-        after training; networks without batch normalisation are left as they are. Dropout draws, as
-        it does in training.
+        In training they are statistics of reconstructions; samples from the prior need their own.
+        Each becomes the mean over batches of codes that are drawn from the prior and decoded. This
+        also changes reconstructions. Call it after training; networks without batch normalisation
+        do not change. Dropout is active, as in training.
 
         Args:
-            num_batches: how many batches, >= 1.
-            batch_size: codes in each of them, >= 2.
+            num_batches: number of batches, >= 1.
+            batch_size: number of codes in each of them, >= 2.
             seed: integer or `None`.
 
         Raises:
-            ValueError: if a number is out of range, or a batch normalisation is frozen: Keras then
-                keeps its statistics.
+            ValueError: if a number is out of range, or a batch normalisation is frozen, since Keras
+                does not update its statistics.
 
-        Reference: Lamb et al., 2016: their release does so before it samples.
+        Reference: Lamb et al., 2016; the authors' release does this before it samples.
         """
         num_batches = check_int("num_batches", num_batches)
         batch_size = check_int("batch_size", batch_size, minimum=2)
@@ -141,7 +138,7 @@ class VariationalUse:
         """Sets the moving statistics of the decoder's batch normalisations to means over batches.
 
         Args:
-            codes: iterable of batches of codes (n, latent_dim), of which each is decoded once.
+            codes: iterable of batches of codes (n, latent_dim), each of which is decoded once.
 
         Raises:
             ValueError: if a batch normalisation is frozen.
@@ -149,8 +146,8 @@ class VariationalUse:
         norms = batch_normalizations(*self.generative_networks)
         if frozen := [layer.path for layer in norms if not layer.trainable]:
             raise ValueError(
-                "The decoder's batch normalisations must be trainable for their statistics to "
-                f"move. Received: frozen {frozen}"
+                "The decoder's batch normalisations must be trainable, so that their statistics "
+                f"are updated. Received: frozen {frozen}"
             )
         if not norms:
             return
@@ -166,7 +163,7 @@ class VariationalUse:
                 layer.momentum = momentum
 
     def split(self, z):
-        """Codes (n, latent_dim) as what `generate` takes: a list of (n, d_l), one of each rung."""
+        """Codes (n, latent_dim) as the list that `generate` takes: (n, d_l) for each rung."""
         return list(self.space.split(z).values())
 
     def _check_input(self, name, value, shape):

@@ -1,4 +1,4 @@
-"""Directions of a frozen generator that do not change what the others do."""
+"""Directions in a frozen generator's latent space with independent effects."""
 
 from functools import partial
 
@@ -21,32 +21,34 @@ class DirectionDiscovery(FrozenGeneratorModel):
 
     $$\min_A \mathbb{E}_{z, i, \eta} \operatorname{Var}_v (v^T H_w v), \quad Q = \mathrm{GS}(A)$$
 
-    so that moving along one direction does not change what moving along another does. Only the
-    matrix $A$ of `directions` is trained, by Adam(0.01) unless `compile` says otherwise.
+    so that a move along one direction does not change the effect of a move along another. Only the
+    matrix $A$ of `directions` is trained, by Adam(0.01) unless `compile` is given another
+    optimizer.
 
     Args:
-        generator: network from latents (batch, d), and maybe a class, to images. It must be built
-            and frozen (`generator.trainable = False`), is called with `training=False`, and stays
-            as it is. The class may be an index, (batch,) or (batch, 1), or a one-hot vector; one
-            that is no functional model takes the list [latents, indices], if it takes classes.
-        directions: the `LatentDirections`; by default as many as the space has dimensions. Where
-            `space` has codes that are not continuous, restrict it to a block of the others.
-        space: the `LatentSpace` of the generator; by default normal of the input's width.
+        generator: network from latents (batch, d), and optionally a class, to images. It must be
+            built and frozen (`generator.trainable = False`), is called with `training=False`, and
+            does not change. The class may be an index, (batch,) or (batch, 1), or a one-hot vector;
+            a class-conditional generator that is not a functional model is called with the list
+            [latents, indices].
+        directions: the `LatentDirections`; by default as many as the space has dimensions. If
+            `space` has codes that are not continuous, restrict them to a block of the others.
+        space: the `LatentSpace` of the generator; by default normal, as wide as its input.
         labels: class or classes for which directions are learnt, drawn uniformly; all by default.
-        num_classes: of the generator, where neither it nor its input tells.
-        argument: which input of the generator the latents are: its index or its name.
-        path_size: s, how far the steps go at most, in units of the latent space.
-        hessian_penalty: dict of keywords of `kd.penalties.HessianPenalty`, with its defaults but
+        num_classes: number of classes, if it follows neither from the generator nor from its input.
+        argument: index or name of the generator's input for the latents.
+        path_size: s, the largest step, in units of the latent space.
+        hessian_penalty: dict of keywords of `kd.penalties.HessianPenalty`, with its defaults except
             for the reduction, which is `"mean"`. By default it is `{}` unless `penalties` are
             given.
         image_range: as in `kd.models.GAN`.
-        seed: integer seed of all that is drawn, and of the default directions, or `None`.
-        penalties: list of `kd.penalties.GeneratorPenalty` objects to minimise, each of which looks
-            along directions that are drawn (`num_directions`).
+        seed: integer seed of all random draws, and of the default directions, or `None`.
+        penalties: list of `kd.penalties.GeneratorPenalty` objects to minimise, each of which must
+            use random directions (`num_directions`).
 
     Raises:
-        ValueError: if the generator is not built and frozen, or its inputs do not fit space,
-            directions or labels; a class is out of range; another argument is.
+        ValueError: if the generator is not built and frozen, its inputs do not fit space,
+            directions or labels, or a class or another argument is out of range.
 
     Example:
 
@@ -94,14 +96,14 @@ class DirectionDiscovery(FrozenGeneratorModel):
         self.add_penalties(penalties)
         if hessian_penalty is None and not self.penalties:
             hessian_penalty = {}
-        # The whole objective: without a ramp.
+        # It is the whole objective, so its weight needs no ramp.
         alone = {"weight": None, "reduction": "mean"}
         self.add_penalties(as_penalties(hessian_penalty, "outputs", **alone), given=False)
         for penalty in self.penalties:
             if not penalty.num_directions:
                 raise ValueError(
-                    "`penalties` must look along directions that are drawn (`num_directions`): "
-                    f"those that are learnt. Received: {penalty!r}"
+                    "`penalties` must use random directions (`num_directions`), which are "
+                    f"combinations of the learnt ones. Received: {penalty!r}"
                 )
 
     def activations(self, outputs):
@@ -118,10 +120,10 @@ class DirectionDiscovery(FrozenGeneratorModel):
     def objective(self, batch, shared):
         matrix = self.directions.matrix()
         z = batch["z"] + ops.matmul(self.steps_along(batch), matrix)
-        # With labels, a generator without a graph takes a list of the two.
+        # With labels, a generator without a graph takes the list [latents, labels].
         inputs, loss = self.inputs(z, batch["labels"]), ops.zeros(())
         for penalty, along in zip(self.penalties, batch["along"], strict=True):
-            # A change of all w at once, as it moves z.
+            # The change of z for a joint change of all w.
             moves = ops.matmul(along, matrix)
             evaluate = partial(self.generator_penalty, penalty, inputs, moves, training=False)
             loss = self.penalised(loss, penalty, evaluate)

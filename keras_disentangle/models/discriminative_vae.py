@@ -1,4 +1,4 @@
-"""A VAE whose reconstructions must also match in a classifier's feature spaces."""
+"""A VAE whose reconstructions must also match the images in a classifier's feature spaces."""
 
 import keras
 
@@ -12,41 +12,41 @@ from keras_disentangle.penalties import FeatureMatching
 class DiscriminativeVAE(VAE):
     r"""VAE with discriminative regularisation: with the penalty `kd.penalties.FeatureMatching`.
 
-    To the bound of a VAE are added Gaussian log-likelihoods of a frozen classifier's activations
-    $d_l(x)$, around those of the decoder's mean $\mu(z)$, each weighted by a ramp:
+    Gaussian log-likelihoods of a frozen classifier's activations $d_l(x)$, with those of the
+    decoder's mean $\mu(z)$ as means, are added to the bound of a VAE, each weighted by a ramp:
 
     $$-\log p(x|z) + \beta KL(q(z|x) \| p(z)) - \sum_l w_l \log p(d_l(x) | z), \quad
       p(d_l(x) | z) = N(d_l(\mu(z)), \sigma_l^2)$$
 
-    The logs have `features_<layer>` (nats), and of the learnt scales the mean `log_std_<layer>`.
+    Logged are `features_<layer>` (nats), and for learnt scales their mean `log_std_<layer>`.
 
     Attributes:
         feature_loss: the `FeatureMatchingLoss`.
         ramps: `feature_weight_<layer>` for each layer, which starts at its weight in
-            `feature_loss`.
+            `feature_loss`, beside those of `VAE`.
 
     Args:
         encoder: network (batch, h, w, c) to (batch, 2d): mean and log variance, concatenated.
-        decoder: network (batch, d) to (batch, h, w, c): means (Gaussian), as a rule with a sigmoid,
+        decoder: network (batch, d) to (batch, h, w, c): means (Gaussian), usually with a sigmoid,
             or logits (Bernoulli).
         feature_loss: `FeatureMatchingLoss` of a frozen classifier.
         encoder_gradient: whether the encoder is trained on the added terms too. If not, the decoder
-            runs twice in each step, and the moving statistics of its batch normalisations move
-            twice.
+            runs twice in each step, and the moving statistics of its batch normalisations are
+            updated twice.
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"gaussian"`, `"bernoulli"` or an `Observation`, which has its own scale.
-        pixel_scale: which log sigma of `"gaussian"` observations are learnt: one of each pixel and
-            channel (`"full"`, as in the paper), of each channel (`"channel"`) or of all
-            (`"scalar"`).
-        min_log_std: floor of these, a number <= 0, or `None` for none, as in the paper: pixels that
-            are the same in all images then give a bound without an end.
+        pixel_scale: how many log sigma of `"gaussian"` observations are learnt: one for each pixel
+            and channel (`"full"`, as in the paper), one for each channel (`"channel"`) or a single
+            one (`"scalar"`).
+        min_log_std: lower bound of these log sigma, a number <= 0, or `None` for none, as in the
+            paper: the objective is then unbounded if a pixel is the same in all images.
         seed: integer seed of the latent noise, or `None`.
         **kwargs: `penalties` and `hessian_penalty`, as in `VAE`.
 
     Raises:
         ValueError: if the networks do not fit each other, images do not fit the classifier, it is
-            not frozen, or another argument is out of range; from `fit`, when images are not in
-            the classifier's range or a learnt scale runs away (the layer is named).
+            not frozen, or another argument is out of range; from `fit`, if images are not in the
+            classifier's range or a learnt scale diverges (the layer is named).
 
     Example:
 

@@ -16,17 +16,17 @@ from keras_disentangle.trainers.inference import inference
 
 
 class FrozenGeneratorModel(PhasedModel):
-    r"""Base of the models that learn directions: draws $z$, a class and a step $\eta$ along one.
+    r"""Base of models that learn directions: draws $z$, a direction, a step $\eta$ and a class.
 
-    Only what a subclass names in `phases` is trained: the directions, and maybe networks of its
-    own. The generator is called as at inference.
+    Only the networks that a subclass names in `phases` are trained: the directions, and any further
+    networks of its own. The generator is called in inference mode.
 
     Attributes:
         generator, directions, space: as given.
         latent_dim: width of the latent space.
         num_classes: number of the generator's classes; `None` if it has none, or it is not known.
         labels: tuple of the classes that are drawn, `None` without classes.
-        image_range: (low, high) of what the generator gives, or `None`.
+        image_range: (low, high) of the generator's images, or `None`.
 
     Args: see `DirectionDiscovery`.
     """
@@ -59,7 +59,7 @@ class FrozenGeneratorModel(PhasedModel):
         latent_dim, self._index, self._label_size = inputs_of(generator, argument)
         if space is None and latent_dim is None:
             raise ValueError(
-                "`space` must be given with a generator that does not tell the shape of its "
+                "`space` must be given with a generator that does not define the shape of its "
                 f"input. Received: space=None, generator={generator}"
             )
         space = as_space(space, latent_dim)
@@ -91,7 +91,7 @@ class FrozenGeneratorModel(PhasedModel):
     # Training
 
     def prepare(self, x):
-        """Latents z (n, latent_dim), directions' indices (n,), steps (n, 1), class labels."""
+        """A dict of latents z (n, latent_dim), indices of directions (n,), steps (n, 1), labels."""
         n, seed = ops.shape(x)[0], self.seed_generator
         labels = None
         if self.labels is not None:
@@ -104,25 +104,25 @@ class FrozenGeneratorModel(PhasedModel):
         }
 
     def steps_along(self, batch):
-        """w (n, num_directions): a step along one direction, none along the others."""
+        """w (n, num_directions): the step along its direction, and 0 along the others."""
         return batch["step"] * ops.one_hot(batch["index"], self.directions.num_directions)
 
     def inputs(self, z, labels):
-        """What the generator takes: `z`, or `z` and the labels, as its own inputs are arranged."""
+        """The generator's inputs, `z` or `z` and labels, in the structure that it expects."""
         flat = [z] if self.labels is None else [z, self._encoded(labels)]
         flat = flat[::-1] if self._index else flat
         structure = z if self.labels is None else flat
         if getattr(self.generator, "inputs", None) is not None:
-            # A `Sequential` model does not tell it, but has a single input.
+            # A `Sequential` model has no such attribute, but a single input.
             structure = getattr(self.generator, "input", z)
         return tree.pack_sequence_as(structure, flat)
 
     def compile(self, directions_optimizer=None, **kwargs):
-        """Gives the optimizer.
+        """Sets the optimizer.
 
         Args:
-            directions_optimizer: an optimizer, or its name; by default the authors': Adam with the
-                rate `learning_rate`.
+            directions_optimizer: an optimizer, or its name; by default that of the authors, Adam
+                with the rate `learning_rate`.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, as in Keras.
         """
         if directions_optimizer is None:
@@ -130,22 +130,22 @@ class FrozenGeneratorModel(PhasedModel):
         super().compile(directions_optimizer=directions_optimizer, **kwargs)
 
     def fit(self, steps=1000, *, batch_size=16, epochs=1, **kwargs):
-        """Trains the directions, without data: everything is drawn in the step.
+        """Trains the directions, without data: latents are drawn in the step.
 
         Args:
-            steps: training steps of an epoch, >= 1.
-            batch_size: latents of a step, >= 1.
+            steps: number of training steps of an epoch, >= 1.
+            batch_size: number of latents of a step, >= 1.
             epochs: as in `keras.Model.fit`.
             **kwargs: other arguments of `keras.Model.fit`, such as `callbacks` and `verbose`.
 
         Raises:
-            ValueError: if there are data among the arguments, or a number is out of range; when a
-                term of the objective is not finite.
+            ValueError: if data are given, or a number is out of range; if a term of the objective
+                becomes non-finite.
         """
         given = [name for name in ("x", "y", "steps_per_epoch", "shuffle") if name in kwargs]
         if given:
             raise ValueError(
-                "`fit` takes no data, and the length of an epoch as `steps`. "
+                "`fit` takes no data, and `steps` is the length of an epoch. "
                 f"Received: the arguments {given}"
             )
         batch_size = check_int("batch_size", batch_size)
@@ -156,15 +156,15 @@ class FrozenGeneratorModel(PhasedModel):
     # Use
 
     def call(self, inputs, training=False):
-        """What the generator gives for its inputs, in its own range."""
+        """The generator's images for its inputs, in its own range."""
         return self.generator(inputs, training=False)
 
     @inference
     def decode(self, z, labels=None):
         """Latents (n, latent_dim) to images (n, h, w, c), float32, in [0, 1] if its range is known.
 
-        Nothing is clipped: where a range is given for a generator that nothing bounds, images may
-        leave it.
+        Nothing is clipped: images of a generator without a bounded activation may exceed the range
+        that was given for it.
 
         Args:
             z: float tensor.
@@ -172,7 +172,7 @@ class FrozenGeneratorModel(PhasedModel):
                 directions are learnt for a single class.
 
         Raises:
-            ValueError: if the shape is another one, or the labels do not go with the generator.
+            ValueError: if the shape is wrong, or the labels do not fit the generator.
         """
         z = self._checked_latents(z)
         if self.labels is None:
@@ -204,15 +204,15 @@ class FrozenGeneratorModel(PhasedModel):
         Args:
             z: latents (n, latent_dim).
             direction: index of the direction.
-            amount: how far, in units of the latent space: a number or (n,).
-            orthogonal: whether `z` is made orthogonal to the direction first. All then set out from
-                the same place of it, as in Figure 7 of the paper.
+            amount: size of the move, in units of the latent space: a number or (n,).
+            orthogonal: whether `z` is made orthogonal to the direction first. All moves then start
+                from the same coordinate along it, as in Figure 7 of the paper.
 
         Returns:
             Float32 tensor (n, latent_dim).
 
         Raises:
-            ValueError: if there is no such direction, or a shape is another one.
+            ValueError: if there is no such direction, or a shape is wrong.
         """
         index = check_int("direction", direction, minimum=0)
         if index >= self.directions.num_directions:
@@ -259,7 +259,7 @@ class FrozenGeneratorModel(PhasedModel):
         """The number of classes, or `None`, and the tuple of those that are drawn, or `None`."""
         is_conditional = self._label_size != 0
         if not is_conditional and getattr(self.generator, "inputs", None) is None:
-            # Such a generator may take labels all the same.
+            # Such a generator may take labels nevertheless.
             is_conditional = not (labels is None and num_classes is None)
             self._label_size = None
         if not is_conditional:
@@ -283,7 +283,7 @@ class FrozenGeneratorModel(PhasedModel):
             if num_classes is None:
                 raise ValueError(
                     "`num_classes` or `labels` must be given with a class-conditional generator "
-                    "that does not tell its number of classes. Received: neither"
+                    "that does not define its number of classes. Received: neither"
                 )
             return num_classes, tuple(range(num_classes))
         return num_classes, tuple(class_indices(labels, num_classes).tolist())
@@ -343,7 +343,7 @@ class FrozenGeneratorModel(PhasedModel):
 
 
 class _NoData(keras.utils.PyDataset):
-    """Batches that say how large they are, and nothing else."""
+    """Batches of zeros, of which only the size matters."""
 
     def __init__(self, num_batches, batch_size):
         super().__init__()

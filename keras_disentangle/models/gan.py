@@ -41,13 +41,13 @@ from keras_disentangle.trainers.term_metrics import GuardedMean
 class GAN(PhasedModel):
     r"""Generator and discriminator, trained in turn.
 
-    A step moves the discriminator `discriminator_steps` times, then the generator, whose forward
-    pass serves both players' (last) moves. With more than one discriminator step, the batch is cut
-    into as many parts, a part for each (what does not come out even is left out); the generator
-    then makes images for one part.
+    A step updates the discriminator `discriminator_steps` times, then the generator; the last
+    discriminator update and the generator's use the same forward pass of the generator. With
+    several discriminator updates, the batch is cut into equal parts, one for each (a remainder is
+    dropped); the generator is updated on the last part.
 
-    Images are floats in [0, 1] wherever they go in or come out; for a generator that ends in tanh
-    they are mapped to [-1, 1] inside.
+    Images are floats in [0, 1] in all methods; for a generator that ends in tanh, the model maps
+    them to [-1, 1] internally.
 
     Args:
         generator: network (batch, space.dim) to images (batch, h, w, c).
@@ -56,20 +56,21 @@ class GAN(PhasedModel):
         space: the `LatentSpace`; by default normal noise of the generator's input width.
         objective: `"non_saturating"`, `"saturating"`, `"hinge"` or `"wasserstein"`.
         gradient_penalty: `None`, `"r1"` (at real images) or `"wgan_gp"` (between real and
-            generated ones). Both look at the gradient of each image by itself, which batch
-            normalisation in the discriminator mixes: use another one there.
+            generated ones). Both are of the gradient of each image's logit; batch normalisation in
+            the discriminator mixes the images of a batch: use another normalisation there.
         penalty_weight: weight of the gradient penalty, >= 0: the ramp `penalty_weight`.
-        discriminator_steps: moves of the discriminator in a step, >= 1.
-        ema_decay: `None`, or in [0, 1): the decay a step of the running mean of the generator's
-            weights, with which `sample` and `decode` then work (`ema_generator`).
-        image_range: (low, high) of what the generator gives; `None` for data that are no images
-            in [0, 1], used as they are; `"auto"` tells from the generator's last activation:
-            sigmoid, tanh, otherwise `None`.
+        discriminator_steps: number of discriminator updates in a step, >= 1.
+        ema_decay: `None`, or the decay per step, in [0, 1), of a running mean of the generator's
+            weights (`ema_generator`), which `sample` and `decode` then use.
+        image_range: (low, high) of the generator's images; `None` for data that are not images in
+            [0, 1], which are used as they are; `"auto"` infers it from the generator's last
+            activation (sigmoid, tanh) or, if that is not known, from its images, with a warning;
+            it is `None` if the images are not bounded.
         hessian_penalty: `None`, or a dict of keywords of `kd.penalties.HessianPenalty` (`{}` for
             its defaults): a shorthand for that penalty, with a weight that begins at 0.
         seed: integer seed of the codes, or `None`.
-        penalties: list of `kd.penalties.GeneratorPenalty` objects that join the generator's
-            objective, at the codes that it is trained on.
+        penalties: list of `kd.penalties.GeneratorPenalty` objects added to the generator's
+            objective, at the codes on which it is trained.
 
     Raises:
         ValueError: if the networks or the space do not fit each other, or another argument is out
@@ -174,13 +175,13 @@ class GAN(PhasedModel):
         return [*moves, Phase("generator", (self.generator,), self.generator_objective, True)]
 
     def prepare(self, x):
-        """For each discriminator step: real images, codes, and where between images to look."""
+        """For each discriminator update: real images, codes, and positions between images."""
         size = ops.shape(x)[0]
         if x.shape[0] is not None:
             self._check_batch_size(x.shape[0])
         else:
             backend.require(size >= self._smallest_batch, self._batch_message, size)
-        # XLA knows no such refusal: there the batch is noticed when it was trained on.
+        # XLA has no such assertion: there, the batch is refused after it was trained on.
         tracker, smallest = self.trackers["discriminator_loss"], self._smallest_batch
         tracker.look(x, self.bounded, smallest, self._batch_message)
         n = size // self.discriminator_steps
@@ -196,7 +197,7 @@ class GAN(PhasedModel):
         return parts
 
     def share(self, batch):
-        """The images of the last discriminator step, which are the generator's too."""
+        """The images of the last discriminator update, which the generator's update uses too."""
         return self.generate(batch[-1]["codes"])
 
     def discriminator_objective(self, index, batch, fake):
@@ -238,31 +239,31 @@ class GAN(PhasedModel):
         return loss
 
     def logits_objective(self, logits):
-        """What a subclass adds for the logits of real images to the discriminator's objective."""
+        """A term of the discriminator's objective from the logits of real images; a hook."""
         return 0.0
 
     def code_objective(self, player, features, codes):
-        """What a subclass adds for generated images to the objective of a player: a scalar.
+        """A scalar term of a player's objective from generated images; a hook.
 
         Args:
             player: `"discriminator"` or `"generator"`.
-            features: the discriminator's features of the images, or `None` if it gives none.
-            codes: the latent vectors (batch, space.dim) that they were made from.
+            features: the discriminator's features of the images, or `None` if it has none.
+            codes: the latent vectors (batch, space.dim) of the images.
         """
         return 0.0
 
     def generate(self, z, training=True, generator=None):
-        """Codes to images in the generator's range, by `generator` if it is not the trained one."""
+        """Codes to images in the generator's range, by `generator` instead of the trained one."""
         return (self.generator if generator is None else generator)(z, training=training)
 
     def discriminate(self, x, training=True):
-        """Images in the generator's range to (logits, features), features `None` without any."""
+        """Images in the generator's range to (logits, features); features may be `None`."""
         outputs = self.discriminator(x, training=training)
         logits, features = outputs if isinstance(outputs, (list, tuple)) else (outputs, None)
         return ops.cast(logits, "float32"), features
 
     def decay_of(self, batch):
-        """The decay of the running mean in the step on `batch`, which `prepare` has made."""
+        """The decay of the running mean in the step on `batch`, the result of `prepare`."""
         return self.ema_decay
 
     def finish(self, batch, shared):
@@ -272,7 +273,7 @@ class GAN(PhasedModel):
 
     @property
     def bounded(self):
-        """Why images must lie in [0, 1], as part of a sentence; `None` if they need not."""
+        """The reason, used in errors, why images must lie in [0, 1]; `None` if they need not."""
         if self.image_range is None:
             return None
         low, high = self.image_range
@@ -283,14 +284,13 @@ class GAN(PhasedModel):
         )
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`; checks the images (all of an array, else the first batch) once.
-
-        Of a generator's images only the number in a batch can be checked.
+        """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
+        batch), and the range and number of those of each batch while it trains.
 
         Raises:
-            ValueError: if they are not (n, *image_shape), are constant or not finite, or lie
+            ValueError: if images are not (n, *image_shape), are constant or not finite, or lie
                 outside [0, 1] while the generator's range is known; if batch normalisation would
-                see a batch of one image; as `PhasedModel.fit`.
+                get a batch of one image; as `PhasedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
         x, size = arguments.get("x"), arguments.get("batch_size")
@@ -321,7 +321,7 @@ class GAN(PhasedModel):
         """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: if the shape is wrong.
         """
         z = ops.convert_to_tensor(z, "float32")
         if len(z.shape) != 2 or z.shape[1] != self.latent_dim:

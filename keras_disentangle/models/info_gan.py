@@ -1,4 +1,4 @@
-"""InfoGAN: a GAN whose latent codes can be read off its images."""
+"""InfoGAN: a GAN whose latent codes can be inferred from its images."""
 
 import math
 from dataclasses import replace
@@ -21,22 +21,22 @@ class InfoGAN(GAN):
 
     $$\min_{G, Q} \max_D V(D, G) - \sum_k \lambda_k L_I^{(k)}(G, Q)$$
 
-    Q shares the discriminator's features and, as in the authors' release, moves with it: the bound
-    is in the objectives of both players. Logged for each informative code: `information_<code>`,
-    the bound L_I in nats; `entropy_<code>`, which it cannot exceed if the code is categorical; and
-    `information_weight_<code>`.
+    Q shares the discriminator's features and, as in the authors' release, is updated with it: the
+    bound is in the objectives of both players. Logged for each informative code are
+    `information_<code>`, the bound L_I in nats; `entropy_<code>`, which it cannot exceed if the
+    code is categorical; and `information_weight_<code>`.
 
     Args:
         generator: network (batch, space.dim) to images (batch, h, w, c).
         discriminator: network from images to [logits (batch, 1), features].
         q_head: layer or network from these features to (batch, space.num_params): a `QHead`.
         space: the `LatentSpace`, with an informative code.
-        information_weight: lambda of every informative code, >= 0, or a dict from its name: the
-            ramps `information_weight_<code>`.
-        q_trained_with: the player with which Q moves: `"discriminator"`, or `"generator"` as
-            equation 6 is written, where the discriminator then knows nothing of the bound.
+        information_weight: lambda of every informative code, >= 0, or a dict from their names to
+            numbers: the ramps `information_weight_<code>`.
+        q_trained_with: the player whose optimizer step updates Q: `"discriminator"`, or
+            `"generator"` as in equation 6, where the discriminator is not trained on the bound.
         feedback: whether the generator is trained on the bound. `False` is the baseline of the
-            paper's Figure 1: an ordinary GAN, and a Q on its features that changes neither player.
+            paper's Figure 1: an ordinary GAN, and a Q head whose gradient reaches neither player.
         **kwargs: as for `GAN`.
 
     Raises:
@@ -113,16 +113,16 @@ class InfoGAN(GAN):
         return phases
 
     def code_objective(self, player, features, codes):
-        """Minus the weighted bound, for the player that moves Q and, with feedback, for G."""
-        moves_q = player == self.q_trained_with
-        if not moves_q and not (player == "generator" and self.feedback):
+        """Minus the weighted bound, for the player that updates Q and, with feedback, for G."""
+        updates_q = player == self.q_trained_with
+        if not updates_q and not (player == "generator" and self.feedback):
             return 0.0
         if not self.feedback:
             features = ops.stop_gradient(features)
         bounds = information_per_code(self.space, self.q_head(features, training=True), codes)
         total = 0.0
         for name, bound in bounds.items():
-            if moves_q:
+            if updates_q:
                 self.track(f"information_{name}", bound)
                 self.trackers[f"entropy_{name}"].update_state(self.space[name].entropy())
             weight = self.ramps[f"information_weight_{name}"](self.step)
@@ -133,11 +133,11 @@ class InfoGAN(GAN):
 
     @inference
     def q_params(self, x):
-        """Images in [0, 1] (n, h, w, c) to what Q says of them, (n, space.num_params) float32.
+        """Images in [0, 1] (n, h, w, c) to the outputs of Q, (n, space.num_params) float32.
 
         Raises:
-            ValueError: if the shape is another one, or if images lie outside [0, 1]
-                while the generator's range is known.
+            ValueError: if the shape is wrong, or if images lie outside [0, 1] while the generator's
+                range is known.
         """
         check_image_batch("x", x, self.image_shape, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
@@ -148,8 +148,8 @@ class InfoGAN(GAN):
     def encode(self, x):
         """Images in [0, 1] (n, h, w, c) to the parameters of q(c|x), a dict of code to (n, p).
 
-        Of a categorical code these are logits; of a continuous one the means and, if they are
-        learned, the log standard deviations.
+        For a categorical code they are logits; for a continuous one the means and, if they are
+        learnt, the log standard deviations.
 
         Raises:
             ValueError: as `q_params`.
@@ -167,7 +167,7 @@ class InfoGAN(GAN):
 
     @inference
     def classify(self, x, code=None):
-        """Images in [0, 1] (n, h, w, c) to the index of the likeliest category, int32 (n,).
+        """Images in [0, 1] (n, h, w, c) to the index of the most likely category, int32 (n,).
 
         Args:
             x: the images.

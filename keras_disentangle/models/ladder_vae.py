@@ -1,4 +1,4 @@
-"""The variational ladder auto-encoder: codes of several levels of abstraction, side by side."""
+"""The variational ladder auto-encoder: independent codes at several levels of abstraction."""
 
 import keras
 from keras import ops
@@ -19,20 +19,21 @@ from keras_disentangle.models.variational_model import VariationalModel
 class LadderVAE(VariationalModel):
     r"""VLAE: rung l reads the l-th level of the encoder and writes the l-th of the decoder.
 
-    With $h_0 = x$ and l = 1 (next to the image) ... L (most abstract), all trained at once:
+    With $h_0 = x$ and l = 1 (next to the image) ... L (most abstract), all rungs trained jointly:
 
     $$h_l = f^e_l(h_{l-1}),\quad z_l \sim q_l(h_l),\quad
       g_L = f^d_L(m_L(z_L)),\quad g_l = f^d_l([m_l(z_l); g_{l+1}])$$
 
-    and $g_1$ holds the logits or means. Every list of networks is ordered from l = 1 to L;
-    codes and metrics (`kl_L` ... `kl_1`) from L down.
+    and $g_1$ is the logits or means. Every list of networks is ordered from l = 1 to L; codes and
+    metrics (`kl_L` ... `kl_1`) are ordered from L to 1.
 
     Args:
         encoder_blocks: $f^e_l$, level l - 1 to level l.
         posteriors: $q_l$, level l to mean and log variance: concatenated, (batch, 2 d_l), or as a
             list of two outputs (batch, d_l).
         latent_maps: $m_l$, codes (batch, d_l) to a feature map.
-        decoder_blocks: $f^d_l$, the map and the level above, concatenated on the last axis.
+        decoder_blocks: $f^d_l$, from the map and the level above, concatenated on the last axis, to
+            the level below; the first gives the logits or means of the image.
         beta, observation, seed: as in `VAE`.
 
     Raises:
@@ -92,11 +93,11 @@ class LadderVAE(VariationalModel):
         return len(self.rung_sizes)
 
     def enter_rung(self, level, h):
-        """What rung `level` (1 ... L) reads of its encoder level `h`; a hook for growing models."""
+        """The input of rung `level` (1 ... L) from its encoder level; a hook of growing models."""
         return h
 
     def leave_rung(self, level, feature_map):
-        """What the decoder gets of rung `level`'s feature map; a hook for growing models."""
+        """The decoder's input from the feature map of rung `level`; a hook of growing models."""
         return feature_map
 
     def infer(self, x, training=False):
@@ -131,7 +132,7 @@ def _checked_ladder(networks):
     lengths = {name: len(blocks) for name, blocks in networks.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(
-            f"Each list must hold one network a rung, at least one. Received: {lengths}"
+            f"Each list must hold one network for each rung, at least one. Received: {lengths}"
         )
     shapes = {
         name: [

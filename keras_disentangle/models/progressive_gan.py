@@ -16,57 +16,57 @@ from keras_disentangle.models.gan import GAN
 from keras_disentangle.schedules import read
 from keras_disentangle.trainers.term_metrics import PresentValue
 
-NUM_LAYERS = 10  # that penalties look at
+NUM_LAYERS = 10  # whose activations are penalised by default
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class ProgressiveGAN(GAN):
     r"""GAN that trains in stages, each at twice the resolution of the one before.
 
-    Both networks hold all their layers from the start and are called with `stage`, how many of
-    them to go through, and `alpha`, how far the newest have faded in: the value of the ramp `fade`.
-    The real images always come at full resolution; the step averages their pixels down to that of
-    the stage and, while it fades in, blends them with what the stage before saw:
+    Both networks have all their layers from the start and are called with `stage`, which selects
+    the layers in use, and `alpha`, how far the newest have faded in: the value of the ramp `fade`.
+    The real images are always given at full resolution; the step averages their pixels down to the
+    resolution of the stage and, while it fades in, blends them with those of the previous stage:
 
     $$x_s = \alpha\, P^{S-1-s} x + (1 - \alpha)\, U P\, P^{S-1-s} x$$
 
-    with P pooling 2 × 2 pixels and U repeating them. Until the callback `ProgressiveGrowth` or
-    `set_stage` says otherwise, the model is in its last stage, faded in: an ordinary GAN, as one
-    wants it for fine-tuning. The stage and the ramp are saved with the weights. Every stage is
-    compiled once; the weights of layers that are not in use do not move, unless an optimizer decays
-    them, or moves by momenta that it keeps after a fade.
+    where P averages 2 × 2 pixels and U repeats them. Unless the callback `ProgressiveGrowth` or
+    `set_stage` changes it, the model is in its last stage, faded in: an ordinary GAN, as needed for
+    fine-tuning. The stage and the ramp are saved with the weights. Every stage is compiled once;
+    the weights of layers that are not in use do not change, unless an optimizer has weight decay,
+    or momenta that it keeps after a fade.
 
-    Unlike in the Hessian penalty's release, the gradient penalty looks at gradients with respect to
-    the stage's own pixels (there all images are enlarged to full resolution first, where they are
-    2^(S-1-s) times as small), all stages have batches of one size, and the generator is trained on
-    the codes that the discriminator has just seen images of.
+    Unlike in the Hessian penalty's release, the gradient penalty is of gradients with respect to
+    the stage's own pixels (there, all images are first enlarged to full resolution, with gradients
+    2^(S-1-s) times as small), all stages have the same batch size, and the generator is trained on
+    the same codes as the last discriminator update.
 
-    To the objective of the discriminator comes the drift term, which keeps its outputs for real
-    images near 0: `drift_weight` times the mean of D(x)². It is logged as `drift`, without its
-    weight; `stage` and `fade` are logged too.
+    The objective of the discriminator has a further term, the drift term, which keeps its outputs
+    for real images near 0: `drift_weight` times the mean of D(x)². It is logged as `drift`, without
+    its weight; `stage` and `fade` are logged too.
 
     Args:
         generator: network (batch, space.dim) to images, called with `stage` and `alpha`, and with
             the attribute `num_stages`: a `ProgressiveGenerator` from
-            `kd.applications.progressive_gan.networks`. `hessian_penalty` wants of it
-            `activations` and `hidden_names` too.
+            `kd.applications.progressive_gan.networks`. Penalties also need its `activations` and
+            `hidden_names`.
         discriminator: network from images to logits (batch, 1) or to [logits, features], called
-            alike: a `ProgressiveDiscriminator`.
+            in the same way: a `ProgressiveDiscriminator`.
         space: the `LatentSpace`; by default normal noise of the generator's input width.
         objective, gradient_penalty, penalty_weight: as in `GAN`.
         drift_weight: weight of the drift term, >= 0; 0 leaves it out.
-        ema_half_life: images after which a weight counts half as much in the running mean of the
-            generator's weights, > 0, whatever the batch size; `None` for no running mean.
+        ema_half_life: number of images, > 0, after which a weight counts half as much in the
+            running mean of the generator's weights, for any batch size; `None` for no running mean.
         image_range: as in `GAN`, for a generator without a last activation.
         hessian_penalty: `None`, or a dict of keywords of `kd.losses.hessian_penalty` and
-            `num_layers`, 10 by default: the penalty of the generator's first layers at the codes,
-            before the latter are normalised, joins its objective, weighted by the ramp
-            `hessian_weight`, which begins at 0. Layers that are not in use, or not there, are left
-            out; those that fade in count in proportion.
+            `num_layers`, 10 by default: the penalty of the generator's first `num_layers` hidden
+            layers with respect to the codes (before they are normalised) is added to its objective,
+            weighted by the ramp `hessian_weight`, which begins at 0. Layers that are not in use, or
+            do not exist, are left out; the penalty of those that fade in is weighted by alpha.
         **kwargs: `discriminator_steps` and `seed`, as in `GAN`.
 
     Raises:
-        ValueError: as `GAN`; if the networks have no stages, or not equally many.
+        ValueError: as `GAN`; if the networks have no stages, or different numbers of them.
 
     Example:
 
@@ -118,7 +118,7 @@ class ProgressiveGAN(GAN):
             objective=objective,
             gradient_penalty=gradient_penalty,
             penalty_weight=penalty_weight,
-            # Only whether there is one: `decay_of` says which.
+            # Only whether there is a running mean: `decay_of` gives the decay.
             ema_decay=None if ema_half_life is None else 0.0,
             image_range=image_range,
             **kwargs,
@@ -129,7 +129,8 @@ class ProgressiveGAN(GAN):
         check_channels_last("`ProgressiveGAN`", generator, discriminator)
         self.num_stages = stages[0]
         self.images_per_step = None
-        # What a step is compiled for; the variable is what is saved, and tells when it was loaded.
+        # The stage for which the step is compiled. The variable is saved; it differs from this one
+        # after loading.
         self._stage = self.num_stages - 1
         self._stage_variable = self.add_weight(
             shape=(),
@@ -155,18 +156,18 @@ class ProgressiveGAN(GAN):
 
     @property
     def resolution(self):
-        """Pixels a side of the present stage's images."""
+        """Height and width in pixels of the images of the present stage."""
         return self.image_shape[0] >> (self.num_stages - 1 - self._stage)
 
     def set_stage(self, stage, fade_steps=0, first_step=None):
-        """Goes to a stage, whose newest layers fade in.
+        """Switches to a stage, whose newest layers fade in.
 
-        Within `fit`, this may be done where a batch or an epoch begins, by `callback.model`.
+        Within `fit`, a callback may do this by `callback.model` where a batch or an epoch begins.
 
         Args:
             stage: integer from 0 to `num_stages` - 1.
-            fade_steps: training steps in which `fade` goes from 0 to 1, >= 0.
-            first_step: the training step at which it begins to, by default the present one.
+            fade_steps: number of training steps in which `fade` rises from 0 to 1, >= 0.
+            first_step: the training step at which the fade begins, by default the present one.
 
         Raises:
             ValueError: if an argument is out of range.
@@ -181,11 +182,11 @@ class ProgressiveGAN(GAN):
         self.follow_stage()
 
     def grow(self, fade_steps=0, first_step=None):
-        """Goes to the next stage: see `set_stage`."""
+        """Switches to the next stage: see `set_stage`."""
         self.set_stage(self._stage + 1, fade_steps, first_step)
 
     def follow_stage(self):
-        """Has the steps compiled anew if the saved stage was written: by a backup, by loading."""
+        """Recompiles the step functions if loading or a backup changed the stage."""
         stage = read(self._stage_variable)
         if stage == self._stage:
             return
@@ -195,7 +196,7 @@ class ProgressiveGAN(GAN):
             self.make_train_function(force=True)
 
     def restored(self):
-        """Called by `ExactBackup` when it has written the variables."""
+        """Called by `ExactBackup` after it has restored the variables."""
         self.follow_stage()
 
     # Training
@@ -222,7 +223,7 @@ class ProgressiveGAN(GAN):
 
     def decay_of(self, batch):
         n = ops.shape(batch[0]["real"])[0]
-        # Each of n numbers says how many images all replicas see.
+        # Each entry is the global batch size.
         count = self.draw(lambda n: ops.full((n,), ops.cast(n, "float32")), n)[0]
         return ops.power(0.5, len(batch) * count / self.ema_half_life)
 
@@ -231,7 +232,7 @@ class ProgressiveGAN(GAN):
         super().finish(batch, shared)
 
     def fit(self, *args, **kwargs):
-        """As `GAN.fit`; the images come at the last stage's resolution in every stage."""
+        """As `GAN.fit`; images are given at the resolution of the last stage in every stage."""
         self.follow_stage()
         return super().fit(*args, **kwargs)
 
@@ -248,7 +249,7 @@ class ProgressiveGAN(GAN):
     def call(self, z, training=False):
         """Codes (batch, space.dim) to images of the present stage in [0, 1], (batch, h, w, c).
 
-        Nothing bounds what the generator gives, so it is clipped.
+        The generator's output is not bounded, so it is clipped.
         """
         images = super().call(z, training=training)
         return images if self.image_range is None else ops.clip(images, 0.0, 1.0)
@@ -256,7 +257,7 @@ class ProgressiveGAN(GAN):
     # Parts
 
     def _to_range(self, x):
-        """Full images to what the discriminator is to see of them in the present stage."""
+        """Images at full resolution to the discriminator's input in the present stage."""
         x = average_pool(x, self.image_shape[0] // self.resolution)
         if self._stage > 0:
             x = self.fade_in(x, alpha=self.alpha(), old=upsample(average_pool(x)))

@@ -10,10 +10,10 @@ from keras_disentangle.models.progressive_gan import ProgressiveGAN
 class ProgressiveInfoGAN(InfoGAN, ProgressiveGAN):
     r"""`InfoGAN` whose players grow as in `ProgressiveGAN`: the Hessian penalty's baseline.
 
-    Its head reads the first c components of z off the images with a squared error. That is the
-    bound for a normal code whose posterior has a fixed deviation of 1,
-    $-\tfrac12 \sum_{i \le c} (z_i - \mu_i)^2$ and a constant. The authors average over the c
-    components, so that their weight of 1 is an `information_weight` of 2 / c here.
+    Its head predicts the first c components of z from the images with a squared error. This is the
+    bound for a normal code whose posterior has a fixed standard deviation of 1,
+    $-\tfrac12 \sum_{i \le c} (z_i - \mu_i)^2$ up to a constant. The authors average over the c
+    components, so their weight of 1 corresponds to an `information_weight` of 2 / c here.
 
     Args:
         generator, discriminator: as in `ProgressiveGAN`; the latter gives [logits, features].

@@ -15,10 +15,10 @@ class ProgressiveLadderVAE(LadderVAE):
     $$z_l \sim q_l(\alpha_l h_l),\quad g_l = f^d_l([\alpha_l m_l(z_l); g_{l+1}]) \quad (9)$$
     $$-\log p(x|z) + \beta \sum_{joined} KL_l + \gamma \sum_{dormant} KL_l \quad (8, 10, 11)$$
 
-    A dormant rung writes nothing ($\alpha_l = 0$), and its posterior, held near the prior by
-    $\gamma$, reads $h_l$ as it is. The most abstract rung is there from the start. Until the
-    callback `ProgressiveFadeIn` sets the ramps, all rungs are: the model is then a `LadderVAE`.
-    All stages share one compiled step, all weights and one optimizer state.
+    A dormant rung contributes nothing to the decoder ($\alpha_l = 0$), and its posterior, held near
+    the prior by $\gamma$, reads $h_l$ unscaled. The most abstract rung is active from the start.
+    Unless the callback `ProgressiveFadeIn` sets the ramps, all rungs are active: the model is then
+    a `LadderVAE`. All stages share one compiled step, all weights and one optimizer state.
 
     Args:
         encoder_blocks, posteriors, latent_maps, decoder_blocks: as in `LadderVAE`.

@@ -1,4 +1,4 @@
-"""Directions of a frozen generator that can be told apart by what they do to images."""
+"""Directions in a frozen generator's latent space that can be identified from images."""
 
 import keras
 from keras import ops
@@ -15,27 +15,28 @@ from keras_disentangle.trainers import Phase
 class ShiftPrediction(FrozenGeneratorModel):
     r"""Learns orthonormal directions of a frozen generator with a network that recognises them.
 
-    The baseline that the Hessian Penalty's directions are compared with. A reconstructor sees
-    $G(z)$ and $G(z + \eta q_i)$, and tells which direction $i$ it was, and how far $\eta$; it is
-    trained together with the directions:
+    This is the baseline for the directions of the Hessian Penalty. A reconstructor sees $G(z)$ and
+    $G(z + \eta q_i)$, and predicts the direction $i$ and the step $\eta$; it is trained jointly
+    with the directions:
 
     $$\min_{Q, R} \mathbb{E}_{z, i, \eta} [-\log p_R(i) + \gamma |\eta - \hat\eta_R|]$$
 
-    $\eta$ is uniform in [-s, s], but of a size of at least `min_step`. As in the authors'
-    experiments, both move by one Adam, with the rate 1e-4 unless `compile` says otherwise.
+    $\eta$ is uniform in [-s, s], with sizes below `min_step` raised to it. As in the authors'
+    experiments, one Adam updates both, with the rate 1e-4 unless `compile` is given another
+    optimizer.
 
     Args:
         generator, directions, space, labels, num_classes, argument, image_range, seed: as in
             `kd.models.DirectionDiscovery`.
-        reconstructor: network from two images side by side in their channels (batch, h, w, 2c) to
-            [logits (batch, N), step (batch, 1)], for N directions.
+        reconstructor: network from two images concatenated along their channels (batch, h, w, 2c)
+            to [logits (batch, N), step (batch, 1)], for N directions.
         path_size: s, in units of the latent space.
-        min_step: the least size of a step, in [0, s].
+        min_step: the smallest size of a step, in [0, s].
         step_weight: gamma, the weight of the step's absolute error, >= 0.
 
     Raises:
-        ValueError: as `kd.models.DirectionDiscovery`; if the reconstructor takes or gives something
-            else.
+        ValueError: as `kd.models.DirectionDiscovery`; if the reconstructor's inputs or outputs do
+            not have these shapes.
 
     Example:
 
@@ -119,7 +120,7 @@ class ShiftPrediction(FrozenGeneratorModel):
         if made != expected:
             raise ValueError(
                 "`reconstructor` must have the outputs [logits, step], of the shapes "
-                f"{expected} beside the batch. Received: {made}"
+                f"{expected} without the batch axis. Received: {made}"
             )
         images = getattr(self.generator, "output_shape", None)
         if not isinstance(images, tuple):
@@ -129,7 +130,7 @@ class ShiftPrediction(FrozenGeneratorModel):
             None not in sizes and sizes[0] != sizes[1] for sizes in zip(given, pair, strict=True)
         ):
             raise ValueError(
-                "`reconstructor` must take two images of `generator` side by side in their "
+                "`reconstructor` must take two images of `generator` concatenated along their "
                 f"channels, {pair}. Received: an input of the shape {given}"
             )
 

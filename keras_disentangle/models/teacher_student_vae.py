@@ -1,4 +1,4 @@
-"""A student VAE with more latents that keeps what a teacher with few has disentangled."""
+"""A student VAE with more latents, which keeps the disentangled latents of its teacher."""
 
 import math
 
@@ -14,18 +14,19 @@ from keras_disentangle.models.vae import VAE
 class TeacherStudentVAE(VAE):
     r"""Student VAE under Jacobian supervision by a frozen teacher.
 
-    The first $d_T$ dimensions of the student's code are the teacher's; the others are nuisance
-    dimensions. To the student's bound are added, with P pixels times channels,
+    The first $d_T$ dimensions of the student's code follow the teacher's code; the others are
+    nuisance dimensions. With P the number of pixels times channels, the student's objective is its
+    bound plus
 
     $$\lambda_z \frac{P}{d_T} \|\mu_S(x)_{1:d_T} - \mu_T(x)\|^2 +
       \lambda_J \|[G_S(z) - G_S(z')] - [G_T(z_{1:d_T}) - G_T(z'_{1:d_T})]\|^2,$$
 
-    where z' is z with the shared dimensions of another image of the batch (the next one): a
-    finite difference that makes the student's Jacobian with respect to them the teacher's.
+    where z' is z with the shared dimensions of the next image in the batch: a finite difference
+    that fits the student's Jacobian with respect to them to the teacher's.
 
-    Departures from the publication: the bound of a VAE stands in place of the squared error; the
-    student may have several dimensions more than its teacher; its term that decorrelates shared
-    and nuisance dimensions (weight 1e-3) is left to the KL.
+    Departures from the publication: the bound of a VAE replaces the squared error; the student may
+    have several dimensions more than its teacher; the term that decorrelates shared and nuisance
+    dimensions (weight 1e-3) is omitted, and decorrelation is left to the KL.
 
     Args:
         teacher: a trained `VAE`; it is frozen (`trainable` becomes False).
@@ -35,8 +36,8 @@ class TeacherStudentVAE(VAE):
         beta, observation, seed: as in `VAE`.
 
     Raises:
-        ValueError: if the teacher is not a `VAE`, the student has not more latents than it, the
-            images differ, or a weight is negative.
+        ValueError: if the teacher is not a `VAE`, the student does not have more latents, the
+            shapes of their images differ, or a weight is negative.
 
     Example:
 
@@ -76,8 +77,8 @@ class TeacherStudentVAE(VAE):
         super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)
         if self.latent_dim <= teacher.latent_dim:
             raise ValueError(
-                "The student must have more latents than the teacher. "
-                f"Received: {self.latent_dim}, the teacher has {teacher.latent_dim}"
+                f"`encoder` must give more latents than `teacher` has, {teacher.latent_dim}. "
+                f"Received: {self.latent_dim}"
             )
         self.teacher = teacher
         teacher.trainable = False
@@ -87,10 +88,10 @@ class TeacherStudentVAE(VAE):
         self.add_terms("code_error", "jacobian_error")
 
     def start_from_teacher(self):
-        """Gives the student the teacher's weights wherever the networks agree.
+        """Copies the teacher's weights to the student wherever the networks agree.
 
-        For networks of the same layers: a layer that reads or gives the code takes the teacher's
-        part of it; the nuisance dimensions keep their random start.
+        The networks must have the same layers. Of a layer that reads or outputs the code, only the
+        part of the shared dimensions is copied; the nuisance dimensions keep their random weights.
         """
         pairs = [
             *zip(self.encoder.weights, self.teacher.encoder.weights, strict=True),
@@ -129,7 +130,7 @@ class TeacherStudentVAE(VAE):
 
     def get_config(self):
         teacher = serialize(self.teacher)
-        teacher.pop("compile_config", None)  # It is not trained any more.
+        teacher.pop("compile_config", None)  # It is no longer trained.
         return {
             **super().get_config(),
             "teacher": teacher,

@@ -31,7 +31,7 @@ class VAE(VariationalModel):
         seed: integer seed of the latent noise, or `None`.
         **kwargs: as in every variational model: `penalties`, a list of `kd.penalties.Penalty`
             objects; `hessian_penalty`, `None` or a dict of keywords of
-            `kd.penalties.HessianPenalty` (a shorthand, with a weight that begins at 0);
+            `kd.penalties.HessianPenalty` (a shorthand for it, with a weight that begins at 0);
             `pixel_scale` and `min_log_std` of Gaussian observations.
 
     Raises:
@@ -71,7 +71,7 @@ class VAE(VariationalModel):
             if found is not None:
                 warnings.warn(
                     f"`decoder` must give logits for {type(self.observation).__name__} "
-                    f"observations, but what it gives seems to be bounded, by {found}: leave its "
+                    f"observations, but its outputs seem to be bounded, by {found}: leave its "
                     "last activation out (the model applies the sigmoid itself).",
                     stacklevel=2,
                 )

@@ -1,4 +1,4 @@
-"""What every variational auto-encoder shares: the bound, its terms as metrics, step and ramps."""
+"""The base of the variational auto-encoders: the bound, its terms as metrics, step and ramps."""
 
 from functools import partial
 
@@ -29,10 +29,10 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     Attributes:
         step, ramps: as in `SteppedModel`.
-        space: the `LatentSpace` of the rungs: a `Normal` code of each, the most abstract first.
+        space: the `LatentSpace` of the rungs: a `Normal` code for each, the most abstract first.
         rung_sizes: number of dimensions of each rung.
         latent_dim: their sum.
-        observation: the `Observation`, of which this model has the weights.
+        observation: the `Observation`, whose weights belong to this model.
 
     Args:
         rung_sizes: number of dimensions of each rung, the most abstract first.
@@ -46,8 +46,8 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         seed: integer seed of the latent noise, or `None`.
         hessian_penalty: `None`, or a dict of keywords of `kd.penalties.HessianPenalty` (`{}` for
             its defaults): a shorthand for that penalty, with a weight that begins at 0.
-        penalties: list of `kd.penalties.Penalty` objects that join the objective: of what is
-            generated (logits or means) at the sampled codes, of the posterior, or of the
+        penalties: list of `kd.penalties.Penalty` objects added to the objective: of the decoder's
+            outputs (logits or means) at the sampled codes, of the posterior, or of the
             reconstruction.
 
     Raises:
@@ -120,16 +120,16 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
     # Hooks
 
     def infer(self, x, training=False):
-        """Images (batch, h, w, c) to a list of (mean, log_var), a rung each, each (batch, d_l)."""
+        """Images (batch, h, w, c) to a list of (mean, log_var) of the rungs, each (batch, d_l)."""
         raise NotImplementedError
 
     def generate(self, codes, training=False):
-        """A list of codes (batch, d_l), a rung each, to logits or means (batch, h, w, c)."""
+        """A list of codes (batch, d_l), one for each rung, to logits or means (batch, h, w, c)."""
         raise NotImplementedError
 
     @property
     def generative_networks(self):
-        """The networks that `generate` calls, of which the Hessian Penalty checks the layers."""
+        """The networks that `generate` calls; penalties check their layers."""
         return []
 
     def kl_weights(self, beta):
@@ -138,7 +138,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     @property
     def bounded(self):
-        """For what images must lie in [0, 1], as part of a sentence; `None` if they need not."""
+        """The reason, used in errors, why images must lie in [0, 1]; `None` if they need not."""
         for penalty in self.penalties:
             if isinstance(penalty, ReconstructionPenalty) and penalty.bounded:
                 return penalty.bounded
@@ -151,8 +151,8 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
         Args:
             x: the images.
-            outputs: what `call` made of them.
-            training: whether it did so in training mode.
+            outputs: the outputs of `call` for them.
+            training: whether it was called in training mode.
 
         Returns:
             Dict from name to (weight, value), the value a tensor (batch,).
@@ -165,7 +165,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         return Generated(self, outputs)
 
     def _evaluation(self, penalty, directions, x, outputs, training):
-        """The function without arguments that gives a penalty of a batch."""
+        """The function without arguments that evaluates a penalty on a batch."""
         if isinstance(penalty, GeneratorPenalty):
             codes = ops.stop_gradient(ops.cast(outputs["code"], "float32"))
             return partial(self.generator_penalty, penalty, codes, directions, training)
@@ -197,7 +197,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         if training:
             smallest = self._smallest_batch
             self._check_batch_size(x.shape[0])
-        # Batches of `tf.data` and generators come as they are: bytes, float64.
+        # Batches of `tf.data` and generators may be of any dtype, such as uint8 or float64.
         x = ops.cast(x, y_pred["mean"].dtype)
         self.trackers["reconstruction"].look(x, self.bounded, smallest, TOO_SMALL)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
@@ -221,7 +221,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         self.track_ramps()
         for name, value in self.observation.logged().items():
             self.trackers[name].update_state(value)
-        # What the layers of the networks add themselves: regularisers, `add_loss`.
+        # Losses that the layers of the networks add: regularisers, `add_loss`.
         for extra in self.losses:
             loss = loss + ops.cast(ops.sum(extra), "float32")
         if training:
@@ -232,7 +232,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         """-log p(x|z) in nats, summed over pixels: tensor (batch,).
 
         Raises:
-            ValueError: if an observation of one's own gives another shape.
+            ValueError: if a user-defined observation gives another shape.
         """
         found = self.observation.negative_log_likelihood(x, prediction)
         if len(found.shape) != 1:
@@ -243,7 +243,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         return found
 
     def _check_logits(self, name, network):
-        """Raises a ValueError if a network is to give logits and ends in an activation."""
+        """Raises a ValueError if a network that must give logits ends in an activation."""
         activation = output_activation(network)
         if self.observation.takes_logits and activation not in (None, "linear"):
             raise ValueError(
@@ -259,17 +259,17 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         return [keras.InputSpec(shape=(None, *self.image_shape), dtype="float32")]
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
-        """`keras.Model.export`, of what `call` does, whether or not the model was called before.
+        """`keras.Model.export` of `call`, whether or not the model was called before.
 
         Raises:
-            ValueError: on PyTorch, which cannot export what is drawn at random.
+            ValueError: on PyTorch, which cannot export random draws.
         """
         if keras.backend.backend() == "torch":
             raise ValueError(
                 "`export` of a whole model must be on TensorFlow or JAX: its codes are drawn at "
-                "random, and PyTorch exports no draws. Export what encodes or what decodes: "
-                "`z = keras.Input((model.latent_dim,))`, then "
-                "`keras.Model(z, model.decode(z)).export(...)`; or likewise "
+                "random, and PyTorch cannot export random draws. Export the decoder alone, "
+                "`z = keras.Input((model.latent_dim,))` and "
+                "`keras.Model(z, model.decode(z)).export(...)`, or likewise the encoder, "
                 "`x = keras.Input(model.image_shape)` and `model.encode(x)`. "
                 f"Received: {self}, format={format!r}"
             )

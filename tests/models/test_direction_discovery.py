@@ -527,7 +527,7 @@ CONSTRUCTORS = [
     (lambda: discovery(keras.Sequential([layers.Dense(2)])), "`generator` must be a built"),
     (
         lambda: discovery(ProgressiveGenerator(4, 8, max_channels=4, trainable=False), argument=1),
-        "`argument` must be 0 for a generator that is no functional model. Received: argument=1",
+        "`argument` must be 0 for a generator that is not a functional model. Received: argument=1",
     ),
     (lambda: discovery(argument=1), "`argument` must be the index or the name .* Received: .*=1"),
     (
@@ -615,7 +615,7 @@ CALLS = [
     (
         "plain",
         lambda m: m.fit(2, y=IMAGES, steps_per_epoch=3),
-        r"as `steps`. Received: the arguments \['y', 'steps_per_epoch'\]",
+        r"`steps` is the length of an epoch. Received: the arguments \['y', 'steps_per_epoch'\]",
     ),
     ("plain", lambda m: m.fit(0), "`steps` must be an integer >= 1. Received: steps=0"),
     ("plain", lambda m: m.fit(1, batch_size=0), "`batch_size` must be an integer >= 1"),

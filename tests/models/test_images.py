@@ -115,7 +115,7 @@ def test_labels_are_left_out_with_a_word():
         (list(IMAGES), "`x` must be one array of images .* a list of 16"),
         ("images", "`x` must be an array of images, or a data set"),
         ({"image": IMAGES}, "`x` must be an array of images, .* Received: a dict$"),
-        (Dicts(), "batches of dict, whose values"),
+        (Dicts(), "batches of dict; map its values"),
         (IMAGES[:0], "`x` must hold images of the shape"),
         (IMAGES[..., 0], "`x` must hold images of the shape"),
         (IMAGES * np.nan, "`x` must hold finite numbers"),

@@ -58,7 +58,7 @@ CONSTRUCTORS = [
     ),
     (lambda: vae(encoder=None), "`encoder` must be .* Received: encoder=None"),
     (lambda: vae(encoder=two_outputs), "`encoder` must give mean and log variance"),
-    (lambda: ladder(posteriors=LADDER["posteriors"][:2]), "one network a rung.*'posteriors': 2"),
+    (lambda: ladder(posteriors=LADDER["posteriors"][:2]), "for each rung.*'posteriors': 2"),
     (lambda: ladder(**dict.fromkeys(LADDER, [])), "at least one. Received: .*0"),
     (
         lambda: ladder(**replaced("encoder_blocks", 1, dense((7,), 5))),
@@ -98,7 +98,7 @@ CONSTRUCTORS = [
         lambda: ladder(ProgressiveLadderVAE, gamma=-2),
         "`gamma` must be a finite number >= 0. Received: gamma=-2",
     ),
-    (lambda: student(2), "must have more latents than the teacher. Received: 2, the teacher has 2"),
+    (lambda: student(2), "`encoder` must give more latents than `teacher` has, 2. Received: 2"),
     (
         lambda: student(teacher=VAE(**flat_networks(2, (8, 8, 3)))),
         r"The input of `encoder` must have the shape \(8, 8, 3\). Received: \(8, 8, 1\)",

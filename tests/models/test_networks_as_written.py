@@ -208,8 +208,8 @@ def vae(encoder=None, end=None, **arguments):
     [
         (lambda: vae(OwnEncoder()), "`encoder` must be a built Keras model, .* call it once on"),
         (lambda: vae(named()), "`encoder` must have one output, or a list of them. .*'log_var': "),
-        (lambda: vae(three_outputs()), "samples are drawn by the model itself"),
-        (lambda: vae(conditional()), "`encoder` must have one input: no networks are trained here"),
+        (lambda: vae(three_outputs()), "the model itself draws the samples"),
+        (lambda: vae(conditional()), "`encoder` must have one input: networks with classes"),
         (lambda: vae(end="sigmoid"), "`decoder` must give logits .* ends in sigmoid"),
         (lambda: vae(end="tanh"), "`decoder` must give logits .* ends in tanh"),
         (shared, "must not share layers: .* in `encoder` and `decoder`"),

@@ -121,7 +121,7 @@ def taken_by(cls, *penalties):
         ),
         (
             lambda: taken_by(DirectionDiscovery, Undirected()),
-            r"must look along directions that are drawn \(`num_directions`\)",
+            r"must use random directions \(`num_directions`\)",
         ),
         (lambda: HessianPenalty(weight=-1), "`weight` must be .*Received: weight=-1"),
         (lambda: HessianPenalty(every=0), "`every` must be .*Received: every=0"),
