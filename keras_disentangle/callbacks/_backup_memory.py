@@ -138,7 +138,7 @@ class CallbackMemory:
         return encoded
 
     def _changed(self, callback, name):
-        """The attributes that are no longer what they were when training began."""
+        """The attributes that have changed since training began."""
         parts = {}
         first, kept = self._first.get(name, {}), self._kept.get(name, ())
         for attribute, value in _attributes(callback).items():

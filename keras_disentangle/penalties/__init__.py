@@ -1,4 +1,4 @@
-"""Terms that any model takes into its objective: `penalties=[...]`, one file each."""
+"""Penalties: terms that a model adds to its objective by `penalties=[...]`, one file each."""
 
 from keras_disentangle.penalties.feature_matching import FeatureMatching
 from keras_disentangle.penalties.generator_penalty import GeneratorPenalty

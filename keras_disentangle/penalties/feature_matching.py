@@ -9,12 +9,12 @@ from keras_disentangle.penalties.reconstruction_penalty import ReconstructionPen
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class FeatureMatching(ReconstructionPenalty):
-    r"""Discriminative regularisation: reconstructions must match in a classifier's features too.
+    r"""Discriminative regularisation: matches images and reconstructions in classifier features.
 
     $$- \sum_l w_l \log p(d_l(x) | z),\quad p(d_l(x) | z) = N(d_l(\mu(z)), \sigma_l^2)$$
 
     Each layer has a ramp, `feature_weight_<layer>`, which begins at its weight in `feature_loss`,
-    and is logged as `features_<layer>` (nats, without the weight); of the learnt scales the mean is
+    and is logged as `features_<layer>` (nats, without the weight). For learnt scales, their mean is
     logged as `log_std_<layer>`.
 
     Args:
@@ -22,8 +22,8 @@ class FeatureMatching(ReconstructionPenalty):
         every, encoder_gradient: as in `ReconstructionPenalty`.
 
     Raises:
-        ValueError: if `feature_loss` is none; by the model, if its images do not fit the
-            classifier; when training, if a learnt scale runs away (the layer is named).
+        ValueError: if `feature_loss` is not a `FeatureMatchingLoss`; by the model, if its images do
+            not fit the classifier; in training, if a learnt scale diverges (the layer is named).
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Penalties of what a generator does to its codes."""
+"""Penalties of a generator as a function of its codes."""
 
 from keras import tree
 
@@ -11,24 +11,23 @@ from keras_disentangle.penalties.penalty import Penalty
 class GeneratorPenalty(Penalty):
     """Base of the penalties of a generator (or decoder) at latent codes.
 
-    A subclass implements `evaluate`. What is drawn at random are directions, `num_directions` for
-    each code; the model draws them, so that backends and replicas agree. Layers compute in
-    float32, and nothing that they write to their variables or add to the losses is kept.
+    A subclass implements `evaluate`. It may use random directions, `num_directions` for each code,
+    which the model draws, so that backends and replicas agree. Layers compute in float32; their
+    updates of variables and the losses that they add are discarded.
 
-    GANs evaluate it at the codes that the generator is trained on, with `training=True`; VAEs at
-    the codes that were sampled, as constants; `DirectionDiscovery` at its latents, along its
-    directions.
+    GANs evaluate it at the codes on which the generator is trained, with `training=True`; VAEs at
+    the sampled codes, as constants; `DirectionDiscovery` at its latents, along its directions.
 
     Attributes:
-        num_directions: how many directions are drawn for each code: none, unless a subclass says
-            otherwise.
-        copies: how many times as large as the batch of codes the batches are that `evaluate` gives
-            to its function.
+        num_directions: number of random directions for each code; 0 unless a subclass sets it.
+        copies: size of the batches that `evaluate` passes to its function, as a multiple of the
+            batch of codes.
 
     Args:
-        outputs: names of the generator's layers whose activations are looked at; `None` for what
-            the generator gives, or the layers that a `ProgressiveGAN` chooses; an integer for the
-            first so many layers of a `ProgressiveGAN`. `None` for VAEs.
+        outputs: names of the generator's layers whose activations are penalised; `None` for the
+            generator's output (in a `ProgressiveGAN`, for the layers that the model chooses); an
+            integer n for the first n hidden layers of a `ProgressiveGAN`. It must be `None` for
+            VAEs.
         weight, every, name: as in `Penalty`.
 
     Raises:
@@ -55,42 +54,42 @@ class GeneratorPenalty(Penalty):
         is_named = outputs is None or all(isinstance(x, str) for x in tree.flatten(outputs))
         if not is_named and not is_count:
             raise ValueError(
-                "`outputs` must be None, names of layers, or how many of the first layers. "
+                "`outputs` must be None, names of layers, or the number of first layers, >= 1. "
                 f"Received: outputs={outputs!r}"
             )
         self.outputs = outputs
 
     def evaluate(self, fn, z, directions):
-        """The penalty of each tensor that `fn` gives; a hook.
+        """The penalty of each tensor that `fn` returns; a hook.
 
         Args:
             fn: function from codes to tensors (batch, ...) in some structure.
             z: codes (batch, d).
-            directions: what `draw` gave, (batch, num_directions, d), or `None`.
+            directions: the result of `draw`, (batch, num_directions, d), or `None`.
 
         Returns:
-            Scalars or tensors (batch,), in the structure that `fn` gives.
+            Scalars or tensors (batch,), in the structure of the results of `fn`.
         """
         raise NotImplementedError
 
     def draw(self, shape, seed):
-        """Directions (batch, num_directions, d) for codes of a shape (batch, d): ones, minus ones.
+        """Random directions of entries 1 and -1, (batch, num_directions, d), for codes (batch, d).
 
-        `None` if it wants none.
+        `None` if `num_directions` is 0.
         """
         return rademacher(shape, self.num_directions, seed) if self.num_directions else None
 
     def check_layers(self, layers, training):
-        """Raises a ValueError if one of all layers of the generator does not suit; a hook."""
+        """Raises a ValueError if one of the generator's layers is not supported; a hook."""
 
     def per_layer(self, activations, inputs, directions, training):
         """The penalty of each layer: a dict from names to scalars or tensors (batch,).
 
         Args:
-            activations: the `Activations` of a generator.
-            inputs: what the generator takes.
+            activations: the `LayerActivations` of a generator, or an object with its interface.
+            inputs: the generator's inputs.
             directions: as in `evaluate`.
-            training: whether the generator is called as in training.
+            training: whether the generator is called in training mode.
         """
         if activations.names and not activations.present:
             return {}  # None of these layers is in use yet.

@@ -14,20 +14,20 @@ class HessianPenalty(GeneratorPenalty):
 
     $$\max_i \operatorname{Var}_v (v^T H_i v)$$
 
-    of each layer's activations i, with the Hessian $H_i$ of activation i with respect to the codes
-    (see `kd.losses.hessian_penalty`), summed over the layers. Logged are `<name>_penalty` and, of
-    each layer that has a name, `<name>_penalty_<layer>`.
+    over the activations i of each layer, with the Hessian $H_i$ of activation i with respect to the
+    codes (see `kd.losses.hessian_penalty`), summed over the layers. Logged are the sum,
+    `<name>_penalty`, and for each named layer `<name>_penalty_<layer>`.
 
     Args:
-        outputs: as in `GeneratorPenalty`; `kd.losses.HessianPenaltyLoss` says which to choose.
+        outputs: as in `GeneratorPenalty`; `kd.losses.HessianPenaltyLoss` explains which to choose.
         weight, every: as in `Penalty`.
         num_directions, epsilon, method, unbiased, one_pass: as in `kd.losses.hessian_penalty`.
         reduction: `"max"` or `"mean"`.
         name: as in `Penalty`.
 
     Raises:
-        ValueError: if an argument is out of range; by the model, if `outputs` are none of its
-            generator's layers, or, when training, if layers do not suit `one_pass`.
+        ValueError: if an argument is out of range; by the model, if `outputs` are not layers of its
+            generator, or, in training, if layers do not permit `one_pass`.
 
     Example:
 

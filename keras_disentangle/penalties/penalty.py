@@ -1,4 +1,4 @@
-"""What all penalties have in common: a name, a weight that is a ramp, and what is logged."""
+"""The base of all penalties: a name, a weight that is a ramp, and logged terms."""
 
 import re
 
@@ -11,26 +11,27 @@ class Penalty:
     r"""Base of the penalties: terms that a model adds to the objective that it minimises.
 
     A penalty is of one of three kinds, each a subclass: of a generator (`GeneratorPenalty`), of a
-    posterior (`PosteriorPenalty`) or of a reconstruction (`ReconstructionPenalty`). It holds
-    settings alone, so several models may have the same one. The model that takes it
-    (`penalties=[...]`) evaluates it in the compiled step and adds it, times the ramp
-    `model.ramps["<name>_weight"]`, to its objective. The value is logged as `term`; if there are
-    several parts, such as layers, that is their sum, and each is logged as `<term>_<part>` too.
+    posterior (`PosteriorPenalty`) or of a reconstruction (`ReconstructionPenalty`). A model that is
+    made with it (`penalties=[...]`) evaluates it in the compiled step and adds it, times the ramp
+    `model.ramps["<name>_weight"]`, to its objective. A penalty without `layers` holds only
+    settings, so several models may share it. The value is logged as `term`; if there are several
+    parts, such as layers of a network, it is their sum, and each part is also logged as
+    `<term>_<part>`.
 
-    With `every=n` it is evaluated in the steps 0, n, 2n, ... alone, with n times its weight: the
-    gradient's mean over n steps stays about the same and the cost is divided by n. The logs have
-    the mean over the steps at which it was evaluated. Outside of training it always is.
+    With `every=n` it is evaluated only in the steps 0, n, 2n, ..., with n times its weight: the
+    mean gradient over n steps stays about the same, and the cost is divided by n. The logs show the
+    mean over the steps in which it was evaluated. Outside of training it is always evaluated.
 
     Attributes:
-        term: the name of its value in the logs, `name` unless a subclass says otherwise.
-        layers: layers that it trains, or that are to be saved with the model.
-        state_names: names in the logs of what `states` gives.
+        term: the name of its value in the logs; `name` unless a subclass overrides it.
+        layers: layers that are trained or saved with the model.
+        state_names: the names under which the results of `states` are logged.
 
     Args:
-        weight: where the ramp `<name>_weight` begins, >= 0; `None` for a weight of 1 without a
+        weight: initial value of the ramp `<name>_weight`, >= 0; `None` for a weight of 1 without a
             ramp.
-        every: n, >= 1.
-        name: of the penalty: letters, digits and underscores.
+        every: n, the number of steps between two evaluations, >= 1.
+        name: name of the penalty: letters, digits and underscores.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -55,14 +56,14 @@ class Penalty:
         return self.name
 
     def ramps(self):
-        """Where the ramps of its weight begin: a dict from their names to numbers."""
+        """The initial values of the ramps of its weights: a dict from their names to numbers."""
         return {} if self.weight is None else {f"{self.name}_weight": self.weight}
 
     def terms(self, parts):
-        """What is logged, and the ramp of each term's weight: a dict from name to name.
+        """The logged terms, and the ramp of each term's weight: a dict from name to name.
 
-        The ramp is `True` for a term of the objective that has none, and `None` for a term that is
-        only logged.
+        Instead of a ramp there is `True` for a term of the objective without a ramp, and `None` for
+        a term that is only logged.
 
         Args:
             parts: the names of the parts.
@@ -74,18 +75,18 @@ class Penalty:
         """The values of these terms, as a dict.
 
         Args:
-            found: what an evaluation gave: a tensor, or a dict from parts to tensors.
+            found: the result of an evaluation: a tensor, or a dict from parts to tensors.
         """
         if not isinstance(found, dict):
             return {self.term: found}
         return {self.term: sum(found.values()), **{f"{self.term}_{k}": v for k, v in found.items()}}
 
     def states(self):
-        """What else is logged as it is at present: a dict from `state_names` to scalars."""
+        """Further present values to log: a dict from `state_names` to scalars."""
         return {}
 
     def check(self):
-        """Raises a ValueError if what it has learnt is not in order: asked after every epoch."""
+        """Raises a ValueError if its learnt variables are out of range; called after each epoch."""
 
     def get_config(self):
         return {"weight": self.weight, "every": self.every, "name": self.name}

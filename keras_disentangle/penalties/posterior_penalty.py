@@ -26,8 +26,8 @@ class PosteriorPenalty(Penalty):
         """The penalty; a hook.
 
         Args:
-            z: codes that were sampled, (batch, d), all rungs' side by side.
-            mean, log_var: of the posterior that they were sampled from, (batch, d).
+            z: sampled codes, (batch, d), those of all rungs concatenated.
+            mean, log_var: parameters of the posterior from which they were sampled, (batch, d).
 
         Returns:
             Scalar, tensor (batch,), or a dict of these with the keys `parts`.

@@ -11,12 +11,12 @@ class ReconstructionPenalty(Penalty):
 
     Attributes:
         parts: names of the parts.
-        bounded: why images must lie in [0, 1], as part of a sentence; `None` if they need not.
+        bounded: the reason, used in errors, why images must lie in [0, 1]; `None` if they need not.
 
     Args:
         weight, every, name: as in `Penalty`.
         encoder_gradient: whether the encoder is trained on it too. If not, the decoder runs twice
-            in each step, and the moving statistics of its batch normalisations move twice.
+            in each step, and the moving statistics of its batch normalisations are updated twice.
 
     Example:
 
@@ -35,14 +35,14 @@ class ReconstructionPenalty(Penalty):
         self.encoder_gradient = check_flag("encoder_gradient", encoder_gradient)
 
     def build(self, image_shape):
-        """Makes what it needs for images (h, w, c), or raises a ValueError; a hook."""
+        """Builds its layers for images (h, w, c), or raises a ValueError; a hook."""
 
     def evaluate(self, x, reconstruction):
         """The penalty; a hook.
 
         Args:
             x: images (batch, h, w, c).
-            reconstruction: what the decoder makes of their codes, in the images' range.
+            reconstruction: decoded images of their codes, in the same range.
 
         Returns:
             Scalar, tensor (batch,), or a dict of these with the keys `parts`.

@@ -1,4 +1,4 @@
-"""Models whose objective has terms: what is logged of them, their weights, and penalties."""
+"""Models whose objective has terms: their logs, their weights, and penalties."""
 
 import keras
 from keras import ops, tree
@@ -11,17 +11,17 @@ from keras_disentangle.trainers.term_metrics import FiniteMean, PresentValue
 
 
 class ObjectiveModel(keras.Model):
-    """A step counter, ramps that move with it, logged terms of an objective, and penalties.
+    """Base of models with a step counter, ramps over steps, logged terms, and penalties.
 
     Attributes:
         step: int32 variable, the number of training steps completed.
-        ramps: dict from name to `Ramp`; each one's present value is logged under its name.
-        trackers: dict from name to metric: the terms of the objective, and what else is logged.
-        ramp_trackers: what logs the ramps.
-        penalties: list of the `Penalty` objects that the model has taken.
-        penalty_kinds: the kinds of penalties that it can take, a tuple of classes.
-        arguments_of_ramps: dict from the name of a ramp to the argument that a model which lacks it
-            has to be made with.
+        ramps: dict from name to `Ramp`; the present value of each is logged under its name.
+        trackers: dict from name to metric, for the terms of the objective and other logged values.
+        ramp_trackers: dict from name to metric, for the ramps.
+        penalties: list of the model's `Penalty` objects.
+        penalty_kinds: the kinds of penalties that the model accepts, a tuple of classes.
+        arguments_of_ramps: dict from the name of a ramp to the argument with which the model must
+            be made to have it.
     """
 
     penalty_kinds = ()
@@ -48,23 +48,23 @@ class ObjectiveModel(keras.Model):
     # Terms
 
     def add_terms(self, *names):
-        """Declares the terms that `track` will be given."""
+        """Declares the names of terms for `track`."""
         for name in names:
             self.trackers[name] = FiniteMean(name, lambda: self.step)
 
     def track(self, name, values, sample_weight=None):
-        """Logs a term of the objective: the (weighted) mean of `values` over batch and epoch."""
+        """Logs a term of the objective: the (weighted) mean of `values` over an epoch."""
         self.trackers[name].update_state(values, sample_weight)
 
     # Ramps
 
     def add_ramp(self, name, value):
-        """Adds the constant `Ramp` that a callback may set in motion, logged under `name`."""
+        """Adds a constant `Ramp`, which a callback may change; it is logged under `name`."""
         self.ramps[name] = _NamedRamp(value, name=name)
         self.ramp_trackers[name] = PresentValue(name=name)
 
     def ramp(self, name):
-        """The `Ramp` of a name; raises a ValueError, with all names, if there is none."""
+        """The `Ramp` of a name; raises a ValueError that lists all names if there is none."""
         if name not in self.ramps:
             argument = self.arguments_of_ramps.get(name)
             hint = f" (the model must be made with `{argument}`)" if argument else ""
@@ -82,7 +82,7 @@ class ObjectiveModel(keras.Model):
     # Penalties
 
     def activations(self, outputs):
-        """What a penalty of the generator looks at; a hook of models that have one.
+        """The activations that a penalty of the generator uses; a hook of models with a generator.
 
         Args:
             outputs: `GeneratorPenalty.outputs`.
@@ -96,15 +96,15 @@ class ObjectiveModel(keras.Model):
         raise NotImplementedError
 
     def add_penalties(self, penalties, given=True):
-        """Takes penalties: declares their terms and ramps.
+        """Adds penalties to the objective, and declares their terms and ramps.
 
         Args:
             penalties: a list, or `None`.
-            given: whether they are those of the argument `penalties`, so part of the configuration.
+            given: whether they come from the argument `penalties`, which is in the configuration.
 
         Raises:
-            ValueError: if one is none, of a kind that the model cannot take, does not suit its
-                networks, or has the name of another.
+            ValueError: if one is not a penalty, is of a kind that the model does not accept, does
+                not suit its networks, or logs under a name that is taken.
         """
         for penalty in _listed(penalties):
             if not isinstance(penalty, self.penalty_kinds):
@@ -123,7 +123,7 @@ class ObjectiveModel(keras.Model):
             if taken := logged & {*self.trackers, *self.ramps}:
                 raise ValueError(
                     "`penalties` must log under names of their own: give each another `name`. "
-                    f"Received: {penalty.name!r}, which would log {sorted(taken)} once more"
+                    f"Received: {penalty.name!r}, which would log {sorted(taken)} a second time"
                 )
             for name, value in ramps.items():
                 self.add_ramp(name, value)
@@ -135,7 +135,7 @@ class ObjectiveModel(keras.Model):
                 self._given_penalties.append(penalty)
 
     def draw_directions(self, n, width, seed):
-        """For each penalty the directions that it wants at `n` codes (n, width), or `None`."""
+        """For each penalty, its random directions at codes (n, width), or `None`."""
         return [
             self.draw(lambda n, penalty=penalty: penalty.draw((n, width), seed), n)
             if isinstance(penalty, GeneratorPenalty)
@@ -144,7 +144,7 @@ class ObjectiveModel(keras.Model):
         ]
 
     def draw(self, sample, n):
-        """`sample(n)` of this replica: replicas share their seed, so each takes its own part."""
+        """`sample(n)` for this replica: replicas share a seed, so each takes a part of one draw."""
         replicas, index = backend.replica()
         if replicas == 1:
             return sample(n)
@@ -157,14 +157,14 @@ class ObjectiveModel(keras.Model):
         return penalty.per_layer(activations, inputs, directions, training)
 
     def penalised(self, loss, penalty, evaluate, training=True, sample_weight=None):
-        """A loss with a penalty at the present step, whose terms are logged.
+        """Adds a penalty at the present step to a loss, and logs the penalty's terms.
 
         Args:
             loss: scalar, or a tensor (batch,).
             penalty: one of `penalties`.
-            evaluate: function without arguments that gives the penalty: a tensor, or a dict from
-                parts to tensors.
-            training: whether this is a training step: outside, every one counts for `every`.
+            evaluate: function without arguments that evaluates the penalty: a tensor, or a dict
+                from parts to tensors.
+            training: whether this is a training step; outside of training, `every` is ignored.
             sample_weight: for the logs, as in `track`.
         """
         terms = penalty.terms(self._parts(penalty, now=True))
@@ -179,9 +179,9 @@ class ObjectiveModel(keras.Model):
         else:
             is_due = ops.equal(ops.mod(ops.convert_to_tensor(self.step), times), 0)
             learnt = [v for layer in penalty.layers for v in layer.trainable_variables]
-            # With a gradient of zero, not none: PyTorch would leave out what Adam moves on.
+            # With a gradient of zero, not without one: on PyTorch, Adam would skip the variables.
             nothing = ops.zeros_like(loss) + sum(0.0 * ops.sum(v) for v in learnt)
-            # Networks leave no trace, for what was written inside could not be read outside.
+            # Updates of variables are discarded: they could not be read outside of the branch.
             values = ops.cond(
                 is_due,
                 lambda: Evaluation(lambda _: found())(loss),
@@ -202,7 +202,7 @@ class ObjectiveModel(keras.Model):
         return loss
 
     def check_penalties(self):
-        """Raises a ValueError if what a penalty has learnt is not in order."""
+        """Raises a ValueError if the learnt variables of a penalty are out of range."""
         for penalty in self.penalties:
             penalty.check()
 
@@ -213,7 +213,7 @@ class ObjectiveModel(keras.Model):
         return {**super().get_config(), "penalties": given}
 
     def _parts(self, penalty, now=False):
-        """The names of a penalty's parts: all of them, or those that are in use now."""
+        """The names of a penalty's parts: all of them, or only those that are in use now."""
         if not isinstance(penalty, GeneratorPenalty):
             return penalty.parts
         activations = self._activations[penalty.name]
@@ -221,7 +221,7 @@ class ObjectiveModel(keras.Model):
 
 
 class _NamedRamp(Ramp):
-    """A ramp that is saved by its model: Keras would know it by its place among the others."""
+    """A ramp that its model saves by name: Keras would save it by its position among the ramps."""
 
     def save_own_variables(self, store):
         pass
@@ -244,9 +244,9 @@ def _listed(penalties):
 
 
 def _like(value, loss):
-    """A scalar or a tensor (batch,) as a tensor like `loss`."""
+    """A scalar or a tensor (batch,) in the shape and dtype of `loss`."""
     value = ops.cast(ops.convert_to_tensor(value), loss.dtype)
     if not len(loss.shape):
         return ops.mean(value)
-    # Of each example's objective a scalar is an equal part.
+    # One scalar for the batch: added equally to the loss of each example.
     return value * ops.ones_like(loss)

@@ -27,7 +27,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     `keras.callbacks.SwapEMAWeights` swaps the variables of the slots that have `use_ema=True`.
 
     Args:
-        slots: dict from name to optimizer (or what `keras.optimizers.get` takes).
+        slots: dict from name to optimizer (or another argument of `keras.optimizers.get`).
         name: name of the group.
         shares: `None`, or a dict from each slot to its share of the group's learning rate, > 0,
             instead of the initial ratios of the slots' rates.
@@ -169,7 +169,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 raise ValueError(
                     "`learning_rate` cannot be set: every slot must be compiled with a rate above "
                     "0, which determines its share (a callback may still begin at 0). Received: "
-                    f"the rate 0 in the slot {slot!r}; set it by itself, "
+                    f"the rate 0 in the slot {slot!r}, whose own rate can be set: "
                     f"`optimizer[{slot!r}].learning_rate`"
                 )
 
