@@ -167,8 +167,8 @@ def test_whole_models(network, tmp_path, bad):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=rf"`judge`.*net\.keras.*model\.weights\.h5.*{message}"):
-        load_model(path, "judge")
+    with pytest.raises(ValueError, match=rf"`evaluator`.*net\.keras.*model\.weights\.h5.*{message}"):
+        load_model(path, "evaluator")
 
 
 def test_one_bit_of_a_whole_model(network, tmp_path):
