@@ -170,9 +170,7 @@ def _is_sliceable(x):
 
 
 def _batch(array, index):
-    """The rows `index` of an array, a `slice` or an array of indices, in the dtype of Keras."""
-    rows = np.asarray(array[index] if isinstance(index, slice) else read_rows(array, index))
-    if rows.dtype.kind == "f":
-        rows = rows.astype(keras.config.floatx(), copy=False)
-    # PyTorch warns of memory that cannot be written to.
-    return rows if rows.flags.writeable else rows.copy()
+    """The rows `index` of an array, a `slice` or their numbers, of the type that Keras gives."""
+    # Always a copy: TensorFlow may write its own results over what a data set gives it.
+    rows = np.array(array[index]) if isinstance(index, slice) else read_rows(array, index)
+    return rows.astype(keras.config.floatx(), copy=False) if rows.dtype.kind == "f" else rows
