@@ -10,20 +10,20 @@ ARGUMENTS_OF_RAMPS = {"hessian_weight": "hessian_penalty={}"}
 
 
 def as_penalties(settings, *more, **defaults):
-    """A list of the penalty that the argument stands for, empty for `None`.
+    """A list of the one penalty that the argument stands for, empty for `None`.
 
     Args:
-        settings: the model's argument: `None`, or a dict of keywords of `hessian_penalty` but for
-            `seed`.
+        settings: the model's argument: `None`, or a dict of keywords of `hessian_penalty` except
+            `seed`, and `every`.
         more: further keys that it may have.
-        **defaults: of the penalty, where they are not its own.
+        **defaults: arguments of the penalty that replace its own defaults.
 
     Raises:
-        ValueError: if it is no dict, or has an unknown key or one that is out of range.
+        ValueError: if it is not a dict, or has an unknown key or a value that is out of range.
     """
     if settings is None:
         return []
-    known = [*(key for key in hessian_penalty.__kwdefaults__ if key != "seed"), *more]
+    known = [*(key for key in hessian_penalty.__kwdefaults__ if key != "seed"), "every", *more]
     if not isinstance(settings, dict) or set(settings) - set(known):
         raise ValueError(
             f"`hessian_penalty` must be None or a dict with keys of {known}. "

@@ -108,6 +108,7 @@ class ProgressiveGANApplication(Application):
         for name in ("images_per_fade", "images_per_stage", "ramp_images"):
             check_int(name, getattr(recipe, name), minimum=0)
         weight = check_weight("hessian_weight", recipe.hessian_weight)
+        check_int("hessian_every", recipe.hessian_every)
         per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
         size, stages = PRESETS[recipe.preset].batch_size, PRESETS[recipe.preset].num_stages
         if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
@@ -154,7 +155,7 @@ class ProgressiveGANApplication(Application):
             preset=recipe.preset,
             latent_dim=recipe.latent_dim if trained is None else trained.latent_dim,
             informative=recipe.informative,
-            hessian_penalty={} if recipe.hessian_weight else None,
+            hessian_penalty=_hessian_settings(recipe),
             seed=seed,
         )
         if trained is not None:
@@ -310,6 +311,13 @@ class _Distance(keras.callbacks.Callback):
         if (epoch + 1) % self.every == 0:
             fake = self.features(measures.samples(self.model, self.num_images, seed=0))
             logs["frechet_distance"] = kd.metrics.frechet_distance(self.real, fake)
+
+
+def _hessian_settings(recipe):
+    """The argument `hessian_penalty` of a recipe's model."""
+    if not recipe.hessian_weight:
+        return None
+    return {} if recipe.hessian_every == 1 else {"every": recipe.hessian_every}
 
 
 APPLICATION = ProgressiveGANApplication()

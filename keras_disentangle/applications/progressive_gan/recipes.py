@@ -151,6 +151,9 @@ class Recipe:
     hessian_weight: float = setting(
         0.0, help="weight of the Hessian penalty, unbiased; 0 leaves it out"
     )
+    hessian_every: int = setting(
+        1, help="training steps from one evaluation of the Hessian penalty to the next"
+    )
     ramp_images: int = setting(0, help="images within which that weight rises from 0")
     informative: int = setting(
         0, help="latent components that are read off the images: the factors' number"
