@@ -155,7 +155,7 @@ def test_first_directions_and_small_images(tmp_path):
     assert (picture[1:64, -21:-1] == 0).all()
 
 
-def train(callbacks, epochs=3):
+def train(callbacks, initial_epoch=0):
     """Learns directions of a generator with classes."""
     z, label = keras.Input((3,)), keras.Input((), dtype="int32")
     initializers = [keras.initializers.GlorotUniform(seed) for seed in (1, 2)]
@@ -166,7 +166,8 @@ def train(callbacks, epochs=3):
     directions = LatentDirections(3, 2, seed=3)
     model = DirectionDiscovery(generator, directions, labels=(4, 1), num_classes=5, seed=4)
     model.compile()
-    model.fit(steps=2, batch_size=4, epochs=epochs, verbose=0, callbacks=callbacks)
+    arguments = {"epochs": 3, "initial_epoch": initial_epoch, "verbose": 0}
+    model.fit(steps=2, batch_size=4, callbacks=callbacks, **arguments)
     return model
 
 
@@ -198,7 +199,7 @@ def test_training_goes_as_without_pictures(tmp_path):
 
 
 def test_nothing_is_written_if_nothing_is_trained(tmp_path):
-    train([DirectionTraversal(tmp_path)], epochs=0)
+    train([DirectionTraversal(tmp_path)], initial_epoch=3)
     assert not os.listdir(tmp_path)
 
 
