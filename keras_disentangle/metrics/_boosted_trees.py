@@ -1,4 +1,4 @@
-"""Gradient boosted trees that learn from binned features: how much each feature matters."""
+"""Gradient boosted trees on binned features, with the importance of each feature."""
 
 import numpy as np
 from scipy import sparse
@@ -11,25 +11,25 @@ _TIE = 1e-9  # Gains that differ by this share of themselves are equal up to rou
 
 
 def boosted_trees(features, labels, held_out, seed):
-    """Learns a classifier from some rows: how much features matter to it, and what it makes of all.
+    """Fits a classifier to some rows; returns feature importances and predictions for all rows.
 
     The algorithm, its settings and the importances are those of scikit-learn's
     `GradientBoostingClassifier`: trees of depth 3 for the residuals of each class, Newton's step in
-    their leaves. But splits are looked for between 256 quantiles of a feature that has more than
-    1024 values, and for the trees of all classes at once.
+    their leaves. The difference: splits of a feature with more than 1024 values are searched
+    between 256 quantiles, for the trees of all classes at once.
 
     Args:
-        features: Float array `(n, d)`.
-        labels: Integer array `(n,)`, of at least two values in the rows that are learned from.
-        held_out: Boolean array `(n,)`: the rows not to learn from.
-        seed: Of what decides between features that split equally well.
+        features: float array (n, d).
+        labels: integer array (n,), of at least two values in the rows used for fitting.
+        held_out: boolean array (n,): the rows not used for fitting.
+        seed: seed of the choice between features that split equally well.
 
     Returns:
-        Importances `(d,)`: the squared error of the residuals that splits along a feature save, as
-        shares of 1; and the predicted labels `(n,)`.
+        Importances (d,): how much splits along a feature reduce the squared error of the residuals,
+        as shares of 1; and the predicted labels (n,).
 
-    Reference:
-        Friedman, Greedy Function Approximation: A Gradient Boosting Machine, 2001, algorithm 6.
+    Reference: Friedman, Greedy Function Approximation: A Gradient Boosting Machine, 2001, algorithm
+    6.
     """
     rng = np.random.default_rng(seed)
     train = ~held_out
@@ -104,12 +104,12 @@ def _best_splits(sums, counts, rng):
     feature = np.where(gain >= best * (1 - _TIE), rng.random(gain.shape), -1).argmax(axis=-1)
     threshold = np.take_along_axis(threshold, feature[..., None], axis=-1)[..., 0]
     best = np.maximum(best[..., 0], 0.0)
-    # A node that nothing splits keeps its rows together.
+    # A node that no feature splits keeps its rows together.
     return feature, np.where(best > 0, threshold, sums.shape[-1]), best
 
 
 def _quantile_bins(features, train):
-    """The bin of each value (n, d), from 0, between quantiles of the rows that are learned from."""
+    """The bin of each value (n, d), from 0, between quantiles of the rows used for fitting."""
     bins = np.empty(features.shape, np.int64)
     for j, feature in enumerate(features.T):
         values = np.unique(feature[train])

@@ -14,9 +14,9 @@ def active_dimensions(codes):
 
 
 def normalize(information, entropy):
-    """Divide the columns of `information` (d, k) by `entropy` (k,), leaving out constant factors.
+    """Divides the columns of `information` (d, k) by `entropy` (k,), without constant factors.
 
-    A factor with one value has no entropy: its score would be 0 / 0.
+    A factor with one value has entropy 0: its score would be 0 / 0.
     """
     varying = entropy > 0
     return information[:, varying] / entropy[varying]

@@ -1,4 +1,4 @@
-"""What the measures of a generator share: its latent space, and its outputs as checked arrays."""
+"""Checks shared by the metrics of a generator: of directions and of outputs."""
 
 import numpy as np
 
@@ -26,10 +26,10 @@ def check_directions(directions, codes):
 
 
 def evaluate(fn, z, name):
-    """What `fn` makes of the codes `z` (n, d), as an array (n, ...) of float32 or float64.
+    """The output of `fn` for the codes `z` (n, d), as an array (n, ...) of float32 or float64.
 
-    The measures divide differences by the square of a small step, so that coarser numbers, such as
-    images of 256 levels, would leave nothing but their rounding.
+    The metrics divide differences by the square of a small step: with a coarser type, such as
+    images of 256 levels, the result would be rounding error alone.
     """
     check_callable(name.partition("(")[0], fn)
     outputs = fn(np.asarray(z, "float32"))

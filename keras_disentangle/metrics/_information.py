@@ -7,10 +7,17 @@ from keras_disentangle.metrics._validation import check_factors, check_matrix
 
 
 def discretize(codes, num_bins):
-    """Codes (n, d) as the numbers, from 0, of bins of equal width between minimum and maximum.
+    """The index, from 0, of each code's bin: bins of equal width between minimum and maximum.
+
+    Args:
+        codes: array (n, d).
+        num_bins: number of bins of each dimension.
+
+    Returns:
+        Integer array (n, d).
 
     Raises:
-        ValueError: If `codes` are no finite matrix, or are fewer than the bins.
+        ValueError: if `codes` are not a finite matrix, or there are fewer samples than bins.
     """
     codes = check_matrix("codes", codes)
     num_bins = check_int("num_bins", num_bins)
@@ -23,14 +30,14 @@ def discretize(codes, num_bins):
 
 
 def codes_and_factors(codes, factors, num_bins):
-    """Mutual information `(d, k)` of binned codes and factors, and the factors' entropy `(k,)`."""
+    """Mutual information (d, k) of binned codes and factors, and the factors' entropy (k,)."""
     bins = discretize(codes, num_bins)
     return mutual_information_matrix(bins, check_factors(factors, len(bins), reference="codes"))
 
 
 def mutual_information_matrix(a, b):
-    """Mutual information `(d, k)` of the columns of integer arrays `a`, which count from 0, and
-    `b`, and the entropy `(k,)` of those of `b`, in nats."""
+    """Mutual information (d, k) between the columns of two integer arrays, `a` (n, d), with values
+    from 0, and `b` (n, k); and the entropy (k,) of the columns of `b`; both in nats."""
     information = np.empty((a.shape[1], b.shape[1]))
     entropy = np.empty(b.shape[1])
     for k, factor in enumerate(b.T):

@@ -10,18 +10,18 @@ _BLOCK = (64, 1024)
 
 
 def draw_latents(mean, log_var, num_samples, rng):
-    """Draw latents from the aggregate posterior.
+    """Draws latents from the aggregate posterior.
 
     The posteriors are visited in random order, each once before any is visited again.
 
     Args:
-        mean, log_var: Arrays of shape `(n, d)`, the posteriors.
-        num_samples: The number of latents, S.
-        rng: A `numpy.random.Generator`.
+        mean, log_var: arrays of shape (n, d), the posteriors.
+        num_samples: the number of latents, S.
+        rng: a `numpy.random.Generator`.
 
     Returns:
-        rows: Array of shape `(S,)`, the posterior from which each latent is drawn.
-        z: Array of shape `(S, d)`, the latents.
+        rows: integer array (S,), the index of the posterior from which each latent is drawn.
+        z: array (S, d), the latents.
     """
     rows = rng.permutation(len(mean))[np.arange(num_samples) % len(mean)]
     noise = rng.standard_normal((num_samples, mean.shape[1]))
@@ -32,19 +32,19 @@ def log_mixture_ratio(z, rows, mean, log_var, groups, joint=False):
     """`log q(z_g) - log q(z_g | x)` of each latent and each group of dimensions.
 
     `q(z_g)` is the mixture of all the posteriors given, `x` the example from whose posterior `z`
-    was drawn. For that reason the ratios `q(z_g | x_n) / q(z_g | x)` can be summed with no search
-    for their maximum: the own posterior's is 1, so the sum does not vanish, and the expectation of
-    each is at most 1, so that one of them exceeds t with a probability below 1 / t.
+    was drawn. For that reason the ratios `q(z_g | x_n) / q(z_g | x)` can be summed without first
+    subtracting their maximum: the term of x itself is 1, so the sum does not vanish, and the
+    expectation of each term is at most 1, so that one exceeds t with probability below 1 / t.
 
     Args:
-        z: Array of shape `(S, d)`, the latents.
-        rows: Integer array of shape `(S,)`, the row of the posterior that each was drawn from.
-        mean, log_var: Float64 arrays of shape `(n, d)`, the mixture's components.
-        groups: List of `slice`s, disjoint sets of dimensions.
-        joint: Whether to add a last column, for the union of all the groups.
+        z: array (S, d), the latents.
+        rows: integer array (S,), the index of the posterior that each was drawn from.
+        mean, log_var: float64 arrays of shape (n, d), the mixture's components.
+        groups: list of `slice`s, disjoint sets of dimensions.
+        joint: whether to add a last column, for the union of all the groups.
 
     Returns:
-        Array of shape `(S, len(groups))`, or one column more, in nats, at least `-log(n)`.
+        Array (S, len(groups)), or one column more, in nats, at least `-log(n)`.
     """
     num_components = len(mean)
     # Scaled by sqrt(1/2), so that a squared residual is the exponent itself. Components are last,
@@ -52,14 +52,14 @@ def log_mixture_ratio(z, rows, mean, log_var, groups, joint=False):
     mean_t = np.ascontiguousarray(mean.T)
     scale_t = np.ascontiguousarray(np.exp(-0.5 * log_var.T) * np.sqrt(0.5))
     log_std = np.stack([0.5 * log_var[:, group].sum(axis=1) for group in groups])
-    # From z and not from the noise: the rounding of z is then the same in all of the densities.
+    # From z, not from the noise, so that the rounding of z is the same in all densities.
     residual = ((z - mean[rows]) * scale_t[:, rows].T) ** 2
     own = np.stack([residual[:, group].sum(axis=1) for group in groups]) + log_std[:, rows]
 
     dimensions = [range(mean.shape[1])[group] for group in groups]
 
     def sum_ratios(start):
-        """Of one block of latents, the ratios summed over all the components."""
+        """The ratios of one block of latents, summed over all components."""
         latents = slice(start, min(start + _BLOCK[0], len(z)))
         sums = np.zeros((len(groups) + joint, latents.stop - start))
         workspace = np.empty((3, sums.shape[1], _BLOCK[1]))

@@ -1,18 +1,18 @@
-"""Checks on what the metrics receive: each error names the argument and shows what arrived."""
+"""Checks of the metrics' arguments: each error names the argument and shows its value."""
 
 import numpy as np
 
 from keras_disentangle._arguments import check_seed
 from keras_disentangle._tensors import to_numpy
 
-# Squares of what is larger, or their sums, would leave the range of float64.
+# Squares of larger numbers, or their sums, would leave the range of float64.
 _LARGEST = 1e100
 # The logarithm of a variance whose own value and inverse are float64 numbers.
 LARGEST_LOG_VAR = 700
 
 
 def check_matrix(name, values):
-    """Return `values`, of any backend, as a finite, non-empty floating array of rank 2."""
+    """Returns `values`, of any backend, as a finite, non-empty floating array of rank 2."""
     array = to_numpy(name, values)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -43,7 +43,7 @@ def check_size(name, array, largest):
 
 
 def check_factors(factors, num_samples, reference):
-    """Return `factors` as an integer array of shape `(num_samples, k)`."""
+    """Returns `factors` as an integer array (num_samples, k)."""
     array = to_numpy("factors", factors)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -72,7 +72,7 @@ def check_factors(factors, num_samples, reference):
 
 
 def check_posteriors(mean, log_var):
-    """Return the parameters of diagonal Gaussian posteriors as two float64 arrays (n, d)."""
+    """Returns the parameters of diagonal Gaussian posteriors as two float64 arrays (n, d)."""
     mean = check_matrix("mean", mean)
     log_var = check_matrix("log_var", log_var)
     if mean.shape != log_var.shape:
@@ -85,11 +85,11 @@ def check_posteriors(mean, log_var):
 
 
 def check_learnable(codes, factors, held_out, seed):
-    """What metrics take that learn from some rows and score others.
+    """Inputs of metrics that fit a predictor to one part of the rows and score the other.
 
     Returns:
-        Codes (n, d), float64; the factors (n, k) that vary in the rows to learn from; and the mask
-        (n,) of the rows held out.
+        Codes (n, d), float64; the factors (n, k) that vary in the rows used for fitting; and the
+        mask (n,) of the rows held out for scoring.
     """
     codes = check_matrix("codes", codes).astype(np.float64, copy=False)
     factors = check_factors(factors, len(codes), reference="codes")
@@ -98,7 +98,7 @@ def check_learnable(codes, factors, held_out, seed):
 
 
 def check_held_out(held_out, num_samples, seed):
-    """The mask (n,) of the rows that score; by default a third of them, drawn at random."""
+    """The mask (n,) of the rows held out for scoring; by default a random third."""
     seed = check_seed("seed", seed)
     if held_out is None:
         if num_samples < 3:

@@ -1,4 +1,4 @@
-"""What the metrics that intervene on factors share: a grid of images, each encoded once."""
+"""Shared by the metrics that hold a factor fixed: draws of factors, and images encoded once."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from keras_disentangle.metrics._validation import check_matrix
 
 
 def check_grid(dataset):
-    """The sizes (k,) of a data set's factors, of which it has every combination."""
+    """The number of values of each factor (k,) of a data set that has every combination."""
     missing = [name for name in ("factor_sizes", "index", "images") if not hasattr(dataset, name)]
     if missing:
         raise ValueError(
@@ -20,16 +20,16 @@ def check_grid(dataset):
 
 
 def draw_fixed(sizes, num_votes, rng):
-    """Of each vote the factor to hold fixed, (num_votes,): one that has several values.
+    """The factor that each vote holds fixed, (num_votes,): one with more than one value.
 
-    To hold still what never moves is no vote: dimensions would then win by chance.
+    Holding a constant factor fixed changes nothing: dimensions would win by chance.
     """
     varying = np.flatnonzero(sizes > 1)
     return varying[rng.integers(0, len(varying), size=num_votes)]
 
 
 def draw_factors(sizes, shape, rng):
-    """Random factor values (*shape, k), which a factor of a single value changes in no way."""
+    """Random factor values (*shape, k); constant factors take no draws from `rng`."""
     varying = np.flatnonzero(sizes > 1)
     values = np.zeros((*shape, len(sizes)), np.int64)
     values[..., varying] = rng.integers(0, sizes[varying], size=(*shape, len(varying)))
@@ -37,10 +37,10 @@ def draw_factors(sizes, shape, rng):
 
 
 def encode_factors(encode, dataset, factors, encode_batch):
-    """Codes of the images with these factors (n, k), of which equal ones are encoded once.
+    """Codes of the images with these factors (n, k); each distinct image is encoded once.
 
     Returns:
-        Codes (m, d) of the m distinct images, and the row in it of each of the n, (n,).
+        Codes (m, d) of the m distinct images, and the row (n,) among them of each of the n images.
     """
     index = to_numpy("dataset.index(factors)", dataset.index(factors))
     index, inverse = np.unique(index, return_inverse=True)

@@ -1,4 +1,4 @@
-"""How much each latent component changes what a generator makes."""
+"""How much each latent component changes a generator's output."""
 
 import numpy as np
 
@@ -25,9 +25,9 @@ def activeness(
 ):
     """Activeness of latent components or directions: the variance of the output as one changes.
 
-    The component visits the values of a traversal while the others stay as in a random code; the
-    unbiased variance over these values is averaged over pixels, then over the codes. With the
-    defaults this is the release's measure for normal codes: the values -2, 0 and 2, whose own
+    The component takes the values of a traversal while the others stay as in a random code; the
+    unbiased variance over these values is averaged over pixels, then over codes. With the defaults
+    this is the measure of the authors' release for normal codes: the values -2, 0 and 2, whose own
     variance is 4, and 300 codes. The paper says only that it is a "mean variance as we change z_i".
 
     All components of a categorical code change together, through every category, so that each
@@ -38,38 +38,36 @@ def activeness(
     as directions, have the activeness of its components.
 
     Args:
-        generator: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32
-            or float64. It must be deterministic.
-        space: The `LatentSpace`, or an integer d: d standard normal dimensions.
-        codes: None, or an array `(n, d)` to set out from in place of `num_samples` codes drawn from
-            `space`. The release's are normalised as its generator would do, and the generator
-            then does not.
-        num_samples: The number of random codes.
-        num_values: The number of values that a continuous component visits, >= 2.
+        generator: callable from float32 codes (m, d) to an array or tensor (m, ...) of float32 or
+            float64. It must be deterministic.
+        space: the `LatentSpace`, or an integer d: d standard normal dimensions.
+        codes: `None`, or an array (n, d) of starting points, used in place of `num_samples` codes
+            drawn from `space`. The authors' release normalises them itself, as its generator would
+            do, and switches that off in the generator.
+        num_samples: the number of random codes.
+        num_values: the number of values that a continuous component visits, >= 2.
         extent: 1 visits -2 to 2 of a normal code and the whole interval of a uniform one, 2 twice
             as much.
-        directions: None, or an array `(m, d)` with directions as rows, none of them 0, to take the
-            place of the components.
-        seed: Seed of the codes.
-        batch_size: About how many codes are given to `generator` at once.
+        directions: `None`, or an array (m, d) with nonzero directions as rows, which are measured
+            in place of the components.
+        seed: seed of the codes.
+        batch_size: approximate number of codes in a call of `generator`.
 
     Returns:
-        Float64 array `(d,)`, with directions `(m,)`, in the outputs' units squared.
+        Float64 array (d,), with directions (m,), in the outputs' units squared.
 
     Raises:
-        ValueError: If `space` is neither, `codes` or `directions` is not a finite array of rows as
-            wide as `space`, a direction is 0, a number is not a positive integer (`num_values`: at
-            least 2), `extent` is not positive, or `generator` does not return finite floating-point
-            numbers for each code.
+        ValueError: if `space` is neither of these, `codes` or `directions` is not a finite array of
+            rows as wide as `space`, a direction is 0, a number is not a positive integer
+            (`num_values`: at least 2), `extent` is not positive, or `generator` does not return
+            finite floating-point numbers for each code.
 
     Example:
 
-    ```python
-    kd.metrics.activeness(lambda z: z @ np.array([[3.0], [0.5]], "float32"), 2)  # [36.0, 1.0]
-    ```
+    >>> kd.metrics.activeness(lambda z: z @ np.array([[3.0], [0.5]], "float32"), 2)
+    array([36.,  1.])
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, section 4.2 and figure 5.
+    Reference: Peebles et al., The Hessian Penalty, 2020, section 4.2 and figure 5.
     """
     space = as_space(space)
     num_samples = check_int("num_samples", num_samples)
@@ -85,8 +83,8 @@ def activeness(
         )
 
     def variance(visit):
-        """Mean over codes and pixels of the variance along one traversal; `visit` makes of codes
-        (n, d) the points (n, values, d)."""
+        """Mean over codes and pixels of the variance along one traversal; `visit` maps codes (n, d)
+        to the traversed points (n, values, d)."""
         size = max(1, batch_size // visit(codes[:1]).shape[1])
         total = 0.0
         for start in range(0, len(codes), size):

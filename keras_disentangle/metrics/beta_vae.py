@@ -1,4 +1,4 @@
-"""The beta-VAE score: can a linear classifier name the factor that was held fixed?"""
+"""The beta-VAE score: can a linear classifier identify the factor that was held fixed?"""
 
 import numpy as np
 
@@ -26,45 +26,43 @@ def beta_vae(
     seed=0,
     encode_batch=2048,
 ):
-    """beta-VAE score: the accuracy of a linear classifier that names the factor held fixed.
+    """beta-VAE score: the accuracy of a linear classifier that identifies the factor held fixed.
 
-    A point is the mean over a batch of pairs of images of the absolute difference of their codes;
-    the two images of a pair share the value of one factor, the same factor within a batch, and
-    differ in the others at random. A logistic regression (scikit-learn's default) learns from the
-    training points which factor it was; the score is the share of the evaluation points that it
-    gets right. Chance is 1 / k for k factors; those that have a single value are never held fixed,
-    so they change no score.
+    A point is the mean absolute difference of the codes of image pairs, over a batch of pairs. The
+    two images of a pair share the value of one factor, the same factor within a batch, and differ
+    in the others at random. A logistic regression (scikit-learn's default) is fitted to the
+    training points to predict this factor; the score is its accuracy on the evaluation points.
+    Chance is 1 / k for k factors; factors with a single value are never held fixed, so they do not
+    affect the score.
 
-    Each distinct image is encoded once, however many pairs it is in. The score is lenient: codes in
-    which factors are mixed can still have the highest.
+    Each distinct image is encoded once, however many pairs contain it. The score is lenient: codes
+    that mix factors can still score 1.
 
     Args:
-        encode: Callable from float32 images in [0, 1], `(m, *image_shape)`, to codes, `(m, d)`.
-            It must be deterministic: the posterior mean.
-        dataset: A `FactorDataset`: `factor_sizes`, `index(factors)`, `images(index)`.
-        num_train: The number of points to learn from.
-        num_eval: The number of points that are scored.
-        batch_size: The number of pairs of a point.
-        seed: Seed of the factors.
-        encode_batch: The number of images given to `encode` at once.
+        encode: callable from float32 images in [0, 1], (m, *image_shape), to codes, (m, d). It must
+            be deterministic: the posterior mean.
+        dataset: a `FactorDataset`: `factor_sizes`, `index(factors)`, `images(index)`.
+        num_train: the number of training points.
+        num_eval: the number of evaluation points.
+        batch_size: the number of pairs in a point.
+        seed: seed of the factors.
+        encode_batch: the number of images given to `encode` at once.
 
     Returns:
-        A float in `[0, 1]`; 1 when a single factor varies, 0 when none does.
+        A float in [0, 1]; 1 when a single factor varies, 0 when none does.
 
     Raises:
-        ValueError: If a number is not a positive integer, `dataset` has no full grid of factors, or
-            `encode` does not return finite codes of shape `(m, d)`.
+        ValueError: if a number is not a positive integer, `dataset` has no full grid of factors, or
+            `encode` does not return finite codes of shape (m, d).
 
     Example:
 
-    ```python
-    encode = lambda images: model.encode(images)[0]  # the means
-    kd.metrics.beta_vae(encode, kd.datasets.DSprites(image_size=28), num_train=50, num_eval=25)
-    ```
+    >>> encode = lambda images: model.encode(images)[0]  # the means
+    >>> sprites = kd.datasets.DSprites(image_size=28)
+    >>> kd.metrics.beta_vae(encode, sprites, num_train=50, num_eval=25)
 
-    Reference:
-        Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
-        Framework, 2017, section 3, as disentanglement_lib evaluates it.
+    Reference: Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained
+    Variational Framework, 2017, section 3, as disentanglement_lib evaluates it.
     """
     num_train = check_int("num_train", num_train)
     num_eval = check_int("num_eval", num_eval)

@@ -1,4 +1,4 @@
-"""How well clusters that were found without labels match them."""
+"""How well clusters that were found without labels match the labels."""
 
 import numpy as np
 
@@ -8,34 +8,31 @@ from keras_disentangle.metrics.score import Score, one_in_values
 
 
 def clustering_accuracy(clusters, labels):
-    """Accuracy of clusters as a classifier, each matched with one label at best.
+    """Accuracy of clusters as a classifier, with the best one-to-one matching to labels.
 
-    Of all ways to pair clusters with labels one to one, the one with which most samples are right.
-    Where there are more clusters than labels, some remain without one and their samples count as
-    wrong; where there are fewer, no sample of the labels left over is right.
+    Clusters are paired with labels one to one so that most samples are classified correctly. With
+    more clusters than labels, samples of unmatched clusters count as wrong; with fewer, samples of
+    unmatched labels do.
 
     Args:
-        clusters: Integer array of shape `(n,)`, the cluster of each sample: for InfoGAN the most
-            probable category of a code.
-        labels: Integer array of shape `(n,)`, the true class of each sample.
+        clusters: integer array (n,), the cluster of each sample: for InfoGAN the most probable
+            category of a code.
+        labels: integer array (n,), the true class of each sample.
 
     Returns:
-        A dict: `"accuracy"`, the share of samples that are right, in `[0, 1]`; `"error"`, the
-        share of the others; `"assignment"`, a dict of cluster to label.
+        A dict: `"accuracy"`, the share of samples classified correctly, in [0, 1]; `"error"`, 1 -
+        accuracy; `"assignment"`, a dict of cluster to label.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 1 or does not hold integers, or if the
+        ValueError: if an array is empty, is not of rank 1 or does not hold integers, or if the
             lengths differ.
 
     Example:
 
-    ```python
-    kd.metrics.clustering_accuracy(np.array([2, 2, 0]), np.array([7, 7, 1]))
-    # {"accuracy": 1.0, "error": 0.0, "assignment": {0: 1, 2: 7}}
-    ```
+    >>> kd.metrics.clustering_accuracy(np.array([2, 2, 0]), np.array([7, 7, 1]))
+    {'accuracy': 1.0, 'error': 0.0, 'assignment': {0: 1, 2: 7}}
 
-    Reference:
-        Chen et al., InfoGAN, 2016, section 7.2: an error of 5% on MNIST.
+    Reference: Chen et al., InfoGAN, 2016, section 7.2: an error of 5% on MNIST.
     """
     clusters, labels = _check("clusters", clusters), _check("labels", labels)
     if len(clusters) != len(labels):

@@ -15,52 +15,52 @@ from keras_disentangle.metrics.score import check_bounds
 def confidence_interval(
     metric, *arrays, level=0.95, num_resamples=200, bounds="declared", seed=0, **options
 ):
-    """A confidence interval of a metric, by scoring its samples drawn again.
+    """A bootstrap confidence interval of a metric.
 
-    Resamples are n of the n samples, drawn with replacement; of metrics that learn from some rows
-    and score others (`dci`, `sap`, `explicitness`), and would learn too well from rows that are
-    there twice, halves of both parts, drawn without. With `s` the score, `m` the mean of the
-    scores of resamples and `q` their quantiles, the interval is `s - (q - m)`, the basic
-    bootstrap, extended by the bias `s - m` on the side to which it points. So it holds the mean
-    score of such samples, `s` itself, and to first order what endless samples would score: an
-    estimate of information from frequencies is too high, and once more so on a resample, so that
-    noise has 0 in its interval of `mig` and `mig_sup` although its scores are above it. `dci` and
-    `irs` change more with the number of samples than an interval tells.
+    A resample consists of n of the n samples, drawn with replacement. For metrics that fit a
+    predictor to some rows and score others (`dci`, `sap`, `explicitness`), where repeated rows
+    would help the predictor too much, it is half of each part, drawn without replacement. With `s`
+    the score, `m` the mean of the resamples' scores and `q` their quantiles, the interval is
+    `s - (q - m)`, the basic bootstrap, extended by the bias `s - m` on the side to which it points.
+    So it contains the mean score of samples of this size, `s` itself and, to first order, the score
+    of infinitely many samples: an estimate of information from frequencies is biased upwards, and
+    by as much again on a resample, so that the intervals of `mig` and `mig_sup` of a random code
+    contain 0 although its scores are positive. `dci` and `irs` change more with the number of
+    samples than the interval shows.
 
-    An interval holds for other samples of the same codes and factors, not for other trainings.
+    An interval is valid for other samples of the same codes and factors, not for other training
+    runs.
 
     Args:
-        metric: Function of `arrays` that returns a float or a dict of them, such as
+        metric: function of `arrays` that returns a float or a dict of them, such as
             `kd.metrics.mig` or `kd.metrics.dci`; or a `kd.metrics.Metric`, whose scores have the
             names that they have in `kd.evaluate`.
-        *arrays: What it takes, each with a row for each of the n samples: codes, factors.
-        level: The share of such intervals that should hold the true value.
-        num_resamples: How often samples are drawn again, each time n of them. The time is that of
-            as many scores.
-        bounds: Lowest and highest value that the metric can have, which cut the interval; None cuts
-            nothing. By default those that each score of a metric declares; of any other function,
-            0 and 1.
-        seed: Seed of the resamples, and of `metric` if it takes one.
-        **options: Passed on to `metric`.
+        *arrays: its arguments, each with a row for each of the n samples: codes, factors.
+        level: the share of such intervals that should contain the true value.
+        num_resamples: the number of resamples; the metric is computed once for each.
+        bounds: lowest and highest value of the metric, to which the interval is clipped; `None` for
+            no clipping. By default the bounds that each score of a metric declares; 0 and 1 for any
+            other function.
+        seed: seed of the resamples, and of `metric` if it takes one.
+        **options: passed on to `metric`.
 
     Returns:
-        `(low, high)`, or a dict of such pairs; of a score that is infinite, itself twice.
+        `(low, high)`, or a dict of such pairs; for an infinite score, that value twice.
 
     Raises:
-        ValueError: If the arrays differ in length, `level` is not in (0, 1), `num_resamples` is
-            not an integer of at least 2, `metric` returns anything but numbers, or raises one.
+        ValueError: if the arrays differ in length, `level` is not in (0, 1), `num_resamples` is not
+            an integer of at least 2, `metric` returns anything but numbers, or raises a ValueError.
 
     Example:
 
-    ```python
-    rng = np.random.default_rng(0)
-    codes, factors = rng.standard_normal((1000, 3)), rng.integers(0, 4, size=(1000, 2))
-    kd.metrics.confidence_interval(kd.metrics.mig, codes, factors)  # (0.0, 0.00…)
-    ```
+    >>> rng = np.random.default_rng(0)
+    >>> codes, factors = rng.standard_normal((1000, 3)), rng.integers(0, 4, size=(1000, 2))
+    >>> low, high = kd.metrics.confidence_interval(kd.metrics.mig, codes, factors)
+    >>> low, high < 0.1
+    (0.0, True)
 
-    Reference:
-        Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2. Politis,
-        Romano & Wolf, Subsampling, 1999, chapter 2.
+    Reference: Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 5.2.
+    Politis, Romano & Wolf, Subsampling, 1999, chapter 2.
     """
     check_callable("metric", metric)
     arrays = [to_numpy(f"arrays[{i}]", array) for i, array in enumerate(arrays)]

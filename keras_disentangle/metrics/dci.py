@@ -11,55 +11,53 @@ _TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's v
 
 
 def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
-    """DCI: do dimensions and factors belong to each other, by what predicts each factor?
+    """DCI: do dimensions and factors correspond one to one, judged by what predicts each factor?
 
     A classifier of boosted trees predicts each factor from all dimensions; `R[j, k]` is the
-    importance of dimension `j` to factor `k` (the sum of the squared errors that splits along it
-    save, as shares of 1 for each factor).
+    importance of dimension `j` for factor `k` (how much splits along it reduce the squared error,
+    as shares of 1 for each factor).
 
     - Disentanglement: 1 - the entropy of `R[j]`, as a share of its maximum, averaged over
-      dimensions by their importance. 1 if each dimension matters to one factor.
-    - Completeness: the same of `R[:, k]`. 1 if each factor needs one dimension.
-    - Informativeness: the accuracy of the predictions of rows held out. That of chance is not 0,
-      but what the most frequent value gets.
+      dimensions, weighted by importance. 1 if each dimension is informative about one factor.
+    - Completeness: the same for `R[:, k]`. 1 if each factor needs one dimension.
+    - Informativeness: the accuracy of the predictions on held-out rows. Chance is not 0 but the
+      share of the most frequent value.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes, in random order or with `held_out`.
-        factors: Integer array of shape `(n, k)`. A factor that is constant in the rows that are
-            learned from is left out.
-        estimator: `"exact"`, scikit-learn's `GradientBoostingClassifier` as it is by default, which
-            is that of disentanglement_lib; or `"binned"`, the same algorithm on codes that are put
-            into 256 bins if there are more than 1024 values: an order of magnitude faster. From 500
-            samples on scores are within 0.02 of the exact ones. With fewer, informativeness has
-            been up to 0.04 (150 samples), 0.08 (60) and 0.06 (24) apart, the others up to 0.06
-            (24); ties between equally good splits, which both break at random, are about half of
-            it. The exact trees do not split between values within 1e-7 of each other,
-            scikit-learn's threshold: codes that vary by that little are constant to them, whatever
-            they hold. Give such codes larger units; the binned trees see the order of values alone.
-        held_out: Boolean array of shape `(n,)`: the rows on which predictions are scored. By
-            default a random third; disentanglement_lib learns from 10,000 and scores 5,000.
-        seed: Seed of the default `held_out`, and of the trees, which break ties by it.
+        codes: array (n, d), the latent codes, in random order or with `held_out`.
+        factors: integer array (n, k). A factor that is constant in the rows used for fitting is
+            left out.
+        estimator: `"exact"`, scikit-learn's `GradientBoostingClassifier` with its defaults, as in
+            disentanglement_lib; or `"binned"`, the same algorithm on codes that are put into 256
+            bins if there are more than 1024 values: an order of magnitude faster. From 500 samples
+            on, scores are within 0.02 of the exact ones. With fewer, informativeness has differed
+            by up to 0.04 (150 samples), 0.08 (60) and 0.06 (24), the other two by up to 0.06 (24);
+            about half of that comes from ties between equally good splits, which both break at
+            random. The exact trees do not split between values within 1e-7 of each other,
+            scikit-learn's threshold: to them, codes with such a small range are constant. Rescale
+            such codes; the binned trees depend on the order of the values alone.
+        held_out: boolean array (n,): the rows on which predictions are scored. By default a random
+            third; disentanglement_lib fits to 10,000 samples and scores 5,000.
+        seed: seed of the default `held_out`, and of the trees' tie-breaking.
 
     Returns:
-        A dict of floats in `[0, 1]`: `"disentanglement"`, `"completeness"`, `"informativeness"`
-        and `"informativeness_train"`, on the rows learned from. All are 0 when no factor varies.
-        With one factor that varies, disentanglement is 1, with one dimension completeness, unless
-        nothing matters: codes that are all constant have 0 in both.
+        A dict of floats in [0, 1]: `"disentanglement"`, `"completeness"`, `"informativeness"` and
+        `"informativeness_train"`, on the rows used for fitting. All are 0 when no factor varies.
+        With a single varying factor, disentanglement is 1; with a single dimension, completeness is
+        1; but if all codes are constant, both are 0.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
-            if `factors` are not integers, or `estimator` or `held_out` is none of these.
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+            `factors` are not integers, or `estimator` or `held_out` is not as described.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(900, 2))
-    kd.metrics.dci(factors.astype(float), factors)  # 1.0, all of them
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(900, 2))
+    >>> kd.metrics.dci(factors.astype(float), factors)["disentanglement"]
+    1.000
 
-    Reference:
-        Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
-        Representations, 2018, section 2; the estimator is that of Locatello et al., 2019.
+    Reference: Eastwood & Williams, A Framework for the Quantitative Evaluation of Disentangled
+    Representations, 2018, section 2; the estimator is that of Locatello et al., 2019.
     """
     check_choice("estimator", estimator, _ESTIMATORS)
     seed = check_seed("seed", seed)

@@ -1,4 +1,4 @@
-"""Explicitness: can factors be read off the codes by a linear classifier?"""
+"""Explicitness: can a linear classifier predict the factors from the codes?"""
 
 import numpy as np
 
@@ -8,37 +8,35 @@ from keras_disentangle.metrics.score import Score
 
 
 def explicitness(codes, factors, *, held_out=None, seed=0):
-    """Explicitness: how well logistic regressions on the codes tell each value of each factor.
+    """Explicitness: how well logistic regressions on the codes predict each value of each factor.
 
-    For each factor a multinomial logistic regression (scikit-learn's default) of the standardised
-    codes; for each value the area under the ROC curve of its probability, on rows held out; the
-    mean over values, then over factors. It asks for no disentanglement: a rotation of the codes
-    changes little.
+    For each factor, a multinomial logistic regression (scikit-learn's default) is fitted to the
+    standardised codes; for each value, the score is the area under the ROC curve of its predicted
+    probability on held-out rows; this is averaged over values, then over factors. It does not
+    require disentanglement: a rotation of the codes changes little.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes, in random order or with `held_out`.
-        factors: Integer array of shape `(n, k)`. A factor that is constant in the rows that are
-            learned from is left out, and so are values that are in no row of one of the parts.
-        held_out: Boolean array of shape `(n,)`: the rows that score. By default a random third.
-        seed: Seed of the default `held_out`.
+        codes: array (n, d), the latent codes, in random order or with `held_out`.
+        factors: integer array (n, k). A factor that is constant in the rows used for fitting is
+            left out, and so are values that are missing in one of the two parts.
+        held_out: boolean array (n,): the rows held out for scoring. By default a random third.
+        seed: seed of the default `held_out`.
 
     Returns:
-        A float in `[0, 1]`; 0.5, which is chance, when no factor varies.
+        A float in [0, 1]; 0.5, which is chance, when no factor varies.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
-            if `factors` are not integers, or `held_out` is no such array.
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+            `factors` are not integers, or `held_out` is not such an array.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 2, size=(900, 2))
-    kd.metrics.explicitness(factors.astype(float), factors)  # 1.0
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 2, size=(900, 2))
+    >>> kd.metrics.explicitness(factors.astype(float), factors)
+    1.0
 
-    Reference:
-        Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss, 2018,
-        section 3, as disentanglement_lib evaluates it.
+    Reference: Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss,
+    2018, section 3, as disentanglement_lib evaluates it.
     """
     codes, factors, held_out = check_learnable(codes, factors, held_out, seed)
     spread = codes[~held_out].std(axis=0)

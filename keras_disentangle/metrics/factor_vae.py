@@ -1,4 +1,4 @@
-"""The FactorVAE score: can a vote name the factor that was held fixed?"""
+"""The FactorVAE score: can a majority vote identify the factor that was held fixed?"""
 
 import numpy as np
 
@@ -28,47 +28,45 @@ def factor_vae(
     seed=0,
     encode_batch=2048,
 ):
-    """FactorVAE score: the accuracy of a majority vote that names the factor held fixed.
+    """FactorVAE score: the accuracy of a majority vote that identifies the factor held fixed.
 
-    A vote is cast by a batch of random images that share the value of one random factor: it names
-    the latent dimension whose variance over the batch, relative to its variance over the data, is
-    lowest. Each dimension is assigned the factor that most of the training votes for it came
-    from; the score is the share of evaluation votes that this assignment gets right. Factors that
-    have a single value are never held fixed, so they change no score.
+    A vote is a batch of random images that share the value of one random factor: it goes to the
+    latent dimension whose variance over the batch, relative to its variance over the data, is
+    lowest. Each dimension is assigned the factor held fixed in most of its training votes; the
+    score is the share of evaluation votes for which this assignment is correct. Factors with a
+    single value are never held fixed, so they do not affect the score.
 
-    Each distinct image is encoded once, however many batches it is in: with the default numbers,
-    about 540,000 of the 737,280 images of dSprites. Smaller numbers of votes give noisier scores.
+    Each distinct image is encoded once, however many batches contain it: with the default numbers,
+    about 540,000 of the 737,280 images of dSprites. Fewer votes give noisier scores.
 
     Args:
-        encode: Callable from float32 images in [0, 1], `(m, *image_shape)`, to codes, `(m, d)`.
-            It must be deterministic: the posterior mean.
-        dataset: A `FactorDataset`: `factor_sizes`, `index(factors)`, `images(index)`.
-        num_train: The number of votes that decide the assignment.
-        num_eval: The number of votes that are scored.
-        batch_size: The number of images of a vote.
-        num_variance: The number of images from which the variances over the data are estimated.
-        threshold: Dimensions whose standard deviation over the data is below this are left out
+        encode: callable from float32 images in [0, 1], (m, *image_shape), to codes, (m, d). It must
+            be deterministic: the posterior mean.
+        dataset: a `FactorDataset`: `factor_sizes`, `index(factors)`, `images(index)`.
+        num_train: the number of training votes, which decide the assignment.
+        num_eval: the number of evaluation votes.
+        batch_size: the number of images in a vote.
+        num_variance: the number of images from which the variances over the data are estimated.
+        threshold: dimensions whose standard deviation over the data is below this are left out
             (disentanglement_lib's rule and value).
-        seed: Seed of the factors.
-        encode_batch: The number of images given to `encode` at once.
+        seed: seed of the factors.
+        encode_batch: the number of images given to `encode` at once.
 
     Returns:
-        A float in `[0, 1]`; 0 when every dimension is left out or no factor varies.
+        A float in [0, 1]; 0 when every dimension is left out or no factor varies.
 
     Raises:
-        ValueError: If a number is not a positive integer (`batch_size` and `num_variance`: at
-            least 2), `threshold` is negative, `dataset` has no full grid of factors, or `encode`
-            does not return finite codes of shape `(m, d)`.
+        ValueError: if a number is not a positive integer (`batch_size` and `num_variance`: at least
+            2), `threshold` is negative, `dataset` has no full grid of factors, or `encode` does not
+            return finite codes of shape (m, d).
 
     Example:
 
-    ```python
-    encode = lambda images: model.encode(images)[0]  # the means
-    kd.metrics.factor_vae(encode, kd.datasets.DSprites(image_size=28), num_train=50, num_eval=25)
-    ```
+    >>> encode = lambda images: model.encode(images)[0]  # the means
+    >>> sprites = kd.datasets.DSprites(image_size=28)
+    >>> kd.metrics.factor_vae(encode, sprites, num_train=50, num_eval=25)
 
-    Reference:
-        Kim & Mnih, Disentangling by Factorising, 2018, section 4 and figure 2.
+    Reference: Kim & Mnih, Disentangling by Factorising, 2018, section 4 and figure 2.
     """
     num_train = check_int("num_train", num_train)
     num_eval = check_int("num_eval", num_eval)

@@ -1,4 +1,4 @@
-"""The distance of two images as a trained network perceives it."""
+"""A perceptual distance between images, in the features of a trained network."""
 
 import keras
 import numpy as np
@@ -8,49 +8,46 @@ from keras_disentangle._arguments import check_int
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics.image_features import ImageFeatures
 
-# Of a vector's length, before it divides: the value of LPIPS.
+# Added to a vector's length before the division by it: the value of LPIPS.
 _EPSILON = 1e-10
 
 
 def feature_distance(network, layers=None, *, channel_weights=None, batch_size=16, **arguments):
-    """A distance of images in the manner of LPIPS, on any network.
+    """A distance between images in the manner of LPIPS, with any network.
 
     At each position of each layer, the vector of activations is scaled to unit length; the squared
     differences are summed over channels, averaged over positions and summed over layers.
 
-    LPIPS itself is this on layers `block1_conv2`, `block2_conv2`, `block3_conv3`, `block4_conv3`
-    and `block5_conv3` of VGG16, with its published weights for each channel; neither those nor
-    trained weights of a network come with this package.
+    LPIPS itself uses the layers `block1_conv2`, `block2_conv2`, `block3_conv3`, `block4_conv3` and
+    `block5_conv3` of VGG16, with its published weights for each channel; neither these nor trained
+    weights of a network are included in this package.
 
     Args:
-        network, layers: As for `ImageFeatures`.
-        channel_weights: None, or for each layer an array `(c,)` that multiplies the squared
+        network, layers: as for `ImageFeatures`.
+        channel_weights: `None`, or for each layer an array (c,) that multiplies the squared
             differences: those of LPIPS were fitted to people's judgements.
-        batch_size: The number of pairs that go through the network at once.
+        batch_size: the number of pairs that go through the network at once.
         **arguments: `weights`, `image_size` and `preprocess`, as for `ImageFeatures`. The paper
             resizes images to 256 x 256.
 
     Returns:
-        A function from two arrays of images `(n, h, w, c)`, floats in [0, 1] or uint8, to a float32
-        array `(n,)`, which raises a ValueError if they differ in shape.
+        A function from two arrays of images (n, h, w, c), floats in [0, 1] or uint8, to a float32
+        array (n,), which raises a ValueError if they differ in shape.
 
     Raises:
-        ValueError: As `ImageFeatures`, and if `channel_weights` do not fit the layers.
+        ValueError: as `ImageFeatures`, and if `channel_weights` do not fit the layers.
 
     Warns:
-        UserWarning: If a named architecture has random weights.
+        UserWarning: if a named architecture has random weights.
 
     Example:
 
-    ```python
-    blocks = [f"block{i}_conv{j}" for i, j in ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3))]
-    distance = kd.metrics.feature_distance("VGG16", blocks, weights="imagenet", image_size=256)
-    kd.metrics.perceptual_path_length(generator, 12, distance)
-    ```
+    >>> blocks = [f"block{i}_conv{j}" for i, j in ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3))]
+    >>> distance = kd.metrics.feature_distance("VGG16", blocks, weights="imagenet", image_size=256)
+    >>> kd.metrics.perceptual_path_length(generator, 12, distance)
 
-    Reference:
-        Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, 2018,
-        equation 1.
+    Reference: Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
+    2018, equation 1.
     """
     batch_size = check_int("batch_size", batch_size)
     features = ImageFeatures(network, layers, batch_size=batch_size, **arguments)

@@ -1,4 +1,4 @@
-"""The distance between two sets of features, as if each were Gaussian."""
+"""The Fréchet distance between two sets of features, each fitted by a Gaussian."""
 
 import warnings
 
@@ -13,42 +13,39 @@ _ROWS = 4096
 
 
 def frechet_distance(features_a, features_b):
-    """Frechet distance between Gaussians that are fitted to two sets of features.
+    """Fréchet distance between Gaussians that are fitted to two sets of features.
 
-    `|m_a - m_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2))` with means m and unbiased covariances S;
-    of the features of an Inception network, with 50,000 images in each set, this is the FID.
+    `|m_a - m_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2))` with means m and unbiased covariances S. For
+    features of an Inception network and 50,000 images in each set, this is the FID.
 
     `Tr (S_a S_b)^(1/2)` is the sum of the singular values of `R_a R_b^T`, where `S = R^T R` comes
     from a QR decomposition of the centred features. That needs no square root of a matrix, never
     turns complex, and stays exact where a covariance is singular.
 
-    The distance is biased upwards, the more so the fewer samples there are: compare sets of equal
-    sizes only.
+    The estimate is biased upwards, the more so the fewer samples there are: compare only values
+    from sets of equal size.
 
     Args:
-        features_a: Array `(n, d)`, the features of one set.
-        features_b: Array `(m, d)`, those of the other.
+        features_a: array (n, d), the features of one set.
+        features_b: array (m, d), the features of the other.
 
     Returns:
         A float, at least 0, in the features' units squared.
 
     Raises:
-        ValueError: If an array is not finite or not of rank 2, has fewer than two rows, or if
-            their widths differ.
+        ValueError: if an array is not finite or not of rank 2, has fewer than two rows, or if their
+            widths differ.
 
     Warns:
-        UserWarning: If a set has no more samples than dimensions: its covariance is singular.
+        UserWarning: if a set has no more samples than dimensions: its covariance is singular.
 
     Example:
 
-    ```python
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 10_000, 2))
-    kd.metrics.frechet_distance(a, 1 + 3 * b)  # near 2 * (1 + (3 - 1)^2) = 10
-    ```
+    >>> rng = np.random.default_rng(0)
+    >>> a, b = rng.normal(size=(2, 10_000, 2))
+    >>> kd.metrics.frechet_distance(a, 1 + 3 * b)  # near 2 * (1 + (3 - 1)^2) = 10
 
-    Reference:
-        Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, equation 6.
+    Reference: Heusel et al., GANs Trained by a Two Time-Scale Update Rule, 2017, equation 6.
     """
     sets = {"features_a": features_a, "features_b": features_b}
     for name, features in sets.items():

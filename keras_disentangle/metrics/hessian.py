@@ -1,4 +1,4 @@
-"""The second derivatives of a generator's outputs: whole, in short, and how diagonal they are."""
+"""Hessians of a generator's outputs: matrices, penalties, and how diagonal they are."""
 
 import itertools
 
@@ -28,37 +28,36 @@ def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     With `directions` Q `(m, d)`, e_i is eps times its row i, and H_ij = q_i^T H q_j: the Hessian of
     f(z + w Q) with respect to w at w = 0, m x m, from `2 * m**2 + 1` evaluations.
 
-    `fn` computes in float32; the differences are taken in float64. What remains is the rounding of
-    codes and outputs, about `1e-7 / eps**2` times the size of the outputs: 1e-5 for images and the
-    default step. Entries below that are noise.
+    `fn` computes in float32; the differences are taken in float64. What remains is the rounding
+    error of codes and outputs, about `1e-7 / eps**2` times the magnitude of the outputs: 1e-5 for
+    images and the default step. Smaller entries are noise.
 
     Args:
-        fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
-            float64. It must be deterministic and treat each code by itself.
-        z: Array `(n, d)`, the codes.
-        epsilon: The step, in the units of the codes (of the directions' lengths, where these are
+        fn: callable from float32 codes (m, d) to an array or tensor (m, ...) of float32 or float64.
+            It must be deterministic and treat each code independently.
+        z: array (n, d), the codes.
+        epsilon: the step, in the units of the codes (in lengths of the directions, where these are
             not 1); the paper's is 0.1.
-        directions: None, the axes, or an array `(m, d)` with the directions as rows.
-        batch_size: The number of codes given to `fn` at once, >= 4.
+        directions: `None`, the axes, or an array (m, d) with the directions as rows.
+        batch_size: the number of codes given to `fn` at once, >= 4.
 
     Returns:
-        Float64 array `(n, ..., m, m)`, m = d for the axes, symmetric: `8 * m**2` bytes for each
+        Float64 array (n, ..., m, m), m = d for the axes, symmetric: `8 * m**2` bytes for each
         output. For large outputs see `hessian_diagonality`, `hessian_penalty_map` and
         `peak_hessians`.
 
     Raises:
-        ValueError: If `z` is not a finite array of rank 2, `directions` not one as wide or one of
-            them 0, `epsilon` is not positive, `batch_size` is too small, or `fn` does not return
-            finite floating-point numbers for each code.
+        ValueError: if `z` is not a finite array of rank 2, `directions` is not one of the same
+            width or has a row of zeros, `epsilon` is not positive, `batch_size` is too small, or
+            `fn` does not return finite floating-point numbers for each code.
 
     Example:
 
-    ```python
-    kd.metrics.hessian_matrix(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2)))  # [[[0, 1], [1, 0]]]
-    ```
+    >>> kd.metrics.hessian_matrix(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2))).round(2) + 0.0
+    array([[[0., 1.],
+            [1., 0.]]])
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, section 4.5 and appendix C.
+    Reference: Peebles et al., The Hessian Penalty, 2020, section 4.5 and appendix C.
     """
     z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
     hessian = None
@@ -73,50 +72,49 @@ def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
 def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, directions=None, batch_size=64):
     """D% and D_R: how far the Hessian of each pixel is from diagonal.
 
-    D% is the share of Hessians whose largest `|H_ij|` is on the diagonal, a tie included; D_R is
+    D% is the share of Hessians whose largest `|H_ij|` is on the diagonal, ties included; D_R is
     the mean over Hessians of mean |diagonal| / (mean |off-diagonal| + 1e-8). Both count every
-    element of every output, as the paper's table 2 and the release do: the Hessian of a pixel that
-    never changes is all zero, and enters with D% = 1 and D_R = 0. A pixel whose off-diagonal
-    entries are exactly 0 enters D_R with 1e8 times its diagonal, and then is all that D_R tells:
-    the ratio of the two means over all Hessians, `"pooled_ratio"`, has no such trouble.
+    element of every output, as in the paper's table 2 and the authors' release: the Hessian of a
+    pixel that never changes is zero, and counts as D% = 1 and D_R = 0. A pixel whose off-diagonal
+    entries are exactly 0 contributes 1e8 times its diagonal to D_R and then dominates it: the ratio
+    of the two means over all Hessians, `"pooled_ratio"`, does not have this problem.
 
-    With `directions` Q the Hessians are those of G(z + w Q) with respect to w at w = 0: D_R of
-    the directions that were discovered in a generator, to compare with the axes'.
+    With `directions` Q the Hessians are those of G(z + w Q) with respect to w at w = 0: the D_R of
+    directions that were discovered in a generator, to be compared with that of the axes.
 
-    No Hessian is ever held whole: entry after entry enters running sums and maxima. That takes
-    about 20 bytes times `batch_size` times the elements of one output, beside what `fn` takes: 63
-    MB for 128 x 128 x 3 and the default. The evaluations are those of `hessian_matrix`.
+    No complete Hessian is ever stored: entries are added to running sums and maxima one after
+    another. That takes about 20 bytes times `batch_size` times the elements of one output, besides
+    the memory of `fn`: 63 MB for 128 x 128 x 3 and the default. The evaluations are those of
+    `hessian_matrix`.
 
     Args:
-        fn: Callable from float32 codes `(m, d)` to an array or tensor `(m, ...)` of float32 or
-            float64. It must be deterministic and treat each code by itself.
-        z: Array `(n, d)`, the codes, d >= 2 without `directions`; the paper takes 100. The release
-            normalises them as its generator would do, and the generator then does not.
-        epsilon: The step, in the units of the codes; the paper's is 0.1.
-        min_curvature: Leaves out the Hessians whose largest `|H_ij|` is not above this: 0 leaves
-            out pixels that never change, 1e-4 those that change by rounding alone (see
-            `hessian_matrix`). None, the paper's way, leaves out none.
-        directions: None, the axes, or an array `(m, d)`, m >= 2, with the directions as rows.
-        batch_size: The number of codes given to `fn` at once, >= 4.
+        fn: callable from float32 codes (m, d) to an array or tensor (m, ...) of float32 or float64.
+            It must be deterministic and treat each code independently.
+        z: array (n, d), the codes, d >= 2 without `directions`; the paper uses 100. The authors'
+            release normalises them itself, and switches that off in its generator.
+        epsilon: the step, in the units of the codes; the paper's is 0.1.
+        min_curvature: hessians whose largest `|H_ij|` is not above this are left out: 0 leaves out
+            pixels that never change, 1e-4 those that change by rounding alone (see
+            `hessian_matrix`). `None`, as in the paper, leaves out none.
+        directions: `None`, the axes, or an array (m, d), m >= 2, with the directions as rows.
+        batch_size: the number of codes given to `fn` at once, >= 4.
 
     Returns:
         A dict: `"max_on_diagonal"`, D% as a share in [0, 1]; `"diagonal_ratio"`, D_R, at least 0;
-        `"pooled_ratio"`, infinite where nothing is off the diagonal; `"num_hessians"`, how many
-        were counted. A 0 / 0, as where none was, is NaN.
+        `"pooled_ratio"`, infinite where all off-diagonal entries are 0; `"num_hessians"`, the
+        number of Hessians that were counted. 0 / 0, as where none was counted, is NaN.
 
     Raises:
-        ValueError: As `hessian_matrix`; if there is one axis or direction alone, or if
+        ValueError: as `hessian_matrix`; if there is only one axis or direction, or if
             `min_curvature` is negative.
 
     Example:
 
-    ```python
-    fn = lambda z: np.stack([z[:, 0] * z[:, 1], z[:, 0] ** 2], axis=1)
-    kd.metrics.hessian_diagonality(fn, np.ones((1, 2)))  # "max_on_diagonal": 0.5
-    ```
+    >>> fn = lambda z: np.stack([z[:, 0] * z[:, 1], z[:, 0] ** 2], axis=1)
+    >>> kd.metrics.hessian_diagonality(fn, np.ones((1, 2)))["max_on_diagonal"]
+    0.5
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, section 4.5 and table 2.
+    Reference: Peebles et al., The Hessian Penalty, 2020, section 4.5 and table 2.
     """
     name, parts = ("z", "components") if directions is None else ("directions", "rows")
     z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
@@ -157,28 +155,26 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, directions=No
 
 
 def hessian_penalty_map(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
-    """The Hessian penalty of each output by itself, with nothing sampled.
+    """The exact Hessian penalty of each element of the output, without sampling.
 
-    `2 * sum_{i != j} H_ij**2`, which is what the variance over random directions estimates
-    (theorem 1). Memory and evaluations are those of `hessian_diagonality`, beside the result.
+    `2 * sum_{i != j} H_ij**2`, the expectation of the variance over random directions (theorem 1).
+    Memory and evaluations are those of `hessian_diagonality`, besides the result.
 
     Args:
-        fn, z, epsilon, directions, batch_size: As for `hessian_matrix`.
+        fn, z, epsilon, directions, batch_size: as for `hessian_matrix`.
 
     Returns:
-        Float64 array `(n, ...)` of the outputs' shape, at least 0.
+        Float64 array (n, ...) of the outputs' shape, at least 0.
 
     Raises:
-        ValueError: As `hessian_matrix`.
+        ValueError: as `hessian_matrix`.
 
     Example:
 
-    ```python
-    kd.metrics.hessian_penalty_map(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2)))  # [4.0]
-    ```
+    >>> kd.metrics.hessian_penalty_map(lambda z: z[:, 0] * z[:, 1], np.ones((1, 2))).round(2)
+    array([4.])
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, theorem 1 and appendix D.
+    Reference: Peebles et al., The Hessian Penalty, 2020, theorem 1 and appendix D.
     """
     z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
     penalties = []
@@ -192,31 +188,30 @@ def hessian_penalty_map(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
 
 
 def peak_hessians(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
-    """Of each code, the Hessian of the output element with the largest Hessian penalty.
+    """For each code, the Hessian of the output element with the largest Hessian penalty.
 
-    It evaluates each code twice as often as `hessian_matrix`, in the memory of
+    It needs twice as many evaluations of `fn` as `hessian_matrix`, and as much memory as
     `hessian_diagonality`.
 
     Args:
-        fn, z, epsilon, directions, batch_size: As for `hessian_matrix`.
+        fn, z, epsilon, directions, batch_size: as for `hessian_matrix`.
 
     Returns:
-        hessians: Float64 array `(n, m, m)`, m = d for the axes.
-        elements: Integer array `(n, r)`, the indices of those elements in an output of rank r:
-            row, column and channel of images.
+        hessians: float64 array (n, m, m), m = d for the axes.
+        elements: integer array (n, r), the indices of those elements in an output of rank r: row,
+            column and channel of images.
 
     Raises:
-        ValueError: As `hessian_matrix`.
+        ValueError: as `hessian_matrix`.
 
     Example:
 
-    ```python
-    fn = lambda z: np.stack([z[:, 0] ** 2, z[:, 0] * z[:, 1]], axis=1)
-    kd.metrics.peak_hessians(fn, np.ones((1, 2)))[1]  # [[1]]
-    ```
+    >>> fn = lambda z: np.stack([z[:, 0] ** 2, z[:, 0] * z[:, 1]], axis=1)
+    >>> hessians, elements = kd.metrics.peak_hessians(fn, np.ones((1, 2)))
+    >>> elements
+    array([[1]])
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, figures 8 to 12.
+    Reference: Peebles et al., The Hessian Penalty, 2020, figures 8 to 12.
     """
     arguments = {"epsilon": epsilon, "directions": directions, "batch_size": batch_size}
     penalty = hessian_penalty_map(fn, z, **arguments)
@@ -226,7 +221,7 @@ def peak_hessians(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
         return evaluate(fn, codes, "fn(z)").reshape(len(codes), -1)[:, peaks]
 
     hessians = hessian_matrix(outputs_at_peaks, z, **arguments)
-    # Of each code, the peak that is its own.
+    # For each code, its own peak.
     hessians = hessians[np.arange(len(peaks)), np.arange(len(peaks))]
     return hessians, np.stack(np.unravel_index(peaks, penalty.shape[1:]), axis=-1)
 
@@ -235,7 +230,7 @@ def _check(z, epsilon, directions, batch_size):
     z = check_matrix("z", z).astype(np.float64)
     epsilon = check_number("epsilon", epsilon, above=0)
     directions = np.eye(z.shape[1]) if directions is None else check_directions(directions, z)
-    # A step that no number of the codes feels would make every derivative 0.
+    # A step that is lost in the rounding of every code would make all derivatives 0.
     largest = np.abs(z).max().astype(np.float32)
     if epsilon * np.abs(directions).max() < np.spacing(largest):
         raise ValueError(
@@ -246,7 +241,7 @@ def _check(z, epsilon, directions, batch_size):
 
 
 def _blocks(z, batch_size):
-    """Slices of codes so few that the four points of an entry fit into a batch."""
+    """Slices of the codes, small enough that the four points of an entry fit into a batch."""
     size = batch_size // 4
     return [slice(i, min(i + size, len(z))) for i in range(0, len(z), size)]
 

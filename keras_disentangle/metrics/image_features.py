@@ -1,4 +1,4 @@
-"""What a network, as a rule one that was trained to classify, makes of images."""
+"""Features of images in a Keras network, usually a trained classifier."""
 
 import functools
 
@@ -20,42 +20,40 @@ from keras_disentangle.layers._image_preprocessing import as_size, prepared, res
 class ImageFeatures:
     """Features of images: the activations of some layers of any Keras network.
 
-    Called with images, it gives a vector for each: each layer averaged over positions, the layers
-    side by side. These are the features of a Frechet distance.
+    Called with images, it returns a vector for each: the layers' activations, averaged over
+    positions and concatenated. These are the features of a Fréchet distance.
 
     Args:
-        network: A `keras.Model` of one input (of your own, `keras.applications`, KerasHub,
+        network: a `keras.Model` of one input (of your own, `keras.applications`, KerasHub,
             KerasCV), or the name of an architecture in `keras.applications`, such as "VGG16", which
             is built without its classifier.
-        layers: The layers whose outputs are the features, as names or objects; None for the
+        layers: the layers whose outputs are the features, as names or objects; `None` for the
             network's own output.
-        weights: A path to weights, which are loaded into `network`. None leaves a model as it is,
+        weights: a path to weights, which are loaded into `network`. `None` leaves a model as it is,
             and a named architecture with random weights. "imagenet", for a named architecture,
             downloads the published ones.
-        image_size: Side, or (height, width), that images are resized to, bilinearly and with
-            antialiasing. None: the size of the network's input if that is fixed, else the
-            images' own.
-        preprocess: Callable from images in [0, 1], a float32 array (n, h, w, c), to the input of
-            the network. None: none for a model; for a named architecture, its own.
-        batch_size: The number of images that go through the network at once.
+        image_size: side, or (height, width), that images are resized to, bilinearly and with
+            antialiasing. `None`: the size of the network's input if that is fixed, else the images'
+            own.
+        preprocess: callable from images in [0, 1], a float32 array (n, h, w, c), to the input of
+            the network. `None`: none for a model; for a named architecture, its own.
+        batch_size: the number of images that go through the network at once.
 
     Attributes:
-        network: A `keras.Model` from prepared images to the list of layers' outputs.
+        network: a `keras.Model` from prepared images to the list of layers' outputs.
 
     Raises:
-        ValueError: If `network` is no architecture of `keras.applications`, has no such layer, or
-            if `weights`, `image_size` or `batch_size` is none of these.
+        ValueError: if `network` is not an architecture of `keras.applications` or lacks a layer, or
+            if `weights`, `image_size` or `batch_size` is not as described.
 
     Warns:
-        UserWarning: If a named architecture has random weights. Whether those of a model are
-            random cannot be seen.
+        UserWarning: if a named architecture has random weights. For a model this cannot be
+            detected.
 
     Example:
 
-    ```python
-    inception = kd.metrics.ImageFeatures("InceptionV3", weights="imagenet", image_size=299)
-    kd.metrics.frechet_distance(inception(images), inception(samples))
-    ```
+    >>> inception = kd.metrics.ImageFeatures("InceptionV3", weights="imagenet", image_size=299)
+    >>> kd.metrics.frechet_distance(inception(images), inception(samples))
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How likely a variational auto-encoder holds images to be, estimated by importance sampling."""
+"""The negative log-likelihood of images under a VAE, estimated by importance sampling."""
 
 import keras
 import numpy as np
@@ -22,53 +22,50 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     where the prior $p(z)$ is standard normal and $q(z|x)$ a diagonal Gaussian.
 
     By Jensen's inequality the estimate is too high in expectation: it is an upper bound of the
-    negative log-likelihood, with one sample the negative evidence lower bound, and tighter with
-    each further one. Where $q(z|x)$ is the true posterior, any number of samples is exact; where
-    few of the samples carry the weight (`"effective_samples"` near 1), the bound is loose. Compare
-    values of equal `num_samples` only.
+    negative log-likelihood, equal to the negative evidence lower bound with one sample and tighter
+    with each further one. If $q(z|x)$ is the true posterior, any number of samples is exact; if few
+    samples carry the weight (`"effective_samples"` near 1), the bound is loose. Compare only values
+    of equal `num_samples`.
 
-    Of Gaussian observations it is a density's: it changes with the scale of the pixels and may be
-    negative. Of Bernoulli observations it is a likelihood only if the pixels are 0 or 1.
+    With Gaussian observations it refers to a density: it changes with the scale of the pixels and
+    may be negative. With Bernoulli observations it is a likelihood only if the pixels are 0 or 1.
 
     Args:
-        model: Anything with `encode(x) -> (mean, log_var)`, each `(m, d)`, the posteriors of images
-            `(m, h, w, c)`, and `log_likelihood(x, z) -> (m,)`, log p(x|z) in nats of each image
-            at its own code, summed over pixels, z being `(m, d)`. Every `VariationalModel` is one.
-            Each image must be treated by itself, with no randomness. Both are given float32. A
+        model: anything with `encode(x) -> (mean, log_var)`, each (m, d), the posteriors of images
+            (m, h, w, c), and `log_likelihood(x, z) -> (m,)`, log p(x|z) in nats of each image at
+            its own code, summed over pixels, z being (m, d). Every `VariationalModel` is one. Each
+            image must be treated independently, without randomness. Both are given float32. A
             `keras.Model` is compiled as `predict` compiles it; anything else, and a model under a
             `tf.distribute` strategy, is called as it is.
-        x: Array of images `(n, h, w, c)`, in [0, 1] where `model.observation` is `Bernoulli()` or
-            "bernoulli". Of a memory map or a data set of h5py no more than a batch is held at once.
-        num_samples: The number of codes drawn for each image, K.
-        per_unit: Whether to divide by the number of units of an image, pixels times channels.
-        seed: Integer >= 0, the seed of the codes. Those of an image depend only on it, on the
-            image's index and on d: `batch_size` and the backend change no more than the rounding,
-            and more samples begin with the same ones.
-        batch_size: The most images that are encoded, and codes that are decoded, at once.
+        x: array of images (n, h, w, c), in [0, 1] where `model.observation` is `Bernoulli()` or
+            "bernoulli". Only one batch of a memory map or an h5py data set is in memory at a time.
+        num_samples: the number of codes drawn for each image, K.
+        per_unit: whether to divide by the number of units of an image, pixels times channels.
+        seed: integer >= 0, the seed of the codes. The codes of an image depend on the seed, the
+            image's index and d alone: `batch_size` and the backend only affect rounding, and more
+            samples begin with the same ones.
+        batch_size: the largest number of images encoded, and of codes decoded, at once.
 
     Returns:
-        A dict of floats: `"nll"`, in nats per unit (or per image); `"standard_error"`, that of a
-        mean over n images, in the same units, NaN for one image: how much the choice of images and
-        of codes matters, without the bias; `"effective_samples"`, the mean over images of
+        A dict of floats: `"nll"`, in nats per unit (or per image); `"standard_error"`, the standard
+        error of this mean over n images, in the same units, NaN for one image: the effect of the
+        choice of images and codes, without the bias; `"effective_samples"`, the mean over images of
         $(\sum_k w_k)^2 / \sum_k w_k^2$, in [1, K], $w_k$ being the ratios above.
 
     Raises:
-        ValueError: If `model` lacks a method or returns anything else than finite numbers of these
+        ValueError: if `model` lacks a method or returns anything but finite numbers of these
             shapes, if `x` is empty, is not finite, has a shape that `model` refuses or lies outside
             [0, 1] where it may not, or if a number is not an integer of at least 1 (`seed`: 0).
 
     Example:
 
-    ```python
-    model = kd.models.VAE(encoder, decoder, observation="gaussian")
-    kd.metrics.importance_nll(model, images)["nll"]  # nats per pixel and channel
-    ```
+    >>> model = kd.models.VAE(encoder, decoder, observation="gaussian")
+    >>> kd.metrics.importance_nll(model, images)["nll"]  # nats per pixel and channel
 
-    References:
-        Lamb et al., Discriminative Regularization for Generative Models, 2016, section 5.2, table
-        2: 100 samples, averages per unit. Rezende et al., Stochastic Backpropagation and
-        Approximate Inference in Deep Generative Models, 2014. Burda et al., Importance Weighted
-        Autoencoders, 2016, section 3 and theorem 1.
+    References: Lamb et al., Discriminative Regularization for Generative Models, 2016, section 5.2,
+    table 2: 100 samples, averages per unit. Rezende et al., Stochastic Backpropagation and
+    Approximate Inference in Deep Generative Models, 2014. Burda et al., Importance Weighted
+    Autoencoders, 2016, section 3 and theorem 1.
     """
     for method in ("encode", "log_likelihood"):
         if not callable(getattr(model, method, None)):
@@ -84,7 +81,7 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     n = x.shape[0]
 
     mean, log_var = _encode(model, x, batch_size)
-    # Blocks of one shape, so that nothing is compiled twice: images, and codes of each.
+    # Blocks of equal shape, so that nothing is compiled twice: images, and codes of each.
     num_codes = _even(num_samples, batch_size)
     num_images = _even(n, batch_size // num_codes)
     log_likelihood = _pairwise(model)
@@ -133,7 +130,7 @@ class _LogLikelihood(keras.Model):
 def _pairwise(model):
     """Function from images (m, h, w, c) and codes (m, s, d) to log p(x|z), float64 (m, s)."""
     compiled = _LogLikelihood(model) if isinstance(model, keras.layers.Layer) else None
-    # Of TensorFlow alone: `predict` would give the same images to each of the replicas.
+    # Only TensorFlow has one: `predict` would give the same images to each replica.
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is not None and (
         strategy is not getattr(compiled, "distribute_strategy", None)
@@ -196,9 +193,9 @@ def _even(total, limit):
 
 
 def _block(x, start, size):
-    """Rows of `x` from `start` on, a float32 array (size, ...), and their numbers (size,).
+    """Rows of `x` from `start` on, a float32 array (size, ...), and their indices (size,).
 
-    Nothing else of `x` is read. The last block ends with copies of the last row.
+    No other rows of `x` are read. The last block ends with copies of the last row.
     """
     block = to_numpy("x", x[start : start + size]).astype("float32")
     rows = np.minimum(np.arange(start, start + size), x.shape[0] - 1)
@@ -206,7 +203,7 @@ def _block(x, start, size):
 
 
 def _check_images(x, in_unit_interval, batch_size):
-    """Reads `x` once, block by block; nothing of its size is made beside it."""
+    """Reads `x` once, block by block, so that no copy of it is made."""
     if len(x.shape) < 2:
         raise ValueError(
             "`x` must be a non-empty array of images, of shape (n, h, w, c). "

@@ -1,4 +1,4 @@
-"""The interventional robustness score."""
+"""IRS, the interventional robustness score."""
 
 import numpy as np
 
@@ -9,43 +9,41 @@ from keras_disentangle.metrics.score import Score
 
 
 def irs(codes, factors, *, quantile=0.99):
-    """IRS: does a dimension stay put while all factors but one change?
+    """IRS: does a dimension keep its value while all factors but one change?
 
-    For each value of factor `k`, how far dimension `j` strays from its mean among the samples with
-    that value: a quantile of the absolute deviations. Its mean over the values, divided by the
-    largest deviation of `j` over all samples, is 0 for a dimension that factor `k` alone decides.
-    The score is 1 minus that of each dimension's best factor, averaged over dimensions by their
-    largest deviation.
+    For each value of factor `k`, a quantile of the absolute deviations of dimension `j` from its
+    mean among the samples with that value is computed. Its mean over the values, divided by the
+    largest absolute deviation of `j` over all samples, is 0 for a dimension that depends on factor
+    `k` alone. The score is 1 minus this ratio for each dimension's best factor, averaged over
+    dimensions with their largest deviations as weights.
 
-    It needs samples in which the other factors change freely, such as random ones of a full grid.
-    Splitting a factor does not lower it; noise does not score 0, because a quantile below 1 is
-    smaller than the maximum and groups are smaller than the whole: the more so, the fewer samples
-    there are of each value.
+    It needs samples in which the other factors vary freely, such as random samples of a full grid.
+    Splitting a factor between dimensions does not lower the score. A random code does not score 0,
+    because a quantile below 1 is smaller than the maximum and groups are smaller than the whole:
+    the more so, the fewer samples there are of each value.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes.
-        factors: Integer array of shape `(n, k)`. disentanglement_lib puts factors of more than 20
-            values into 20 bins; here each value is its own. A factor that is constant is left out.
-        quantile: Which quantile of the deviations: 1.0 is the paper's maximum, 0.99
-            disentanglement_lib's.
+        codes: array (n, d), the latent codes.
+        factors: integer array (n, k). disentanglement_lib puts factors of more than 20 values into
+            20 bins; here no values are merged. Constant factors are left out.
+        quantile: the quantile of the deviations: 1.0 is the maximum, as in the paper; 0.99 is the
+            value of disentanglement_lib.
 
     Returns:
-        A float in `[-1, 1]`, below 0 only where few samples are far from all others; 0 when all
+        A float in [-1, 1], below 0 only where few samples are far from all others; 0 when all
         dimensions, or all factors, are constant. Constant dimensions do not count.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
-            if `factors` are not integers, or if `quantile` is not in `(0, 1]`.
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+            `factors` are not integers, or if `quantile` is not in (0, 1].
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
-    kd.metrics.irs(factors.astype(float), factors)  # 1.0
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
+    >>> kd.metrics.irs(factors.astype(float), factors)
+    1.0
 
-    Reference:
-        Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4 and appendix.
+    Reference: Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4 and appendix.
     """
     codes = check_matrix("codes", codes).astype(np.float64, copy=False)
     factors = check_factors(factors, len(codes), reference="codes")

@@ -1,4 +1,4 @@
-"""What a metric says of itself, for all that lists, calls, tests or explains metrics."""
+"""Declarations of metrics, used to list, call, test and document them."""
 
 import dataclasses
 import functools
@@ -8,19 +8,19 @@ from collections.abc import Callable
 from keras_disentangle._arguments import check_callable, check_choice, check_flag
 from keras_disentangle.metrics.score import Score
 
-# Every metric of this package by its name, in the order in which their modules are imported.
+# Every metric of this package by name, in the order of import.
 METRICS = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A metric, as `kd.evaluate`, confidence intervals, the command and the documentation see it.
+    """A metric, as `kd.evaluate`, confidence intervals, the command and the documentation use it.
 
-    The arguments of its function that have no default are what it is of (`codes` and `factors`,
-    say), and those with a default its options. `kd.evaluate` calls every metric that is of nothing
-    but the following, and fills in the options of these names that the function has.
+    The arguments of its function without a default are its inputs (`codes` and `factors`, say);
+    those with a default are its options. `kd.evaluate` can compute every metric whose inputs are
+    among the following, and sets the options of these names that the function has.
 
-    - `codes`: array (n, d), the means of the posteriors, or what the model gives in their place.
+    - `codes`: array (n, d), the means of the posteriors, or the codes of a model that has none.
     - `factors`: integer array (n, k), the index of each factor's value.
     - `mean`, `log_var`: arrays (n, d), the posteriors.
     - `encode`: function from images (m, h, w, c), float32 in [0, 1], to codes (m, d).
@@ -32,17 +32,18 @@ class Metric:
     Args:
         function: function that returns a number, or a dict of numbers.
         name: the metric's name, by default the function's.
-        scores: a list of `Score`, what it gives. By default, under the function's name, each number
-            that it returns (of a dict `<name>_<key>`), in unknown bounds.
+        scores: list of `Score`, one for each number of the result. By default, each number that the
+            function returns is named after the metric (`<name>_<key>` for a dict), with unknown
+            bounds.
         learns: whether it fits a predictor to some of the rows and scores others.
-        interval: how confidence intervals are found: "resamples", of the rows of codes and factors
-            (`kd.metrics.confidence_interval`); "votes", Wilson's, of the share of `num_eval`; or
-            `None`, not at all.
+        interval: how confidence intervals are computed: "resamples", of the rows of codes and
+            factors (`kd.metrics.confidence_interval`); "votes", Wilson's, of the share of
+            `num_eval`; or `None`, not at all.
         needs_grid: whether `dataset` must have images of every combination of factors.
 
     Raises:
-        ValueError: if `function` cannot be called or has no name, `scores` are no list of `Score`,
-            each of another name, or `interval` does not fit the function's arguments.
+        ValueError: if `function` is not callable or has no name, `scores` is not a list of `Score`
+            with distinct names, or `interval` does not fit the function's arguments.
 
     Example:
 
@@ -87,12 +88,12 @@ class Metric:
 
     @functools.cached_property
     def of(self):
-        """What it is of: the names of its function's arguments that have no default."""
+        """Its inputs: the names of its function's arguments without a default."""
         return tuple(name for name, default in self._arguments.items() if default is _EMPTY)
 
     @functools.cached_property
     def options(self):
-        """Dict of its function's other arguments and their defaults."""
+        """Dict of its function's other arguments to their defaults."""
         return {name: value for name, value in self._arguments.items() if value is not _EMPTY}
 
     @functools.cached_property
@@ -107,11 +108,11 @@ class Metric:
         return (inspect.getdoc(self.function) or "").partition("\n\n")[0].replace("\n", " ")
 
     def __call__(self, *arguments, **options):
-        """Dict of the scores by their names in `kd.evaluate`: what the function returns."""
+        """The function's result, as a dict with the scores' names in `kd.evaluate` as keys."""
         return self.named(self.function(*arguments, **options))
 
     def named(self, found):
-        """What the function returned, or a dict of the same keys, by the names of the scores."""
+        """A result of the function, or a dict of the same keys, renamed to the scores' names."""
         if self.scores is not None:
             return {s.name: found if s.key is None else found[s.key] for s in self.scores}
         if isinstance(found, dict):
@@ -123,13 +124,13 @@ _EMPTY = inspect.Parameter.empty
 
 
 def declare(function, **declaration):
-    """Makes a `Metric` of a function of this package and enters it into `METRICS`."""
+    """Declares a function of this package as a `Metric` and adds it to `METRICS`."""
     metric = Metric(function, **declaration)
     METRICS[metric.name] = metric
 
 
 def declaration_of(function):
-    """The `Metric` that was declared of a function, or `None`; of a `Metric`, itself."""
+    """The `Metric` declared for a function, or `None`; a `Metric` is returned as it is."""
     if isinstance(function, Metric):
         return function
     return next((m for m in METRICS.values() if m.function is function), None)

@@ -8,77 +8,73 @@ from keras_disentangle.metrics.score import Score
 
 
 def mig(codes, factors, num_bins=20):
-    """Mutual information gap: is each factor held by one latent dimension?
+    """Mutual information gap: is each factor represented by one latent dimension?
 
     For each factor `v`, the gap `(I(z_first; v) - I(z_second; v)) / H(v)` between the two latent
-    dimensions that know most about it; the mean over factors. A factor that is split between
-    dimensions lowers the score, two factors that share a dimension do not: see `mig_sup`.
+    dimensions that are most informative about it, averaged over factors. A factor that is split
+    between dimensions lowers the score, two factors that share a dimension do not: see `mig_sup`.
 
-    Each code is discretised first, see `mutual_information`. This is the estimator, and gives the
-    value, of disentanglement_lib (Locatello et al., 2019), which takes the means of the
-    posteriors of 10,000 samples as codes.
+    Each code is discretised first, see `mutual_information`. Estimator and values are those of
+    disentanglement_lib (Locatello et al., 2019), which uses the means of the posteriors of 10,000
+    samples as codes.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes.
-        factors: Integer array of shape `(n, k)`, the ground-truth factors. A factor that is
-            constant has no gap and is left out of the mean.
-        num_bins: The number of bins of each code.
+        codes: array (n, d), the latent codes.
+        factors: integer array (n, k), the ground-truth factors. A factor that is constant has no
+            gap and is left out of the mean.
+        num_bins: the number of bins of each code.
 
     Returns:
-        A float in `[0, 1]`. With one latent dimension, the information of the second is 0; with
-        no factor that varies, the score is 0.
+        A float in [0, 1]. With one latent dimension, the information of the second is 0; with no
+        factor that varies, the score is 0.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
-            if `factors` are not integers, or if there are fewer samples than bins.
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+            `factors` are not integers, or if there are fewer samples than bins.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 10, size=(10_000, 2))
-    kd.metrics.mig(factors.astype(float), factors)  # 1.0 up to sampling noise
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 10, size=(10_000, 2))
+    >>> kd.metrics.mig(factors.astype(float), factors)
+    1.00
 
-    Reference:
-        Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, equation 6.
+    Reference: Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, equation 6.
     """
     information, entropy = codes_and_factors(codes, factors, num_bins)
     return mean_gap(normalize(information, entropy))
 
 
 def mig_sup(codes, factors, num_bins=20, active=None):
-    """MIG-sup: does each latent dimension hold one factor?
+    """MIG-sup: does each latent dimension represent one factor?
 
-    For each latent dimension `z` in use, the gap between the two factors that it knows most
-    about, in `I(z; v) / H(v)`; the mean over those dimensions. It supplements `mig`: it sees
-    factors that share a dimension, and is blind to a factor that is split.
+    For each active latent dimension `z`, the gap between the two factors about which it is most
+    informative, in `I(z; v) / H(v)`, averaged over these dimensions. It supplements `mig`: it
+    detects factors that share a dimension, but not a factor that is split.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes.
-        factors: Integer array of shape `(n, k)`, the ground-truth factors. A factor that is
-            constant is left out.
-        num_bins: The number of bins of each code.
-        active: Boolean array of shape `(d,)`, the dimensions that count. By default those whose
-            codes have a variance above 0.01. A constant dimension never counts.
+        codes: array (n, d), the latent codes.
+        factors: integer array (n, k), the ground-truth factors. A factor that is constant is left
+            out.
+        num_bins: the number of bins of each code.
+        active: boolean array (d,), the dimensions that count. By default those whose codes have a
+            variance above 0.01. A constant dimension never counts.
 
     Returns:
-        A float in `[0, 1]`; 0 when no dimension is active or no factor varies. With one factor,
-        the information about the second is 0.
+        A float in [0, 1]; 0 when no dimension is active or no factor varies. With one factor, the
+        information about the second is 0.
 
     Raises:
-        ValueError: As `mig`, and if `active` is not a boolean array of shape `(d,)`.
+        ValueError: as `mig`, and if `active` is not a boolean array (d,).
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(10_000, 2))
-    merged = (4 * factors[:, :1] + factors[:, 1:]).astype(float)  # one code for two factors
-    kd.metrics.mig(merged, factors), kd.metrics.mig_sup(merged, factors)  # 1.0, 0.0
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(10_000, 2))
+    >>> merged = (4 * factors[:, :1] + factors[:, 1:]).astype(float)  # one code for two factors
+    >>> kd.metrics.mig(merged, factors), kd.metrics.mig_sup(merged, factors)
+    (1.00, 0.00)
 
-    Reference:
-        Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
-        equation 12.
+    Reference: Li et al., Progressive Learning and Disentanglement of Hierarchical Representations,
+    2020, equation 12.
     """
     information, entropy = codes_and_factors(codes, factors, num_bins)
     codes = to_numpy("codes", codes)
@@ -95,27 +91,26 @@ def mig_sup(codes, factors, num_bins=20, active=None):
 def mutual_information(codes, factors, num_bins=20):
     """Mutual information `I(z_j; v_k)` in nats of each latent dimension and each factor.
 
-    Each code is discretised in `num_bins` bins of equal width between its minimum and its
-    maximum; the information is that of the two discrete variables, with the frequencies as
-    probabilities.
+    Each code is discretised into `num_bins` bins of equal width between its minimum and maximum;
+    the information is that of the two discrete variables, with frequencies as probabilities.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes.
-        factors: Integer array of shape `(n, k)`, the ground-truth factors.
-        num_bins: The number of bins of each code.
+        codes: array (n, d), the latent codes.
+        factors: integer array (n, k), the ground-truth factors.
+        num_bins: the number of bins of each code.
 
     Returns:
-        Array of shape `(d, k)`, in nats, at least 0.
+        Array (d, k), in nats, at least 0.
 
     Raises:
-        ValueError: As `mig`.
+        ValueError: as `mig`.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
-    kd.metrics.mutual_information(factors.astype(float), factors)  # near log(4) * np.eye(2)
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
+    >>> kd.metrics.mutual_information(factors.astype(float), factors).round(1)
+    array([[1.4, 0. ],
+           [0. , 1.4]])
     """
     return codes_and_factors(codes, factors, num_bins)[0]
 

@@ -1,4 +1,4 @@
-"""Modularity: does each dimension know of one factor?"""
+"""Modularity: is each dimension informative about one factor?"""
 
 import numpy as np
 
@@ -8,38 +8,36 @@ from keras_disentangle.metrics.score import Score
 
 
 def modularity(codes, factors, num_bins=20):
-    """Modularity: how much each dimension's information is about a single factor.
+    """Modularity: how far each dimension is informative about a single factor only.
 
-    For each dimension `j`, 1 minus the sum of `I(z_j; v_k)^2` over all factors but the one it knows
-    most about, divided by `(k - 1)` times that of this one; the mean over dimensions. A factor may
-    be split between dimensions: with `explicitness`, which asks whether it can be read off, it
-    makes one measure. Noise scores neither 0 nor 1: what little information the estimate finds is
-    about as much for each factor.
+    For each dimension `j`, 1 minus the sum of `I(z_j; v_k)^2` over all factors but the most
+    informative one, divided by `k - 1` times its value for that one; averaged over dimensions. A
+    factor may be split between dimensions: the authors combine it with `explicitness`, which
+    measures whether the factor can be predicted. A random code scores neither 0 nor 1: the little
+    information that is estimated is similar for all factors.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes, discretised as in `mutual_information`.
-        factors: Integer array of shape `(n, k)`, the ground-truth factors. A factor that is
-            constant is left out.
-        num_bins: The number of bins of each code.
+        codes: array (n, d), the latent codes, discretised as in `mutual_information`.
+        factors: integer array (n, k), the ground-truth factors. A factor that is constant is left
+            out.
+        num_bins: the number of bins of each code.
 
     Returns:
-        A float in `[0, 1]`. A dimension without any information, such as a constant one, counts
-        as 0; with one factor that varies, any other as 1.
+        A float in [0, 1]. A dimension without any information, such as a constant one, counts as 0;
+        with a single varying factor, any other dimension counts as 1.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ,
-            if `factors` are not integers, or if there are fewer samples than bins.
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+            `factors` are not integers, or if there are fewer samples than bins.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
-    kd.metrics.modularity(factors.astype(float), factors)  # 1.0 up to sampling noise
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
+    >>> kd.metrics.modularity(factors.astype(float), factors)
+    1.00
 
-    Reference:
-        Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss, 2018,
-        section 3.
+    Reference: Ridgeway & Mozer, Learning Deep Disentangled Embeddings With the F-Statistic Loss,
+    2018, section 3.
     """
     information, entropy = codes_and_factors(codes, factors, num_bins)
     squared = np.square(information[:, entropy > 0])

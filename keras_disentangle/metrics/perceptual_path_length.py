@@ -1,4 +1,4 @@
-"""How far the image moves as the code takes a small step towards another."""
+"""How far the image moves for a small step of the code towards another code."""
 
 import numpy as np
 
@@ -33,52 +33,48 @@ def perceptual_path_length(
 
     Each path z(t) leads from one random code (t = 0) to another (t = 1). The defaults are those of
     the paper and its release: steps at the start of each path, along the sphere, and the mean of
-    the values from the 1st to the 99th percentile.
+    the values between the 1st and the 99th percentile.
 
-    On a spherical path the direction turns evenly, by the angle between the two codes in all; the
-    length changes evenly from that of the one to that of the other. A generator that normalises
-    its input sees the direction alone, and gives what the release computes, which normalises
-    the codes themselves.
+    On a spherical path the direction turns at constant speed from that of one code to that of the
+    other, and the length is interpolated linearly. For a generator that normalises its input,
+    only the direction matters, and the result is that of the release, which normalises the codes.
 
     Codes are given to the generator in float32: with the default step, the rounding of images in
-    [0, 1] adds about 1e-6 a pixel to a squared distance divided by `epsilon**2`.
+    [0, 1] adds about 1e-6 per pixel to a squared distance divided by `epsilon**2`.
 
     Args:
-        generator: Callable from float32 codes `(m, d)` to images `(m, h, w, c)`, an array or tensor
-            of float32 or float64. It must be deterministic and treat each code by itself.
-        space: The `LatentSpace`, or an integer d: d standard normal dimensions. Categories do not
-            change along a path: those of its end are those of its start.
-        distance: Callable from two arrays of images `(m, h, w, c)` to `(m,)` numbers that grow as
-            the square of a small change: `feature_distance`, `squared_pixel_distance`.
-        num_samples: The number of paths.
-        epsilon: The step, as a share of the path.
+        generator: callable from float32 codes (m, d) to images (m, h, w, c), an array or tensor of
+            float32 or float64. It must be deterministic and treat each code independently.
+        space: the `LatentSpace`, or an integer d: d standard normal dimensions. Categories do not
+            change along a path; they are those of its start.
+        distance: callable from two arrays of images (m, h, w, c) to (m,) numbers that grow as the
+            square of a small change: `feature_distance`, `squared_pixel_distance`.
+        num_samples: the number of paths.
+        epsilon: the step, as a share of the path.
         sampling: "end", steps from t = 0; or "full", from t drawn uniformly from [0, 1).
         interpolation: "slerp", along the sphere; or "lerp", in a straight line, as suits uniform
             codes.
-        percentiles: Values below the first or above the second are left out; `(0, 100)` keeps all.
-        seed: Seed of the codes and of t.
-        batch_size: The number of paths at once: `generator` is given twice as many codes.
+        percentiles: values below the first or above the second are left out; (0, 100) keeps all.
+        seed: seed of the codes and of t.
+        batch_size: the number of paths computed at once; `generator` is given twice as many codes.
 
     Returns:
         A float, in units of `distance`.
 
     Raises:
-        ValueError: If an argument is none of these or out of range, if nothing in `space` is
+        ValueError: if an argument is not as described or out of range, if no code in `space` is
             continuous, or if `generator` or `distance` does not return finite floating-point
             numbers for each code.
 
     Example:
 
-    ```python
-    generator = lambda z: z[:, None, None, :3]
-    kd.metrics.perceptual_path_length(
-        generator, 3, kd.metrics.squared_pixel_distance, interpolation="lerp", num_samples=1000
-    )  # near 6, the mean of |z_1 - z_0|^2
-    ```
+    >>> generator = lambda z: z[:, None, None, :3]
+    >>> kd.metrics.perceptual_path_length(
+    ...     generator, 3, kd.metrics.squared_pixel_distance, interpolation="lerp", num_samples=1000
+    ... )  # near 6, the mean of |z_1 - z_0|^2
 
-    References:
-        Peebles et al., The Hessian Penalty, 2020, equation 8.
-        Karras et al., A Style-Based Generator Architecture, 2019, section 4.1.
+    References: Peebles et al., The Hessian Penalty, 2020, equation 8. Karras et al., A Style-Based
+    Generator Architecture, 2019, section 4.1.
     """
     space = as_space(space)
     check_callable("distance", distance)
@@ -144,13 +140,13 @@ def squared_pixel_distance(images_a, images_b):
     """The squared Euclidean distance of each pair of images, a baseline that perceives nothing.
 
     Args:
-        images_a, images_b: Arrays `(n, h, w, c)`.
+        images_a, images_b: arrays (n, h, w, c).
 
     Returns:
-        Float64 array `(n,)`.
+        Float64 array (n,).
 
     Raises:
-        ValueError: If the shapes differ.
+        ValueError: if the shapes differ.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""MIG and MIG-sup from the posteriors themselves, with no discretisation of the codes."""
+"""MIG and MIG-sup from the posteriors themselves, without discretising the codes."""
 
 import numpy as np
 
@@ -15,48 +15,45 @@ def posterior_mig(mean, log_var, factors, *, factors_used=None, num_samples=10_0
     """MIG and MIG-sup with the estimator of beta-TCVAE and pro-VLAE.
 
     `I(z_j; v_k) = H(z_j) - H(z_j | v_k)`, where `q(z_j)` is the mixture of the posteriors of all
-    the examples, and `q(z_j | v_k)` that of the examples with the same value of the factor. Values
-    below 0, which are noise, are set to 0; the information is divided by `log|v_k|`, the logarithm
-    of the number of values that the factor takes in `factors`.
+    the examples, and `q(z_j | v_k)` that of the examples with the same value of the factor.
+    Negative estimates, which are noise, are set to 0; the information is divided by `log|v_k|`, the
+    logarithm of the number of values that the factor takes in `factors`.
 
     Both entropies are estimated from the same `num_samples` latents, so that much of their noise
-    cancels; the releases draw that many anew for each value of each factor. On a full grid of
-    factors the two have the same expectation.
+    cancels; the authors' releases draw as many again for each value of each factor. On a full grid
+    of factors both estimators have the same expectation.
 
     Args:
-        mean: Array of shape `(n, d)`, the means of the Gaussian posteriors `q(z | x)`: a full
-            grid of factors, or a random sample of it.
-        log_var: Array of shape `(n, d)`, their log variances.
-        factors: Integer array of shape `(n, k)`, the ground-truth factors.
-        factors_used: Indices of the factors that count. By default all of them; both releases
-            leave out the shape of dSprites: `factors_used=[1, 2, 3, 4]`.
-        num_samples: The number of latents drawn. Each posterior is drawn from once before any is
-            drawn from again. The time grows with `num_samples * n * d`: two or three minutes
-            for the 737,280 images of dSprites; the memory grows with `n * d`.
-        seed: Seed of the latents.
+        mean: array (n, d), the means of the Gaussian posteriors `q(z | x)`: a full grid of factors,
+            or a random sample of it.
+        log_var: array (n, d), their log variances.
+        factors: integer array (n, k), the ground-truth factors.
+        factors_used: indices of the factors that count. By default all of them; both releases leave
+            out the shape of dSprites: `factors_used=[1, 2, 3, 4]`.
+        num_samples: the number of latents drawn. Each posterior is drawn from once before any is
+            drawn from again. The time grows with `num_samples * n * d`: two or three minutes for
+            the 737,280 images of dSprites; the memory grows with `n * d`.
+        seed: seed of the latents.
 
     Returns:
-        A dict: `"mig"` and `"mig_sup"`, floats; `"mutual_information"`, array of shape `(d, number
-        of factors used)`, in nats; `"active"`, boolean array of shape `(d,)`, the dimensions that
-        MIG-sup counts, whose means have a variance above 0.01. With no active dimension, MIG-sup
-        is 0. A constant factor is left out of both scores.
+        A dict: `"mig"` and `"mig_sup"`, floats; `"mutual_information"`, array (d, number of factors
+        used), in nats; `"active"`, boolean array (d,), the dimensions that MIG-sup counts, whose
+        means have a variance above 0.01. With no active dimension, MIG-sup is 0. A constant factor
+        is left out of both scores.
 
     Raises:
-        ValueError: If an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
+        ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if
             `factors` are not integers, or if `factors_used` are not distinct indices of factors.
 
     Example:
 
-    ```python
-    factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
-    scores = kd.metrics.posterior_mig(factors.astype(float), np.full((1000, 2), -6.0), factors)
-    scores["mig"], scores["mig_sup"]  # both near 1
-    ```
+    >>> factors = np.random.default_rng(0).integers(0, 4, size=(1000, 2))
+    >>> scores = kd.metrics.posterior_mig(factors.astype(float), np.full((1000, 2), -6.0), factors)
+    >>> scores["mig"], scores["mig_sup"]  # both near 1
 
-    References:
-        Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, equation 6 and appendix C.
-        Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
-        equation 12.
+    References: Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, equation 6 and
+    appendix C. Li et al., Progressive Learning and Disentanglement of Hierarchical Representations,
+    2020, equation 12.
     """
     mean, log_var = check_posteriors(mean, log_var)
     factors = check_factors(factors, len(mean), reference="mean")

@@ -1,4 +1,4 @@
-"""What is known of a number that a metric gives."""
+"""Declarations of the scores that a metric returns."""
 
 import dataclasses
 import math
@@ -10,25 +10,26 @@ from keras_disentangle._tensors import to_numpy
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """One of the numbers that a metric gives: its name, its range, what to compare it with.
+    """One of the numbers that a metric returns: its name, its range, and reference values.
 
-    `random` is the score of a random code, whose dimensions know nothing of the factors; and
-    `one_to_one` that of a code with one dimension for each factor, of independent factors. Either
-    is a number, `None` where there is no fixed value, or a function of the numbers of values that
-    the factors take, whose docstring is the formula: see `one_in_factors`. Both hold within
-    `tolerance` for samples of 3,000 images.
+    `random` is the score of a random code, which is independent of the factors; `one_to_one` that
+    of a code with one dimension for each factor, the factors being independent. Each is a number,
+    `None` where there is no fixed value, or a function of the factors' numbers of values, whose
+    docstring is the formula: see `one_in_factors`. Both hold within `tolerance` for samples of
+    3,000 images.
 
     Args:
         name: the score's name in the results of `kd.evaluate`.
         key: its key in the dict that the metric's function returns; `None` if the function returns
             this number alone.
-        bounds: the lowest and the highest value it can have, which cut confidence intervals.
-        better: "higher", "lower", or `None` if neither end is better.
+        bounds: the lowest and the highest possible value, to which confidence intervals are
+            clipped.
+        better: "higher", "lower", or `None` if neither is better.
         random, one_to_one, tolerance: as above.
 
     Raises:
-        ValueError: if `name` is no text, `bounds` are not two numbers in order, `better`, `random`
-            or `one_to_one` is none of these, or `tolerance` is negative.
+        ValueError: if `name` is not a string, `bounds` are not two numbers in order, `better`,
+            `random` or `one_to_one` is not as described, or `tolerance` is negative.
 
     Example:
 

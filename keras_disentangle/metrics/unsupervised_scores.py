@@ -1,4 +1,4 @@
-"""Scores of codes that need no factors: how far their dimensions are from independent."""
+"""Scores that need no factors: how far a code's dimensions are from independent."""
 
 import numpy as np
 
@@ -12,42 +12,39 @@ def unsupervised_scores(codes, num_bins=20):
     """How much the dimensions of codes depend on each other: all 0 for independent ones.
 
     Args:
-        codes: Array of shape `(n, d)`, the latent codes.
-        num_bins: The number of bins of each code for their mutual information.
+        codes: array (n, d), the latent codes.
+        num_bins: the number of bins of each code for their mutual information.
 
     Returns:
         A dict of floats, at least 0:
 
-        - `"total_correlation"`: that of a Gaussian with the codes' covariance, in nats, which is
-          `0.5 * (sum_j log C_jj - log det C)`. Infinite when dimensions are linearly dependent,
-          up to rounding.
-        - `"wasserstein_correlation"`: the squared 2-Wasserstein distance of this Gaussian and the
-          product of its marginals, in the codes' units squared;
-          `"wasserstein_correlation_norm"`: that divided by the trace of `C`.
-        - `"mutual_information"`: the mean of `I(z_i; z_j)` in nats over pairs of dimensions, of
-          codes discretised as in `kd.metrics.mutual_information`, which lets it exceed 0 a little.
+        - `"total_correlation"`: the total correlation of a Gaussian with the codes' covariance, in
+          nats, `0.5 * (sum_j log C_jj - log det C)`. Infinite when dimensions are linearly
+          dependent, up to rounding.
+        - `"wasserstein_correlation"`: the squared 2-Wasserstein distance between this Gaussian and
+          the product of its marginals, in the codes' units squared;
+          `"wasserstein_correlation_norm"`: the same divided by the trace of `C`.
+        - `"mutual_information"`: the mean of `I(z_i; z_j)` in nats over pairs of dimensions, for
+          codes discretised as in `kd.metrics.mutual_information`, which biases it upwards slightly.
 
-        Constant dimensions are left out; with fewer than two others all scores are 0.
+        Constant dimensions are left out; with fewer than two others, all scores are 0.
 
     Raises:
-        ValueError: If `codes` are empty, not of rank 2 or hold NaN, or there are fewer samples
-            than bins.
+        ValueError: if `codes` are empty, not of rank 2 or hold NaN, or there are fewer samples than
+            bins.
 
     Example:
 
-    ```python
-    codes = np.random.default_rng(0).standard_normal((10_000, 3))
-    kd.metrics.unsupervised_scores(codes)  # all near 0
-    ```
+    >>> codes = np.random.default_rng(0).standard_normal((10_000, 3))
+    >>> kd.metrics.unsupervised_scores(codes)  # all near 0
 
-    Reference:
-        Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-        Disentangled Representations, 2019, section 5.1 and its appendix; Watanabe, Information
-        Theoretical Analysis of Multivariate Correlation, 1960.
+    Reference: Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
+    Disentangled Representations, 2019, section 5.1 and its appendix; Watanabe, Information
+    Theoretical Analysis of Multivariate Correlation, 1960.
     """
     codes = check_matrix("codes", codes).astype(np.float64)
     bins = discretize(codes, num_bins)
-    # What varies so little that its square is no number of float64 counts as constant.
+    # A dimension whose variance is below the range of float64 counts as constant.
     varying = codes.var(axis=0) > np.finfo(np.float64).tiny
     codes, bins = codes[:, varying], bins[:, varying]
     count = codes.shape[1]
@@ -60,10 +57,10 @@ def unsupervised_scores(codes, num_bins=20):
         }
     covariance = np.cov(codes, rowvar=False)
     variance = np.diag(covariance)
-    deviation = np.sqrt(variance)
-    correlation = np.linalg.eigvalsh(covariance / np.outer(deviation, deviation))
+    std = np.sqrt(variance)
+    correlation = np.linalg.eigvalsh(covariance / np.outer(std, std))
     # The root of C_0 C, C_0 the diagonal, has the trace of that of the symmetric C_0^½ C C_0^½.
-    roots = np.linalg.eigvalsh(covariance * np.outer(deviation, deviation))
+    roots = np.linalg.eigvalsh(covariance * np.outer(std, std))
     distance = 2 * variance.sum() - 2 * np.sqrt(np.maximum(roots, 0)).sum()
     information = mutual_information_matrix(bins, bins)[0]
     np.fill_diagonal(information, 0)
@@ -86,7 +83,7 @@ declare(
         Score("total_correlation", "total_correlation", **_DEPENDENCE),
         Score("wasserstein_correlation", "wasserstein_correlation", **_DEPENDENCE),
         Score("wasserstein_correlation_norm", "wasserstein_correlation_norm", **_DEPENDENCE),
-        # Of 20 bins and 3,000 samples, information is estimated about 0.05 too high.
+        # With 20 bins and 3,000 samples, the estimate is about 0.05 too high.
         Score("mutual_information", "mutual_information", **_DEPENDENCE, tolerance=0.07),
     ],
     interval="resamples",
