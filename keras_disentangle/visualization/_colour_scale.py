@@ -1,4 +1,4 @@
-"""Numbers as colours on one scale, and the bar that tells which is which."""
+"""Numbers as colours on one scale, and the bar that shows the scale."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_disentangle._arguments import check_number
 from keras_disentangle.visualization.picture import Picture
 
-# From nearly white for 0 to dark blue: that of the paper's figures.
+# From nearly white for 0 to dark blue, as in the paper's figures.
 _COLORMAP = "YlGnBu"
 
 
@@ -19,7 +19,7 @@ def check_limit(limit, values):
 
 
 def colorize(values, limit):
-    """uint8 colours (..., 3) of numbers, from 0 to `limit`, beyond which they stay the same."""
+    """uint8 colours (..., 3) of numbers, clipped to the scale from 0 to `limit`."""
     import matplotlib
 
     colormap = matplotlib.colormaps[_COLORMAP]
@@ -27,7 +27,7 @@ def colorize(values, limit):
 
 
 def with_scale_bar(picture, limit):
-    """`picture` (H, W, 3) with the colours from 0, below, to `limit`, above, at its right."""
+    """`picture` (H, W, 3) with a scale from 0 (bottom) to `limit` (top) on its right."""
     height = len(picture)
     font = ImageFont.load_default(size=min(max(height // 12, 10), 24))
     labels = {0.0: "0", 1.0: f"{limit:.2g}"}

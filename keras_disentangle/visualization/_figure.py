@@ -1,4 +1,4 @@
-"""Pictures with axes, which Matplotlib draws."""
+"""Pictures with axes, drawn by Matplotlib."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from keras_disentangle._arguments import check_number
 from keras_disentangle.visualization.files import save_png
 from keras_disentangle.visualization.picture import Picture
 
-# What sets series apart for those who see no colours, or print without them.
+# Distinguish series without colours, for colour-blind readers and grey prints.
 LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dots are for references
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
 
 
 def new_figure(size, layout="constrained"):
-    """A Matplotlib figure of `size` (width, height) in inches, apart from pyplot and its state.
+    """A Matplotlib figure of `size` (width, height) in inches, independent of pyplot's state.
 
     `layout` is Matplotlib's; `None` leaves the axes where they are put.
 
@@ -33,7 +33,7 @@ def new_figure(size, layout="constrained"):
 
 
 def plain_axes(axes, x_label, y_label):
-    """Labels axes in the style of all our curves: two sides without a frame, a plain legend."""
+    """Labels axes in the style of all charts: no frame at the top and right, a plain legend."""
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -25,11 +25,11 @@ def labelled_grid(images, groups, labels=None, padding=1, column_labels=None, co
 
     Args:
         images: uint8 array (rows, columns, h, w, c).
-        groups: Number of rows in each group; they add up to `rows`.
-        labels: One text for each row, or None for no margin.
-        padding: White pixels around each image.
-        column_labels: One text for each column, or None for no line above.
-        corner: What the texts of the columns are, left of them, in the margin.
+        groups: number of rows in each group; they add up to `rows`.
+        labels: one text for each row, or `None` for no margin.
+        padding: white pixels around each image.
+        column_labels: one text for each column, or `None` for no line above.
+        corner: text in the margin left of the column labels, which says what they are.
 
     Returns:
         `Picture` (H, W, c).
@@ -80,14 +80,14 @@ def check_labels(name, labels, number, of):
 
 
 def texts_of(values):
-    """Texts of the values that the columns of a picture stand for."""
-    # A middle that is missed by rounding alone is 0.
+    """Texts of the values to which the columns of a picture belong."""
+    # A middle value that differs from 0 by rounding alone is shown as 0.
     smallest = 1e-6 * np.abs(values).max()
     return [f"{value:.3g}" if abs(value) > smallest else "0" for value in values.tolist()]
 
 
 def _fitting(labels, width, size):
-    """The largest font in which labels stand side by side, and which of them: each, or fewer."""
+    """The largest font in which the labels fit side by side, and the stride: 1 to show each."""
     while True:
         font = ImageFont.load_default(size=size)
         widest = max(font.getlength(label) for label in labels) + 4

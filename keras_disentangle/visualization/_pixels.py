@@ -1,4 +1,4 @@
-"""What every picture here has in common: uint8 pixels with 1, 3 or 4 channels."""
+"""Pixels of pictures: uint8, with 1, 3 or 4 channels."""
 
 import warnings
 
@@ -7,17 +7,18 @@ import numpy as np
 from keras_disentangle._tensors import to_numpy
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
-# Larger numbers are on another scale, as a rule of 0 to 255.
+# Larger numbers are on another scale, usually 0 to 255.
 _LARGEST = 16
 
 
 def as_uint8(images, name="images"):
     """Converts images (n, h, w, c), floats on the scale [0, 1] or uint8, to uint8.
 
-    Numbers beyond 0 and 1, as the mean of a Gaussian decoder may be, are clipped: a warning tells.
+    Numbers outside [0, 1], such as the means of a Gaussian decoder, are clipped with a warning.
 
     Raises:
-        ValueError: if it is anything else; if a number is not finite, or beyond 16.
+        ValueError: if `images` is anything else; if a number is not finite, or its magnitude is
+            above 16.
     """
     images = to_numpy(name, images)
     if images.ndim != 4 or images.shape[-1] not in CHANNELS or not images.size:
@@ -36,7 +37,7 @@ def as_uint8(images, name="images"):
             f"`{name}` must be uint8 or hold numbers in [0, 1]. "
             f"Received: numbers from {low} to {high}"
         )
-    # Rounding may carry a sigmoid's or a resize's result a little past the ends.
+    # By rounding, the result of a sigmoid or of resizing may lie slightly outside.
     if low < -1e-3 or high > 1 + 1e-3:
         warnings.warn(
             f"`{name}` holds numbers from {low:.3g} to {high:.3g}: shown clipped to [0, 1]",
@@ -46,7 +47,7 @@ def as_uint8(images, name="images"):
 
 
 def check_picture(image, name="image"):
-    """Returns `image` as an array; refuses anything but uint8 of shape (h, w, c)."""
+    """Returns `image` as an array; a ValueError for anything but uint8 of shape (h, w, c)."""
     image = to_numpy(name, image)
     if (
         image.ndim != 3

@@ -1,4 +1,4 @@
-"""How pictures of a latent vector name its codes and dimensions, and samples of each code."""
+"""Labels of a latent vector's codes and dimensions in pictures, and samples of each code."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from keras_disentangle.latents.as_space import as_rungs
 
 
 def split_rungs(latent, rungs):
-    """A latent vector (d,) as float32, and the `LatentSpace` that `rungs` says how it divides.
+    """A latent vector (d,) as float32, and the `LatentSpace` into which `rungs` divides it.
 
     Args:
-        latent: Array (d,).
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, a `LatentSpace`, or
-            None for a single group.
+        latent: array (d,).
+        rungs: sizes of consecutive groups of dimensions, most abstract first, a `LatentSpace`, or
+            `None` for a single group.
     """
     latent = to_numpy("latent", latent).astype("float32")
     if latent.ndim != 1 or not latent.size:
@@ -24,20 +24,20 @@ def split_rungs(latent, rungs):
 
 
 def code_labels(space):
-    """What each code is called, as a dict by name: "z3" the rung "3", "z" the only one."""
+    """The label of each code, as a dict by name: "z3" for the rung "3", "z" for a single one."""
     if _is_plain(space):
         return {space.names[0]: "z"}
     return {name: f"z{name}" if name.isdigit() else name for name in space.names}
 
 
 def dimension_labels(space, number="dim"):
-    """What the dimensions of each code are called, as a dict of lists by name.
+    """The labels of the dimensions of each code, as a dict of lists by name.
 
-    "z3·1" is the first of the rung "3", "z1" that of a vector of one group, "uniform·1" that of
-    another code, which is called by its name alone if it has one dimension.
+    "z3·1" is the first dimension of the rung "3", "z1" the first of a vector of one group, and
+    "uniform·1" the first of another code; a code of one dimension is labelled by its name alone.
 
     Args:
-        number: the attribute of a code that says how many there are: `dim` or `num_traversals`.
+        number: the attribute of a code with their number: `dim` or `num_traversals`.
     """
     separator, found = "" if _is_plain(space) else "·", {}
     for code, label in zip(space.codes, code_labels(space).values(), strict=True):
@@ -48,7 +48,7 @@ def dimension_labels(space, number="dim"):
 
 
 def sample_rungs(latent, space, num, seed):
-    """Latents (codes, num, d): in row l code l is drawn from N(0, I), the others are `latent`."""
+    """Latents (codes, num, d): in row l, code l is drawn from N(0, I), the rest is `latent`."""
     latents = np.tile(latent, (len(space.codes), num, 1))
     random = np.random.default_rng(seed)
     for row, part in zip(latents, space.slices.values(), strict=True):
@@ -57,6 +57,6 @@ def sample_rungs(latent, space, num, seed):
 
 
 def _is_plain(space):
-    """Whether it is a single group of dimensions that nobody has named."""
+    """Whether it is a single group of dimensions without a name."""
     (first, *others) = space.codes
     return not others and isinstance(first, Normal) and first.name == Normal.default_name

@@ -25,7 +25,7 @@ def traverse(decode, latent, values):
 def traverse_directions(decode, latents, directions, values, orthogonal):
     """Decodes every latent vector moved along every direction, by every value, all in one call.
 
-    `latents` and `directions` are as `direction_traversal` has them.
+    `latents` and `directions` are as in `direction_traversal`.
 
     Returns:
         uint8 array (directions, latents, number of values, h, w, c), decoded in this order.
@@ -34,7 +34,7 @@ def traverse_directions(decode, latents, directions, values, orthogonal):
     starts = [latents] * len(directions)
     if check_flag("orthogonal", orthogonal):
         starts = [to_numpy("latents", orthogonalize(latents, q)) for q in directions]
-    # Each axis of its own: directions, latents, values, dimensions.
+    # One axis each: directions, latents, values, dimensions.
     moves = values[:, None] * directions[:, None, None]
     return decoded(decode, np.stack(starts)[:, :, None] + moves, "decode(latents)")
 
@@ -58,7 +58,7 @@ def _checked_vectors(latents, directions):
     if bad.any():
         raise ValueError(
             "`directions` must be finite, and none of them 0. "
-            f"Received: others in the rows {np.flatnonzero(bad).tolist()}"
+            f"Received: zeros, NaN or infinity in the rows {np.flatnonzero(bad).tolist()}"
         )
     return latents.reshape(-1, width), directions
 

@@ -1,4 +1,4 @@
-"""Charts of scores and of training."""
+"""Charts of scores and training curves."""
 
 import numpy as np
 
@@ -15,22 +15,22 @@ from keras_disentangle.visualization._figure import (
 
 
 def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
-    """Draws the activeness of the components of generators, each sorted from the most active down.
+    """Draws the activeness of generators' components, sorted in descending order.
 
-    A generator that has turned components off shows a step, as in the paper's figure.
+    A generator with inactive components shows a step, as in the paper's figure.
 
     Args:
-        scores: Dict of label to array (d,), the activeness of each generator's components; the
+        scores: dict of label to array (d,), the activeness of each generator's components; the
             generators may differ in d.
-        size: Width and height in inches; there are 120 pixels to an inch.
-        path: None, or where to write the picture as PNG.
+        size: width and height in inches; there are 120 pixels to an inch.
+        path: `None`, or the PNG file to write the picture to.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If there is no generator, a score is not one or more finite numbers, or `size`
-            is not positive.
+        ValueError: if `scores` is empty, an entry is not one or more finite numbers, or `size` is
+            not positive.
 
     Example:
 
@@ -38,8 +38,7 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
     >>> after = np.sort(before)
     >>> picture = activeness_bars({"ProGAN": before, "with Hessian penalty": after})
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, Figure 5.
+    Reference: Peebles et al., The Hessian Penalty, 2020, Figure 5.
     """
     if not isinstance(scores, dict) or not scores:
         raise ValueError(
@@ -57,7 +56,7 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
     width = 0.8 / len(arrays)
     for index, (label, values) in enumerate(arrays.items()):
         ranks = np.arange(1, len(values) + 1) + (index - (len(arrays) - 1) / 2) * width
-        # Hatches set the generators apart without colours.
+        # Hatches distinguish the generators without colours.
         bars = {"hatch": HATCHES[index % len(HATCHES)], "edgecolor": "white", "linewidth": 0}
         axes.bar(ranks, np.sort(values)[::-1], width=width, label=label, **bars)
     axes.set_xticks(range(1, max(len(values) for values in arrays.values()) + 1))
@@ -69,18 +68,17 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     """Draws two scores of several models against each other, a point for each setting.
 
     Args:
-        points: Dict of a model's label to a dict of a setting's label, such as beta's value, to
-            (x, y). Points of one model have one colour and one marker and are joined in their
-            order.
-        x_label, y_label: What the axes show, with units.
-        size: Width and height in inches; there are 120 pixels to an inch.
-        path: None, or where to write the picture as PNG.
+        points: dict of a model's label to a dict of a setting's label, such as beta's value, to (x,
+            y). Points of a model share a colour and a marker, and are joined in order.
+        x_label, y_label: what the axes show, with units.
+        size: width and height in inches; there are 120 pixels to an inch.
+        path: `None`, or the PNG file to write the picture to.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If there is no point, a point is not two finite numbers, or `size` is not
+        ValueError: if there is no point, a point is not two finite numbers, or `size` is not
             positive.
 
     Example:
@@ -91,9 +89,8 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     ...     y_label="MIG-sup",
     ... )
 
-    Reference:
-        Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
-        Figures 2 and 3.
+    Reference: Li et al., Progressive Learning and Disentanglement of Hierarchical Representations,
+    2020, Figures 2 and 3.
     """
     arrays = {}
     for label, settings in points.items() if isinstance(points, dict) else ():
@@ -109,7 +106,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     figure = new_figure(size)
     axes = figure.add_subplot()
     for index, (label, array) in enumerate(arrays.items()):
-        # Markers set the models apart without colours.
+        # Markers distinguish the models without colours.
         marker = MARKERS[index % len(MARKERS)]
         (line,) = axes.plot(*array.T, marker=marker, linewidth=0.7, label=label)
         for setting, point in zip(points[label], array, strict=True):
@@ -135,24 +132,24 @@ def training_curves(
     size=(4.8, 3.2),
     path=None,
 ):
-    """Draws quantities against training steps, as Figure 1 of InfoGAN does its information bound.
+    """Draws quantities against training steps, like the information bound in Figure 1 of InfoGAN.
 
     Each curve has a colour and a line style of its own.
 
     Args:
-        curves: Dict of label to (steps, values), two arrays (n,). Labels may hold mathematics
+        curves: dict of label to (steps, values), two arrays (n,). Labels may hold mathematics
             between dollar signs.
-        reference: None, or a dict of label to number: horizontal dotted lines to compare with.
-        x_label, y_label: What the axes show, with units.
+        reference: `None`, or a dict of label to number: horizontal dotted lines to compare with.
+        x_label, y_label: what the axes show, with units.
         y_scale: "linear", or "log" for quantities that span orders of magnitude, all above 0.
-        size: Width and height in inches; there are 120 pixels to an inch.
-        path: None, or where to write the picture as PNG.
+        size: width and height in inches; there are 120 pixels to an inch.
+        path: `None`, or the PNG file to write the picture to.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If there is no curve, a curve is not two arrays of one length, a number is not
+        ValueError: if there is no curve, a curve is not two arrays of one length, a number is not
             finite or, with "log", not above 0, or `size` is not positive.
 
     Example:
@@ -165,8 +162,7 @@ def training_curves(
     ...     y_label="$L_I$ [nats]",
     ... )
 
-    Reference:
-        Chen et al., InfoGAN, 2016, Figure 1.
+    Reference: Chen et al., InfoGAN, 2016, Figure 1.
     """
     if not isinstance(curves, dict) or not curves:
         raise ValueError(
@@ -194,7 +190,7 @@ def training_curves(
     axes.set_yscale(y_scale)
     for index, (label, (steps, values)) in enumerate(curves.items()):
         style = LINE_STYLES[index % len(LINE_STYLES)]
-        # A curve of one point has no line; where the styles begin again, markers tell them apart.
+        # A curve of one point has no line; where styles repeat, markers distinguish the curves.
         has_marker = len(steps) == 1 or index >= len(LINE_STYLES)
         axes.plot(
             steps,

@@ -1,4 +1,4 @@
-"""Events that TensorBoard shows."""
+"""A writer of TensorBoard events."""
 
 import contextlib
 import itertools
@@ -17,16 +17,16 @@ _file_numbers = itertools.count()
 class EventWriter:
     """Writes scalars and images that TensorBoard shows, without TensorFlow.
 
-    The file is made at the first event, so a writer that gets none leaves nothing behind; after
-    `close`, the next event begins another file. It may be used from several threads.
+    The file is created at the first event, so that a writer without events leaves no file; after
+    `close`, the next event starts another file. It may be used from several threads.
 
     Args:
-        log_dir: Folder of the events on a local disk; made if missing. TensorBoard shows each
+        log_dir: folder of the events, on a local disk; created if missing. TensorBoard shows each
             folder as a run.
 
     Raises:
-        ValueError: If `log_dir` is a file.
-        ModuleNotFoundError: If TensorBoard is not installed.
+        ValueError: if `log_dir` is a file.
+        ModuleNotFoundError: if TensorBoard is not installed.
 
     Example:
 
@@ -36,8 +36,8 @@ class EventWriter:
     """
 
     def __init__(self, log_dir):
-        # Imported here, so that only those who write events need TensorBoard, and hear of its
-        # absence before they train. RecordWriter, not EventFileWriter: where TensorFlow is
+        # Imported here, so that TensorBoard is needed only for writing events, and its absence is
+        # reported before training. RecordWriter, not EventFileWriter: where TensorFlow is
         # installed, the latter imports it to open a file, which takes seconds and lets it claim
         # the GPU beside another backend.
         from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -51,7 +51,7 @@ class EventWriter:
         self._file = None
         self._lock = threading.Lock()
 
-    # A copy, as of a callback that is copied for another run, begins a file of its own.
+    # A copy, such as that of a callback copied for another run, starts its own file.
 
     def __getstate__(self):
         return {"log_dir": self.log_dir}
@@ -64,7 +64,7 @@ class EventWriter:
         self._write(step, self._Summary.Value(tag=name, simple_value=float(value)))
 
     def image(self, name, image, step):
-        """Writes a uint8 array (h, w, c) under `name`; ValueError if it is anything else."""
+        """Writes a uint8 array (h, w, c) under `name`; a ValueError for anything else."""
         height, width, channels = check_picture(image).shape
         picture = self._Summary.Image(
             height=height,
@@ -101,7 +101,7 @@ class EventWriter:
 
     @contextlib.contextmanager
     def _abandoned_on_error(self):
-        """After an error the file may end in half an event: the next one begins another file."""
+        """After an error the file may end in half an event: the next event starts another file."""
         try:
             yield
         except OSError:
@@ -115,7 +115,7 @@ class EventWriter:
         origin = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
         name = f"events.out.tfevents.{origin}.{next(_file_numbers)}"
         file = self._RecordWriter(open(os.path.join(self.log_dir, name), "wb"))
-        # Without this first event, readers take steps that go back for a restart and drop data.
+        # Without this first event, readers take decreasing steps for a restart and drop data.
         first = self._Event(wall_time=time.time(), file_version="brain.Event:2")
         file.write(first.SerializeToString())
         return file

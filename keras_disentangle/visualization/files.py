@@ -27,11 +27,11 @@ def save_png(path, image):
     """Writes an image as a PNG file, whole or not at all.
 
     Args:
-        path: Where to; missing folders are made.
+        path: the file to write; missing folders are created.
         image: uint8 array (h, w, c), c one of 1, 3, 4.
 
     Raises:
-        ValueError: If `image` is not such an array.
+        ValueError: if `image` is not such an array.
 
     Example:
 
@@ -41,16 +41,16 @@ def save_png(path, image):
 
 
 def save_gif(path, frames, duration=80):
-    """Writes frames as a GIF that repeats for ever, whole or not at all.
+    """Writes frames as a GIF that loops forever, whole or not at all.
 
     Args:
-        path: Where to; missing folders are made.
-        frames: Sequence of uint8 arrays (h, w, c) of one shape, c one of 1, 3, 4.
-        duration: Time that each frame stays, in milliseconds (a GIF rounds it to tens).
+        path: the file to write; missing folders are created.
+        frames: sequence of uint8 arrays (h, w, c) of one shape, c one of 1, 3, 4.
+        duration: time that each frame is shown, in milliseconds (rounded to tens by the format).
 
     Raises:
-        ValueError: If there are no frames, their shapes differ, one is not such an array, or
-            `duration` is no positive integer.
+        ValueError: if there are no frames, their shapes differ, one is not such an array, or
+            `duration` is not a positive integer.
 
     Example:
 

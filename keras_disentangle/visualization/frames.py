@@ -1,4 +1,4 @@
-"""The frames of moving pictures along the latents of a decoder."""
+"""Frames of animations along a decoder's latent dimensions or directions."""
 
 import math
 
@@ -11,28 +11,28 @@ from keras_disentangle.visualization.grids import image_grid
 
 
 def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, padding=1):
-    """Draws a traversal of all latent dimensions at once, as frames that move there and back.
+    """Draws a traversal of all latent dimensions at once, as frames that run forth and back.
 
-    In each frame a row is a rung and a column a dimension of it, in which that dimension alone has
-    the frame's value and the others are as in `latent`.
+    In each frame, a row is a rung and a column one of its dimensions: in that image, the dimension
+    has the frame's value and the others are as in `latent`.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with n = d * number of values.
-        latent: Array (d,), the point from which to set out.
-        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`.
-        span: Half the width of the default range.
-        steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = d * number of values.
+        latent: array (d,), the starting point.
+        values: values of the traversal, (steps,); by default `steps` of them from -`span` to
+            `span`.
+        span: half the width of the default range.
+        steps: number of default values.
+        rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        padding: White pixels around each image.
+        padding: white pixels around each image.
 
     Returns:
-        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
-        last.
+        List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
@@ -42,7 +42,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     latent, space = split_rungs(latent, rungs)
     labels, parts = list(code_labels(space).values()), list(space.slices.values())
     images = traverse(decode, latent, checked_values(values, span, steps))
-    # Rungs may differ in size: the shorter rows end in white.
+    # Rungs may differ in size: shorter rows are padded with white.
     width = max(code.dim for code in space.codes)
     canvas = np.full((len(parts), width, *images.shape[2:]), 255, "uint8")
     frames = []
@@ -64,30 +64,29 @@ def direction_frames(
     orthogonal=False,
     padding=1,
 ):
-    """Draws movement along several directions at once, as frames that go there and back.
+    """Draws movement along several directions at once, as frames that run forth and back.
 
-    In each frame, with its value eta, every cell shows decode(z + eta q) for another direction q:
-    with one latent vector they fill a square row by row, with several vectors there is a row for
-    each vector and a column for each direction.
+    In the frame of a value eta, each cell shows decode(z + eta q) for another direction q: with one
+    latent vector, the cells fill a square row by row; with several vectors, there is a row for each
+    vector and a column for each direction.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, in the order of `direction_traversal`.
-        latents: Array (d,) or (n, d), the vectors from which to set out.
-        directions: Array (d,) or (m, d), the directions as rows.
-        values: Values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, in the order of `direction_traversal`.
+        latents: array (d,) or (n, d), the starting points.
+        directions: array (d,) or (m, d), the directions as rows.
+        values: values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
             lengths of the directions.
-        span: Half the width of the default range.
-        steps: Number of default values.
-        orthogonal: Whether each vector is first made orthogonal to the direction of its cell.
-        padding: White pixels around each image.
+        span: half the width of the default range.
+        steps: number of default values.
+        orthogonal: whether each vector is first made orthogonal to the direction of its cell.
+        padding: white pixels around each image.
 
     Returns:
-        List of `Picture`, uint8 arrays (H, W, c), 2 * (steps - 1) of them: the first follows on the
-        last.
+        List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range, or a
+        ValueError: if an argument, or what `decode` returns, has another shape or range, or a
             direction is 0.
 
     Example:
@@ -95,14 +94,13 @@ def direction_frames(
     >>> frames = direction_frames(model.decode, np.zeros(4), np.eye(4))
     >>> kd.visualization.save_gif("directions.gif", frames)
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, section 4.4.
+    Reference: Peebles et al., The Hessian Penalty, 2020, section 4.4.
     """
     values = checked_values(values, span, steps)
     images = traverse_directions(decode, latents, directions, values, orthogonal)
     number, rows = images.shape[:2]
     columns = math.ceil(math.sqrt(number)) if rows == 1 else number
-    # Of each value, the cells by row.
+    # For each value, the cells row by row.
     cells = images.transpose(2, 1, 0, 3, 4, 5).reshape(images.shape[2], -1, *images.shape[3:])
     frames = [image_grid(frame, columns, padding) for frame in cells]
     return frames + frames[-2:0:-1]

@@ -9,17 +9,17 @@ from keras_disentangle.visualization._pixels import as_uint8
 
 
 def enlarge(images, height=64):
-    """Repeats the pixels of small images, for people to see them.
+    """Enlarges small images for display, by repeating their pixels.
 
     Args:
-        images: Array or tensor (n, h, w, c).
-        height: The height to come near to, in pixels; larger images are left as they are.
+        images: array or tensor (n, h, w, c).
+        height: the approximate height to reach, in pixels; larger images are left as they are.
 
     Returns:
-        Array (n, f * h, f * w, c) with the whole number f that brings h next to `height`.
+        Array (n, f * h, f * w, c), where the integer f >= 1 brings f * h closest to `height`.
 
     Raises:
-        ValueError: If `images` has another shape, or `height` is no positive integer.
+        ValueError: if `images` has another shape, or `height` is not a positive integer.
 
     Example:
 
@@ -37,20 +37,20 @@ def image_grid(images, columns, padding=1, *, row_labels=None, column_labels=Non
     """Lays images out in rows, left to right, on white.
 
     Args:
-        images: Array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
+        images: array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
             a warning, or of uint8; c one of 1, 3, 4.
-        columns: Number of images in a row; the last row is filled up with white.
-        padding: White pixels around each image.
-        row_labels: None, or a text for each row, which stands left of it.
-        column_labels: None, or a text for each column, which stands above it.
+        columns: number of images in a row; the last row is padded with white.
+        padding: white pixels around each image.
+        row_labels: `None`, or a text for each row, written left of it.
+        column_labels: `None`, or a text for each column, written above it.
 
     Returns:
-        `Picture`, a uint8 array (H, W, c): without labels, of (rows * (h + padding) + padding,
-        columns * (w + padding) + padding, c).
+        `Picture`, a uint8 array (H, W, c); without labels, H = rows * (h + padding) + padding and W
+        = columns * (w + padding) + padding.
 
     Raises:
-        ValueError: If `images` has another shape or range, `columns` or `padding` is too small, or
-            there are more or fewer labels than rows or columns.
+        ValueError: if `images` has another shape or range, `columns` or `padding` is too small, or
+            the number of labels is not that of the rows or columns.
 
     Example:
 
@@ -72,17 +72,17 @@ def reconstruction_grid(images, reconstructions, columns=8, padding=1):
     """Draws images with their reconstructions below them, `columns` pairs side by side.
 
     Args:
-        images: Array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
+        images: array or tensor (n, h, w, c) of floats in [0, 1], beyond which they are clipped with
             a warning, or of uint8.
-        reconstructions: Likewise, of the same shape.
-        columns: Number of pairs in a row.
-        padding: White pixels around each image.
+        reconstructions: likewise, of the same shape.
+        columns: number of pairs in a row.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If the shapes differ, or an argument has another shape or range.
+        ValueError: if the shapes differ, or an argument has another shape or range.
 
     Example:
 

@@ -23,30 +23,30 @@ def hessian_grid(
     height=64,
     padding=1,
 ):
-    """Draws Hessian matrices as squares of colours, the magnitude of each entry on one scale.
+    """Draws the magnitudes of Hessian matrices' entries as colours, on one scale.
 
-    In the paper's figures a row belongs to a generator, and each Hessian is that of the pixel with
-    the largest Hessian penalty in one image: a generator whose components are independent shows a
+    In the paper's figures, a row belongs to a generator, and each Hessian is that of the pixel with
+    the largest Hessian penalty in an image: a generator whose components are independent shows a
     diagonal.
 
     Args:
-        hessians: Array (n, d, d) or (rows, n, d, d).
-        images: None, or the images (n, h, w, c) or (rows, n, h, w, c), with c one of 1, 3, of
-            floats in [0, 1] or of uint8; each stands left of its Hessian.
-        pixels: None, or an integer array (n, 2 or more) or (rows, n, 2 or more): the row and the
-            column of the pixel that is framed in red in each image; what follows, as the channel
-            in what `metrics.peak_hessians` gives, is left aside.
-        labels: None, or a text for each row.
-        limit: The magnitude at the upper end of the scale; by default the largest.
-        scale_bar: Whether the scale stands at the right.
-        height: The height in pixels that Hessians and images below it are enlarged to, about.
-        padding: White pixels around each image.
+        hessians: array (n, d, d) or (rows, n, d, d).
+        images: `None`, or the images (n, h, w, c) or (rows, n, h, w, c), with c one of 1, 3, of
+            floats in [0, 1] or of uint8; each is shown left of its Hessian.
+        pixels: `None`, or an integer array (n, 2 or more) or (rows, n, 2 or more): the row and the
+            column of the pixel that is framed in red in each image; further entries, such as the
+            channel in the result of `metrics.peak_hessians`, are ignored.
+        labels: `None`, or a text for each row.
+        limit: the magnitude at the upper end of the scale; by default the largest.
+        scale_bar: whether the scale is shown on the right.
+        height: approximate height in pixels to which smaller Hessians and images are enlarged.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If an argument has another shape or range.
+        ValueError: if an argument has another shape or range.
 
     Example:
 
@@ -54,8 +54,7 @@ def hessian_grid(
     >>> hessians, pixels = kd.metrics.peak_hessians(generator, z)
     >>> picture = hessian_grid(hessians, generator(z), pixels)
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, Figures 8 to 12.
+    Reference: Peebles et al., The Hessian Penalty, 2020, Figures 8 to 12.
     """
     hessians = np.abs(to_numpy("hessians", hessians).astype("float64"))
     images = None if images is None else to_numpy("images", images)
@@ -120,7 +119,7 @@ def _check_pixels(pixels, rows, number, shape):
 
 
 def _frame(image, corner, size):
-    """Draws a red frame into `image`, two pixels off the square of `size` at `corner`."""
+    """Draws a red frame into `image`, two pixels outside the square of `size` at `corner`."""
     top, left = np.maximum(corner - 2, 0)
     bottom, right = np.minimum(corner + size + 1, np.subtract(image.shape[:2], 1))
     image[[top, bottom], left : right + 1] = _MARK
@@ -128,7 +127,7 @@ def _frame(image, corner, size):
 
 
 def _side_by_side(left, right, gap):
-    """Tiles of two kinds (n, h, w, 3) beside each other, the lower ones filled up with white."""
+    """Pairs of tiles (n, h, w, 3) side by side, the less high ones padded with white."""
     height = max(left.shape[1], right.shape[1])
     left = np.pad(left, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=255)
     columns = [
@@ -144,22 +143,22 @@ def penalty_heatmap(
     """Draws the Hessian penalty of each pixel as a colour, on one scale for all the images.
 
     Args:
-        penalty: Array (h, w) or (n, h, w), at least 0: the penalties, as a rule the largest over
-            the channels of what `metrics.hessian_penalty_map` gives.
-        images: None, or the images (n, h, w, c), with c one of 1, 3, of floats in [0, 1] or of
-            uint8, on which the colours are laid.
-        opacity: How much of the colours' there is over the images, in [0, 1].
-        columns: Number of heatmaps in a row; by default all of them.
-        limit: The penalty at the upper end of the scale; by default the largest. Pictures that are
-            to be compared need the same.
-        scale_bar: Whether the scale stands at the right.
-        padding: White pixels around each heatmap.
+        penalty: array (h, w) or (n, h, w), at least 0: the penalties, usually the maximum over
+            channels of the result of `metrics.hessian_penalty_map`.
+        images: `None`, or the images (n, h, w, c), with c one of 1, 3, of floats in [0, 1] or of
+            uint8, over which the colours are drawn.
+        opacity: opacity of the colours over the images, in [0, 1].
+        columns: number of heatmaps in a row; by default all of them.
+        limit: the penalty at the upper end of the scale; by default the largest. Pictures that are
+            to be compared need the same limit.
+        scale_bar: whether the scale is shown on the right.
+        padding: white pixels around each heatmap.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If an argument has another shape or range.
+        ValueError: if an argument has another shape or range.
 
     Example:
 
@@ -167,8 +166,7 @@ def penalty_heatmap(
     >>> penalty = kd.metrics.hessian_penalty_map(generator, z).max(axis=-1)
     >>> picture = penalty_heatmap(penalty, generator(z))
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, Figure 13.
+    Reference: Peebles et al., The Hessian Penalty, 2020, Figure 13.
     """
     penalty = to_numpy("penalty", penalty).astype("float64")
     if penalty.ndim == 2:

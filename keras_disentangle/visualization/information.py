@@ -1,4 +1,4 @@
-"""Charts of what latents know of factors and of images."""
+"""Charts of the information in latents about factors and about images."""
 
 import numpy as np
 
@@ -10,26 +10,27 @@ from keras_disentangle.visualization.grids import image_grid
 
 
 def information_matrix(information, factor_names, *, rungs=None, size=None, path=None):
-    """Draws which latent dimension knows of which factor: a row a factor, a column a dimension.
+    """Draws the mutual information of dimensions (columns) and factors (rows) as a matrix.
 
-    Disentangled codes show one dark cell in each row and in each column in use. Two dark cells in a
-    row are a factor that is split (what MIG sees), in a column factors that are merged (MIG-sup).
+    Disentangled codes show one dark cell in each row, and in each column of an active dimension.
+    Two dark cells in a row mean a factor that is split (which lowers MIG), two in a column mean
+    factors that share a dimension (which lowers MIG-sup).
 
     Args:
-        information: Array (d, k), such as `kd.metrics.mutual_information`, in nats or as shares of
+        information: array (d, k), as from `kd.metrics.mutual_information`, in nats or as shares of
             each factor's entropy.
-        factor_names: The names of the k factors.
-        rungs: None, or sizes of consecutive groups of dimensions, which sum to d, or the
-            `LatentSpace` of a model: lines set them apart.
-        size: None, or width and height in inches; there are 120 pixels to an inch.
-        path: None, or where to write the picture as PNG.
+        factor_names: the names of the k factors.
+        rungs: `None`, or sizes of consecutive groups of dimensions, which sum to d, or the
+            `LatentSpace` of a model: lines separate them.
+        size: `None`, or width and height in inches; there are 120 pixels to an inch.
+        path: `None`, or the PNG file to write the picture to.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If `information` is no finite array (d, k) of numbers that are not negative, the
-            names or rungs do not fit, or `size` is not positive.
+        ValueError: if `information` is not an array (d, k) of finite numbers >= 0, the names or
+            rungs do not fit, or `size` is not positive.
 
     Example:
 
@@ -38,9 +39,8 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     >>> information = kd.metrics.mutual_information(codes, factors)
     >>> picture = information_matrix(information, ("shape", "size"))
 
-    Reference:
-        Li et al., Progressive Learning and Disentanglement of Hierarchical Representations, 2020,
-        Figures 8 and 9, tell of what the two scores see.
+    Reference: Li et al., Progressive Learning and Disentanglement of Hierarchical Representations,
+    2020, Figures 8 and 9 (on the difference between the two scores).
     """
     information = to_numpy("information", information).astype("float64")
     if (
@@ -77,22 +77,22 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
 def information_flow(stages, images=None, path=None):
     """Draws how much information each rung holds at each stage of progressive training.
 
-    For each stage, left to right, a green bar for each rung is as long as I(x; z_l), with the
-    total I(x; z) on top, as in Figure 5 of Li et al. (2020). The rungs may add up to more than the
-    total: the excess is information that is entangled between them.
+    For each stage, from left to right, the length of a green bar for each rung is I(x; z_l); the
+    total I(x; z) is written on top, as in Figure 5 of Li et al. (2020). The sum over rungs may
+    exceed the total: the excess is information that the rungs share.
 
     Args:
-        stages: List with a dict for each stage: "total", the total I(x; z) in nats, and "rungs",
+        stages: list with a dict for each stage: "total", the total I(x; z) in nats, and "rungs",
             the I(x; z_l) in nats, most abstract rung first; optionally "stage", its number.
-        images: None, or for each stage an array (rungs, n, h, w, c) of floats in [0, 1] or of
+        images: `None`, or for each stage an array (rungs, n, h, w, c) of floats in [0, 1] or of
             uint8, shown beside the bars: samples of each rung with the others fixed.
-        path: None, or where to write the picture as PNG.
+        path: `None`, or the PNG file to write the picture to.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
 
     Raises:
-        ValueError: If there is no stage, the stages differ in their number of rungs, a number is
+        ValueError: if `stages` is empty, the stages differ in their number of rungs, a number is
             not finite, or `images` does not fit.
 
     Example:
@@ -102,8 +102,8 @@ def information_flow(stages, images=None, path=None):
     ...     {"total": 12.84, "rungs": [6.94, 5.98, 0.0]},
     ... ])
 
-    Reference:
-        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
+    Reference: Li et al., Progressive learning and disentanglement of hierarchical representations,
+    2020.
     """
     stages, rungs, totals = _checked(stages)
     if not rungs or rungs[0].ndim != 1 or len({values.shape for values in rungs}) != 1:
@@ -128,7 +128,7 @@ def information_flow(stages, images=None, path=None):
     left, bottom, top, bar_width, height = 0.45, 0.5, 0.35, 1.6, 0.55 * number
     grids = []
     for rows in images if images is not None else ():
-        # Anything else than rows of images is named there.
+        # Anything but rows of images is refused by `image_grid`.
         grids.append(image_grid(rows.reshape(-1, *rows.shape[2:]), max(1, rows.shape[1])))
     widths = [height * grid.shape[1] / grid.shape[0] for grid in grids] or [0] * len(rungs)
     figure_width = sum(widths) + len(rungs) * (left + bar_width + 0.1) + 0.1
@@ -150,7 +150,7 @@ def information_flow(stages, images=None, path=None):
     x = 0.0
     for stage, values in enumerate(rungs):
         bars = add_axes(x + left, bar_width)
-        # An estimate of nothing may be a little below it.
+        # An estimate near 0 may be slightly negative.
         patches = bars.barh(range(number), values.clip(0), height=0.5, color="tab:green")
         bars.bar_label(patches, [f"{value:z.2f}" for value in values], padding=3)
         bars.set(xlim=(0, limit), ylim=(number - 0.5, -0.5), xlabel="$I(x; z_l)$ [nats]")

@@ -1,4 +1,4 @@
-"""What the latents of a decoder do: of two together, drawn at random, or in order of activeness."""
+"""Effects of a decoder's latents: two jointly, sampled rungs, or in order of activeness."""
 
 import numpy as np
 
@@ -21,40 +21,39 @@ from keras_disentangle.visualization._traverse import (
 def latent_grid(
     decode, latent, dims=(0, 1), values=None, *, span=2.5, steps=9, rungs=None, padding=1
 ):
-    """Draws what two latent dimensions do together: a row for each value of one, a column for each
-    of the other.
+    """Draws the joint effect of two latent dimensions: a row for each value of the first, a column
+    for each value of the second.
 
-    The others stay as in `latent`, as in Figure 10 of Li et al. (2020). The first dimension
-    grows downwards, the second to the right. Their values stand beside and above the images, their
-    names, as `latent_traversal` has them, in the corner, that of the first before the other's.
+    The other dimensions stay as in `latent`, as in Figure 10 of Li et al. (2020). The first
+    dimension grows downwards, the second to the right. Their values are written beside and above
+    the images, their names, as in `latent_traversal`, in the corner, the first before the second.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
             clipped with a warning; called once, with n = number of values squared.
-        latent: Array (d,), the point from which to set out.
-        dims: Numbers, from 0, of the two dimensions: that of the rows, that of the columns.
-        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in the
-            latent's own units (standard deviations of the prior).
-        span: Half the width of the default range.
-        steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+        latent: array (d,), the starting point.
+        dims: indices, from 0, of the two dimensions: first of the rows, then of the columns.
+        values: values of the traversal, (steps,); by default `steps` of them from -`span` to
+            `span`, in the latent's own units (standard deviations of the prior).
+        span: half the width of the default range.
+        steps: number of default values.
+        rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        padding: White pixels around each image.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
     >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 5 + 0.5, (len(z), 28, 28, 1))
     >>> picture = latent_grid(decode, np.zeros(4), (0, 2))
 
-    Reference:
-        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020,
-        Figure 10.
+    Reference: Li et al., Progressive learning and disentanglement of hierarchical representations,
+    2020, Figure 10.
     """
     latent, space = split_rungs(latent, rungs)
     row, column = _check_dims(dims, latent.size)
@@ -82,35 +81,34 @@ def _check_dims(dims, size):
 
 
 def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
-    """Draws what each rung does: in its row, that rung is sampled and the others stay fixed.
+    """Draws the effect of each rung: in its row, that rung is sampled and the others stay fixed.
 
-    All dimensions of the rung come from the prior N(0, I) at once, as in Figures 5 and 6 of Li et
-    al. (2020); this is not a traversal. Rows are labelled "z3", "z2", "z1".
+    All dimensions of the rung are drawn jointly from the prior N(0, I), as in Figures 5 and 6 of Li
+    et al. (2020); this is not a traversal. Rows are labelled "z3", "z2", "z1".
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with n = number of rungs * `num`.
-        latent: Array (d,), whose values the other rungs keep.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
-            the `LatentSpace` of a model.
-            By default all dimensions are one rung, "z".
-        num: Images in a row.
-        seed: Seed of the samples.
-        padding: White pixels around each image.
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = number of rungs * `num`.
+        latent: array (d,), with the values of the other rungs.
+        rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+            the `LatentSpace` of a model. By default all dimensions are one rung, "z".
+        num: images in a row.
+        seed: seed of the samples.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
     >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 9 + 0.5, (len(z), 28, 28, 1))
     >>> picture = rung_samples(decode, np.zeros(4), rungs=(2, 2))
 
-    Reference:
-        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
+    Reference: Li et al., Progressive learning and disentanglement of hierarchical representations,
+    2020.
     """
     latent, space = split_rungs(latent, rungs)
     num, seed = check_int("num", num), check_seed("seed", seed)
@@ -131,37 +129,36 @@ def components_by_activeness(
     value_labels=False,
     padding=1,
 ):
-    """Draws what each latent component does, the most active first: a row for each component.
+    """Draws the effect of each latent component, the most active first: a row for each component.
 
-    Each component in turn takes the values while the others stay as in `latent`. The rows are
-    labelled with the component, of which the first is "z1", and its activeness.
+    Each component in turn takes the values while the others stay as in `latent`. Rows are labelled
+    with the component ("z1" is the first) and its activeness.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with n = d * number of values.
-        latent: Array (d,), the point from which to set out.
-        activeness: Array (d,), what `metrics.activeness` gives.
-        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in
-            the latent's own units: -2 to 2, as in the paper's figures.
-        num: How many components are drawn; by default all.
-        span: Half the width of the default range.
-        steps: Number of default values.
-        value_labels: Whether the values stand above the columns.
-        padding: White pixels around each image.
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = d * number of values.
+        latent: array (d,), the starting point.
+        activeness: array (d,), the result of `metrics.activeness`.
+        values: values of the traversal, (steps,); by default `steps` of them from -`span` to
+            `span`, in the latent's own units: -2 to 2, as in the paper's figures.
+        num: number of components drawn; by default all.
+        span: half the width of the default range.
+        steps: number of default values.
+        value_labels: whether the values are written above the columns.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
     >>> scores = kd.metrics.activeness(generator, 4)
     >>> picture = components_by_activeness(generator, np.zeros(4), scores)
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, Figure 3.
+    Reference: Peebles et al., The Hessian Penalty, 2020, Figure 3.
     """
     latent, _ = split_rungs(latent, None)
     activeness = to_numpy("activeness", activeness).astype("float64")
@@ -171,7 +168,7 @@ def components_by_activeness(
             f"Received: activeness={activeness}"
         )
     num = latent.size if num is None else min(check_int("num", num), latent.size)
-    # Stable, so that components of one activeness stay in their order.
+    # Stable, so that components of equal activeness keep their order.
     order = np.argsort(-activeness, kind="stable")[:num]
     values = checked_values(values, span, steps)
     images = traverse(decode, latent, values)[order]

@@ -7,10 +7,11 @@ from keras_disentangle.visualization.files import encode_png
 
 
 class Picture(np.ndarray):
-    """A picture as a NumPy array that a notebook shows as what it is.
+    """A picture as a NumPy array that notebooks display as an image.
 
-    It is an array in all else: what is computed from it is a plain array, as `numpy.asarray` of it
-    is. All pictures of this library are of this type; another becomes one by `array.view(Picture)`.
+    In all other respects it is an array: results computed from it are plain arrays, as is
+    `numpy.asarray` of it. All pictures of this library have this type; `array.view(Picture)`
+    converts any other.
 
     Example:
 
@@ -23,7 +24,7 @@ class Picture(np.ndarray):
 
     @property
     def _is_shown(self):
-        # A part of a picture, such as one channel of it, may be none.
+        # A slice of a picture, such as one channel, may not be a picture.
         is_image = self.ndim == 3 and self.shape[-1] in CHANNELS and self.size
         return bool(is_image) and self.dtype == np.uint8
 

@@ -1,4 +1,4 @@
-"""What the latents of a decoder do, one after another: a row for each."""
+"""Traversals of a decoder's latents: the effect of each in a row of images."""
 
 import numpy as np
 
@@ -26,38 +26,38 @@ def latent_traversal(
     value_labels=False,
     padding=1,
 ):
-    """Draws what each latent dimension does: a row for each dimension, a column for each value.
+    """Draws the effect of each latent dimension: a row for each dimension, a column for each value.
 
     Each dimension in turn takes the values while the others stay as in `latent`, as in Figures 4
-    and 7 of Li et al. (2020). Rows of one rung stand together and are labelled "z3·1": the first
-    dimension of the third, most abstract rung; with fewer than two rungs "z1", the first dimension.
+    and 7 of Li et al. (2020). Rows are grouped by rung and labelled "z3·1" for the first dimension
+    of the third, most abstract rung, or "z1" for the first dimension of a single rung.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with n = d * number of values.
-        latent: Array (d,), the point from which to set out.
-        values: Values to visit, (steps,); by default `steps` of them from -`span` to `span`, in
-            the latent's own units (standard deviations of the prior).
-        span: Half the width of the default range.
-        steps: Number of default values.
-        rungs: Sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = d * number of values.
+        latent: array (d,), the starting point.
+        values: values of the traversal, (steps,); by default `steps` of them from -`span` to
+            `span`, in the latent's own units (standard deviations of the prior).
+        span: half the width of the default range.
+        steps: number of default values.
+        rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        value_labels: Whether the values stand above the columns.
-        padding: White pixels around each image.
+        value_labels: whether the values are written above the columns.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
     >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 5 + 0.5, (len(z), 28, 28, 1))
     >>> picture = latent_traversal(decode, np.zeros(4), rungs=(2, 2))
 
-    Reference:
-        Li et al., Progressive learning and disentanglement of hierarchical representations, 2020.
+    Reference: Li et al., Progressive learning and disentanglement of hierarchical representations,
+    2020.
     """
     latent, space = split_rungs(latent, rungs)
     values = checked_values(values, span, steps)
@@ -80,40 +80,39 @@ def code_traversal(
     value_labels=False,
     padding=1,
 ):
-    """Draws what one latent code does: a column for each value, a row for each random vector.
+    """Draws the effect of one latent code: a column for each value, a row for each random vector.
 
-    In each row everything but the code is as in one random latent vector, as in Figure 2 of Chen
-    et al. (2016). The columns are the categories of a categorical code, or evenly spaced values of
+    In each row, all other codes are as in one random latent vector, as in Figure 2 of Chen et al.
+    (2016). The columns are the categories of a categorical code, or evenly spaced values of
     one dimension of a continuous one.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with n = `rows` * number of values.
-        space: The `LatentSpace`.
-        name: The code.
-        dim: Which dimension of it, if it is continuous.
-        rows: Number of random vectors.
-        steps: Number of values, if it is continuous.
-        extent: 1 visits the whole interval of a uniform code and -2 to 2 of a normal one; 2, the
-            "-2 to 2" of the paper, twice as much.
-        seed: Seed of the random vectors.
-        value_labels: Whether the values, or the numbers of the categories from 0 on, stand above
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = `rows` * number of values.
+        space: the `LatentSpace`.
+        name: name of the code.
+        dim: index of its dimension, if it is continuous.
+        rows: number of random vectors.
+        steps: number of values, if it is continuous.
+        extent: 1 covers the whole interval of a uniform code and -2 to 2 of a normal one; 2, as in
+            the paper's figure ("-2 to 2"), twice as much.
+        seed: seed of the random vectors.
+        value_labels: whether the values, or the indices of the categories from 0, are written above
             the columns.
-        padding: White pixels around each image.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument, or what `decode` returns, has another shape or range.
 
     Example:
 
     >>> space = kd.latents.LatentSpace([kd.latents.Normal(1), kd.latents.Categorical(3)])
     >>> picture = code_traversal(generator, space, "categorical", rows=5)
 
-    Reference:
-        Chen et al., InfoGAN, 2016, Figure 2.
+    Reference: Chen et al., InfoGAN, 2016, Figure 2.
     """
     if not isinstance(space, LatentSpace):
         raise ValueError(f"`space` must be a `LatentSpace`. Received: space={space!r}")
@@ -124,7 +123,7 @@ def code_traversal(
     above = None
     if check_flag("value_labels", value_labels):
         values = space[name].traversal(steps, extent)
-        # Of a categorical code each value is a vector that holds a single 1.
+        # The values of a categorical code are one-hot vectors.
         above = texts_of(values) if values.ndim == 1 else [str(i) for i in range(len(values))]
     return labelled_grid(images, [rows], None, padding, above)
 
@@ -142,35 +141,35 @@ def direction_traversal(
     value_labels=False,
     padding=1,
 ):
-    """Draws what directions of a latent space do: a column for each value eta, decode(z + eta q).
+    """Draws the effect of latent directions: decode(z + eta q), with a column for each value eta.
 
     There is a row for each direction q and latent vector z: with one vector, a row for each
     direction, as in Figure 6 of Peebles et al. (2020); with one direction, a row for each vector,
-    as in Figure 7; with several of both, for each direction a group of rows, one for each vector.
+    as in Figure 7; with several of both, a group of rows for each direction, one row for each
+    vector.
 
     Args:
-        decode: Function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which
-            they are clipped with a warning; called once, with all values of the first vector along
-            the first direction, those of the second vector, and so on, then along the second
-            direction.
-        latents: Array (d,) or (n, d), the vectors from which to set out.
-        directions: Array (d,) or (m, d), the directions as rows.
-        values: Values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with all values of the first vector along the first
+            direction, those of the second vector, and so on, then along the second direction.
+        latents: array (d,) or (n, d), the starting points.
+        directions: array (d,) or (m, d), the directions as rows.
+        values: values of eta, (steps,); by default `steps` of them from -`span` to `span`, in
             lengths of the directions: for unit directions, in the latent's own units.
-        span: Half the width of the default range.
-        steps: Number of default values.
-        orthogonal: Whether each vector is first made orthogonal to the direction of its row, so
-            that all of them start alike in what the direction moves, as in Figure 7.
-        labels: A text for each direction, which stands before its first row; by default "w1",
-            "w2" and so on, or none if there is one direction (d,).
-        value_labels: Whether the values stand above the columns.
-        padding: White pixels around each image.
+        span: half the width of the default range.
+        steps: number of default values.
+        orthogonal: whether each vector is first made orthogonal to the direction of its row, so
+            that all of them have the same component along the direction, as in Figure 7.
+        labels: a text for each direction, written before its first row; by default "w1", "w2" and
+            so on, or no labels for one direction (d,).
+        value_labels: whether the values are written above the columns.
+        padding: white pixels around each image.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: If an argument, or what `decode` returns, has another shape or range, or a
+        ValueError: if an argument, or what `decode` returns, has another shape or range, or a
             direction is 0.
 
     Example:
@@ -178,8 +177,7 @@ def direction_traversal(
     >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 12 + 0.5, (len(z), 28, 28, 1))
     >>> picture = direction_traversal(decode, np.zeros(4), np.eye(4)[:2])
 
-    Reference:
-        Peebles et al., The Hessian Penalty, 2020, section 4.4.
+    Reference: Peebles et al., The Hessian Penalty, 2020, section 4.4.
     """
     values = checked_values(values, span, steps)
     images = traverse_directions(decode, latents, directions, values, orthogonal)
