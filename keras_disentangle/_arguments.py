@@ -1,4 +1,4 @@
-"""Checks that arguments everywhere go through: each error names one and shows what came."""
+"""Checks of arguments: each error names the argument, what was expected and what was received."""
 
 import math
 import numbers
@@ -8,7 +8,7 @@ import os
 import keras
 import numpy as np
 
-_LARGEST = 2**31 - 1  # What shapes and counters of every backend hold.
+_LARGEST = 2**31 - 1  # Shapes and counters of every backend hold this.
 _LARGEST_FLOAT = float(np.finfo("float32").max)
 
 
@@ -25,13 +25,13 @@ def check_int(name, value, minimum=1, maximum=_LARGEST):
 def check_seed(name, value, *, optional=True, generator=False):
     """`value` as a seed that every backend takes: an int in [0, 2**31), or `None`.
 
-    Every integer >= 0 is a seed. Those of 2**31 and above, which PyTorch refuses, are mixed down to
-    31 bits; smaller ones stay as they are.
+    Every integer >= 0 is a seed. Seeds of 2**31 and above, which PyTorch refuses, are hashed to 31
+    bits; smaller ones are unchanged.
 
     Args:
         name, value: the argument.
-        optional: whether `None`, a seed that differs each time, is allowed.
-        generator: whether a `keras.random.SeedGenerator` is, which is given back as it is.
+        optional: whether `None`, a different seed each time, is allowed.
+        generator: whether a `keras.random.SeedGenerator` is allowed; it is returned unchanged.
 
     Raises:
         ValueError: if it is none of these.
@@ -77,7 +77,7 @@ def check_weight(name, value):
 
 
 def check_choice(name, value, choices):
-    """`value` if it is one of `choices`, texts or `None`, or a ValueError."""
+    """`value` if it is one of `choices`, strings or `None`, or a ValueError."""
     choices = tuple(choices)
     if not is_choice(value, choices):
         raise ValueError(f"`{name}` must be one of {choices}. Received: {name}={value!r}")
@@ -85,20 +85,20 @@ def check_choice(name, value, choices):
 
 
 def is_choice(value, choices):
-    """Whether `value` is one of `choices`, texts or `None`; of any other kind, such as an array
-    or a tensor, it is not."""
+    """Whether `value` is one of `choices`, strings or `None`; False for any other type, such as an
+    array or a tensor."""
     return any(value is choice or isinstance(value, str) and value == choice for choice in choices)
 
 
 def check_flag(name, value):
-    """`value` as a bool, or a ValueError: what is no flag may be true by mistake."""
+    """`value` as a bool, or a ValueError: the truth value of another type may be a mistake."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
     return bool(value)
 
 
 def check_path(name, value):
-    """`value` as the text of a path, or a ValueError."""
+    """`value` as a path string, or a ValueError."""
     try:
         path = os.fspath(value)
     except TypeError:
@@ -109,14 +109,14 @@ def check_path(name, value):
 
 
 def check_callable(name, value):
-    """`value` if it can be called, or a ValueError."""
+    """`value` if it is callable, or a ValueError."""
     if not callable(value):
         raise ValueError(f"`{name}` must be a function. Received: {name}={value!r}")
     return value
 
 
 def listed(value):
-    """The parts of `value` as a list, or a TypeError, also of a tensor that has no values yet."""
+    """The items of `value` as a list, or a TypeError, including for a symbolic tensor."""
     try:
         return list(value)
     except NotImplementedError as error:
@@ -124,7 +124,7 @@ def listed(value):
 
 
 def _integer(value):
-    """As an int, or `None`: no bool, text, fraction or array of several."""
+    """`value` as an int, or `None` for a bool, text, fraction or array of several."""
     if isinstance(value, (bool, np.bool_)):
         return None
     try:
@@ -134,7 +134,7 @@ def _integer(value):
 
 
 def _real(value):
-    """As a float, or NaN: no bool, text, complex number or array of several."""
+    """`value` as a float, or NaN for a bool, text, complex number or array of several."""
     if isinstance(value, (bool, np.bool_, str, bytes)) or getattr(value, "ndim", 0):
         return math.nan
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):

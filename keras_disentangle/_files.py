@@ -1,8 +1,8 @@
-"""Files: written whole or not at all; those from elsewhere read with bounded memory, or refused.
+"""Files: written whole or not at all; untrusted ones read with bounded memory, or refused.
 
-A file from elsewhere may be damaged, or be made to harm: it may declare more than it holds, or
-point to other files. What is read here declares sizes that are compared with the bytes on disk
-before memory is taken. All that is wrong with a file becomes a `ValueError` that names it.
+A file from elsewhere may be damaged or malicious: it may declare more data than it holds, or point
+to other files. The sizes that it declares are compared with the bytes on disk before memory is
+allocated. Every fault of a file becomes a `ValueError` that names the file.
 """
 
 import collections.abc
@@ -18,31 +18,31 @@ import numpy as np
 
 from keras_disentangle._arguments import check_path
 
-# Deflate, the densest compression of what is read here, never does better.
+# Deflate, the densest compression among the formats read here, cannot exceed this ratio.
 MOST_COMPRESSED = 1032
-SLACK = 2**16  # bytes, for what is too small to matter
+SLACK = 2**16  # bytes, for files too small to matter
 
 
 @contextlib.contextmanager
 def replacing(path, suffix="", durable=False):
-    """The name of a file to write, which then takes the place of `path`, or is removed on an error.
+    """Yields the name of a temporary file that then replaces `path`, or is removed on an error.
 
-    A reader finds the old file or the new, never half of one.
+    A reader finds the old file or the new one, never a part.
 
     Args:
-        path: the file; its folder is made if missing.
-        suffix: what the name must end in for whatever writes the file.
-        durable: whether the new file must outlive a loss of power.
+        path: the file; its folder is created if missing.
+        suffix: ending of the temporary name, for writers that depend on it.
+        durable: whether the new file must survive a power failure.
 
     Raises:
-        ValueError: if `path` is a folder, or no path.
+        ValueError: if `path` is a folder, or not a path.
     """
     path = check_path("path", path)
     if os.path.isdir(path):
         raise ValueError(f"`path` must be a file, not a folder. Received: path={path!r}")
     folder = os.path.dirname(path) or "."
     os.makedirs(folder, exist_ok=True)
-    # In the same folder, since a rename is atomic only within one file system.
+    # In the same folder, because a rename is atomic only within one file system.
     temporary = f"{path}.{os.getpid()}.tmp{suffix}"
     try:
         yield temporary
@@ -78,14 +78,14 @@ def sha256(path):
 
 
 def read_json(path, *keys):
-    """The object that a JSON file holds.
+    """The object in a JSON file.
 
     Args:
         path: the file.
-        *keys: names that the object must have.
+        *keys: keys that the object must have.
 
     Raises:
-        ValueError: if the file cannot be read, is no JSON, or holds no object with these names.
+        ValueError: if the file cannot be read, is not JSON, or is not an object with these keys.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -103,14 +103,14 @@ def read_json(path, *keys):
 
 
 def is_zip(path):
-    """Whether a file is a zip archive, if a damaged one: what opens it then says so."""
+    """Whether a file is a zip archive, possibly a damaged one: opening it then reports that."""
     try:
         return zipfile.is_zipfile(path)
-    except zipfile.BadZipFile:  # raised of one that seems to be a part of several
+    except zipfile.BadZipFile:  # raised for a file that looks like one part of several
         return True
 
 
-# What is raised of damaged or encrypted members while they are read.
+# Raised when damaged or encrypted members are read.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -123,15 +123,15 @@ _ZIP_ERRORS = (
 
 @contextlib.contextmanager
 def open_zip(path, kind="zip"):
-    """A zip file, as a `zipfile.ZipFile`, all of whose members stay within it.
+    """A zip file, as a `zipfile.ZipFile`, with no member that would be extracted outside of it.
 
     Args:
         path: the file.
-        kind: what errors call such a file.
+        kind: name of the file type in errors.
 
     Raises:
-        ValueError: if it is damaged, a member would lie outside of it, or declares more than its
-            bytes can hold. What goes wrong while it is open names the file too.
+        ValueError: if the file is damaged, or a member lies outside of it or declares more than its
+            bytes can hold. Errors of zipfile while it is open are converted too.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -144,7 +144,7 @@ def open_zip(path, kind="zip"):
         for member in members:
             _check_member(path, member)
             try:
-                # Compares the two places where its name stands, so that none seems to be missing.
+                # Compares both copies of its name, so that no member appears to be missing.
                 archive.open(member).close()
             except Exception as error:  # zipfile raises many kinds for a damaged file.
                 raise ValueError(
@@ -173,7 +173,7 @@ def _check_member(path, member):
 
 
 def read_member(path, archive, member):
-    """The bytes of a member (a name or a `ZipInfo`) of what `open_zip` gives, its sum verified.
+    """The bytes of a member (a name or a `ZipInfo`) of an `open_zip` archive, checksum verified.
 
     Raises:
         ValueError: if it is missing or damaged.
@@ -189,10 +189,10 @@ def read_member(path, archive, member):
 
 @contextlib.contextmanager
 def open_npz(path):
-    """The arrays of an npz file, a mapping that reads each when it is asked for it.
+    """The arrays of an npz file, a mapping that reads each array when it is accessed.
 
     Raises:
-        ValueError: if the file or an array is damaged, or an array is of Python objects.
+        ValueError: if the file or an array is damaged, or an array holds Python objects.
     """
     with open_zip(path, "npz") as archive:
         yield _Arrays(path, archive)
@@ -216,7 +216,7 @@ class _Arrays(collections.abc.Mapping):
         member = self._archive.getinfo(f"{name}.npy")
         try:
             with self._archive.open(member) as file:
-                # Before NumPy takes the memory that the header asks for.
+                # Before NumPy allocates the memory that the header asks for.
                 shape, dtype, start = _npy_header(file)
             if start + math.prod(shape) * dtype.itemsize != member.file_size:
                 raise ValueError(f"{member.file_size} bytes do not hold {shape} of {dtype}")
@@ -244,6 +244,6 @@ def _npy_header(file):
 
 
 def short(error):
-    """An error, also of another library, in a line."""
+    """An error, including those of other libraries, in one line."""
     text = str(error)[:200]
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

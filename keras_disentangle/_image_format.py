@@ -1,15 +1,19 @@
-"""How images are held: their channels on the last axis, their numbers in [0, 1]."""
+"""The format of images: channels on the last axis, values in [0, 1]."""
 
 import keras
 
 from keras_disentangle._keras_graph import all_layers
 
-TOLERANCE = 1e-4  # how far numbers may lie outside: what resizing and rounding overshoot
+TOLERANCE = 1e-4  # how far values may lie outside, since resizing and rounding overshoot
 
 
 def check_channels_last(what, *networks):
-    """Raises a ValueError if Keras builds layers for images with their channels first, or a layer
-    of one of the `networks` is for such."""
+    """Raises a ValueError if Keras's default is channels first, or that of a layer in `networks`.
+
+    Args:
+        what: what needs channels last, as named in the error.
+        *networks: models whose layers are checked.
+    """
     for layer in all_layers(*networks):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ValueError(

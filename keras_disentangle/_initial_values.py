@@ -1,4 +1,4 @@
-"""Building networks whose weights are about to be loaded, without drawing random ones first."""
+"""Builds networks whose weights are about to be loaded, without drawing random ones first."""
 
 import contextlib
 import math
@@ -21,20 +21,23 @@ _RANDOM = (
 
 @contextlib.contextmanager
 def no_random_values(active=True, most=math.inf):
-    """While it lasts, what this thread's layers would draw at random is 0 instead.
+    """A context in which this thread's layers initialise random weights to 0 instead.
 
-    For networks whose weights then come from a file: JAX compiles a program for each shape that is
-    drawn or filled, which together takes many times as long as reading the file. With
-    `active=False` nothing changes. `most` is how many numbers the networks may ask for, so that a
-    file cannot declare larger ones than it holds.
+    For networks whose weights are then loaded from a file: JAX compiles a program for each shape
+    that is drawn or filled, which in total takes many times as long as reading the file.
+
+    Args:
+        active: whether anything changes.
+        most: the largest total number of values in new weights, so that a file cannot declare
+            larger networks than it holds.
 
     Raises:
-        ValueError: if they ask for more.
+        ValueError: if more are created.
     """
     if not active:
         yield
         return
-    with _LOCK:  # Of two threads, the first to leave would restore while the other still builds.
+    with _LOCK:  # Otherwise the first thread to leave would restore while another still builds.
         add_weight, thread = keras.Layer.add_weight, threading.get_ident()
 
         left = [most]
@@ -55,12 +58,12 @@ def no_random_values(active=True, most=math.inf):
 
 
 def _filled(initializer):
-    """An initializer by which NumPy fills with 0 or 1; any other constant one as it is."""
+    """An initializer that fills with 0 or 1 in NumPy; other constant initializers unchanged."""
     if isinstance(initializer, (*_RANDOM, initializers.Zeros)):
         fill = np.zeros
     elif isinstance(initializer, initializers.Ones):
         fill = np.ones
     else:
         return initializer
-    # By way of float32, since NumPy has no bfloat16.
+    # Through float32, because NumPy has no bfloat16.
     return lambda shape, dtype=None: ops.convert_to_tensor(fill(shape, "float32"), dtype)

@@ -1,5 +1,4 @@
-"""All that is used of Keras beyond its public interface: the one file to mend where a release
-changes it."""
+"""All uses of Keras's private API: the one file to adapt if a release changes it."""
 
 import contextlib
 import threading
@@ -11,21 +10,21 @@ from keras.src.backend.common.global_state import get_global_attribute
 
 
 def all_layers(*networks, include_self=True):
-    """The layers of networks, parts of parts too, each after what it is a part of."""
+    """All layers of networks, including nested ones, each after the layer that contains it."""
     return [layer for network in networks for layer in network._flatten_layers(include_self)]
 
 
 def node_of(tensor):
-    """The node of the graph that a tensor of it comes from.
+    """The node of the graph that produces a symbolic tensor.
 
-    It has an `operation`, `input_tensors`, `output_tensors`, and `is_input`.
+    It has `operation`, `input_tensors`, `output_tensors` and `is_input`.
     """
     operation, index, _ = tensor._keras_history
     return operation._inbound_nodes[index]
 
 
 def nodes_behind(tensors):
-    """The nodes of the graph that some tensors come from."""
+    """All nodes of the graph on which some symbolic tensors depend."""
     found, todo = {}, list(tensors)
     while todo:
         node = node_of(todo.pop())
@@ -36,32 +35,32 @@ def nodes_behind(tensors):
 
 
 def own_losses(*layers):
-    """What layers themselves have added by `add_loss`, their parts left out."""
+    """The losses that layers have added by `add_loss`, without those of nested layers."""
     return [loss for layer in layers for loss in layer._get_own_losses()]
 
 
 def clear_losses(model):
-    """Forgets what the layers of a model have added by `add_loss`."""
+    """Discards the losses that the layers of a model have added by `add_loss`."""
     model._clear_losses()
 
 
 def changed_by_calls(network):
-    """The variables that calls may change: statistics, seeds and the like, but no weights, which
-    are moved by training alone, or frozen."""
+    """The variables that calls may change, such as statistics and seeds; not the weights, which
+    only training changes, or which are frozen."""
     weights = {id(v) for layer in all_layers(network) for v in layer._trainable_variables}
     return [v for v in network.variables if not v.trainable and id(v) not in weights]
 
 
-# What is in float32 for the time being: how often that was asked for, the owner, the value before.
+# Attributes that are float32 at present: number of active contexts, owner, original value.
 _lock, _wide = threading.Lock(), {}
 
 
 @contextlib.contextmanager
 def in_float32(layers):
-    """While it lasts, those among `layers` that compute in half precision use float32.
+    """A context in which those of `layers` that compute in half precision use float32.
 
-    Replicas compute in threads, which may enter and leave in any order: the last one out puts
-    things back.
+    Replicas compute in threads, which may enter and leave in any order: the last one to leave
+    restores the policies.
     """
     with _lock:
         parts = list(_in_half_precision(layers))
@@ -83,14 +82,14 @@ def in_float32(layers):
 
 
 def _in_half_precision(layers):
-    """What is to be in float32, also if it is already, as (owner, attribute, value)."""
+    """Attributes to set to float32, or set already, as (owner, attribute, value)."""
     half = ("bfloat16", "float16")
     for layer in layers:
         is_wide = (id(layer), "_dtype_policy") in _wide
         is_half = layer.compute_dtype in half and layer.dtype_policy.quantization_mode is None
         if is_wide or is_half:
             yield layer, "_dtype_policy", _Float32(layer.variable_dtype)
-        # What models that are parts of others cast their inputs to.
+        # The dtype to which nested models cast their inputs.
         is_model = isinstance(layer, keras.Model)
         for x in (layer, *((is_model and getattr(layer, "inputs", None)) or ())):
             if (id(x), "_dtype") in _wide or getattr(x, "_dtype", None) in half:
@@ -98,7 +97,7 @@ def _in_half_precision(layers):
 
 
 class _Float32(keras.DTypePolicy):
-    """Float32, with variables stored in another dtype: Keras casts them where they are used."""
+    """Float32 computations with variables of another dtype, which Keras casts on use."""
 
     def __init__(self, variable_dtype):
         super().__init__("float32")
@@ -118,7 +117,7 @@ def moved_variables(optimizer):
 
 
 def averages(optimizer):
-    """The moving averages of these variables, where the optimizer has `use_ema=True`."""
+    """The moving averages of these variables, if the optimizer has `use_ema=True`."""
     return optimizer._model_variables_moving_average
 
 
@@ -128,7 +127,7 @@ def rate_or_schedule(optimizer):
 
 
 def portable_optimizer(config):
-    """A serialized optimizer for every backend: PyTorch has optimizers of its own."""
+    """A serialized optimizer that loads on every backend: PyTorch has its own classes."""
     if not isinstance(config, dict):
         return config
     config = {key: portable_optimizer(part) for key, part in config.items()}
@@ -138,7 +137,7 @@ def portable_optimizer(config):
 
 
 def direction_of(metric):
-    """Whether more of a metric is better, "up", or less, "down"; None where it does not say."""
+    """The better direction of a metric, "up" or "down", or `None` if it is not declared."""
     return getattr(metric, "_direction", None)
 
 
@@ -150,17 +149,17 @@ def set_direction(metric, direction):
 
 
 def begin_at(model, epoch):
-    """Lets the `fit` that is beginning set out from an epoch; None: from its own first."""
+    """Sets the epoch at which the `fit` that is beginning starts; `None`: its `initial_epoch`."""
     model._initial_epoch = epoch
 
 
 def is_within_fit(arguments):
-    """Whether `evaluate` is called by `fit`, for its validation."""
+    """Whether `evaluate` is called by `fit`, for validation."""
     return arguments.get("_use_cached_eval_dataset") is True
 
 
 def wait_for_callbacks(callback_list):
-    """Until the calls that Keras makes from other threads are over."""
+    """Waits until Keras's calls of callbacks from other threads have finished."""
     callback_list._flush_futures()
 
 
@@ -170,11 +169,11 @@ def is_multi_process(distribution):
 
 
 def is_saving_to_hdf5():
-    """Whether a configuration is asked for by a whole model's saving to HDF5."""
+    """Whether `get_config` is called because a whole model is being saved to HDF5."""
     return bool(get_global_attribute("use_legacy_config"))
 
 
-# Attributes of Keras's callbacks that are made anew where training begins: by class.
+# Attributes of Keras's callbacks that are recreated when training begins, by class.
 MADE_ANEW = {
     keras.callbacks.Callback: {"params", "_model"},
     # The sign of `min_delta` is turned when `monitor_op` is chosen.

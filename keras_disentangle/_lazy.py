@@ -1,4 +1,4 @@
-"""What is loaded when it is first used: attributes of packages, and classes that files name."""
+"""Lazy loading: of packages' attributes, and of classes that saved files name."""
 
 import importlib
 import sys
@@ -7,11 +7,11 @@ import keras
 
 
 def attributes(package, modules):
-    """`__getattr__` and `__dir__` of a package, some of whose attributes load when first used.
+    """`__getattr__` and `__dir__` of a package, some of whose attributes are loaded on first use.
 
     Args:
         package: its `__name__`.
-        modules: dict from an attribute to the name of the module that has it, or to `None` where
+        modules: dict from an attribute to the name of the module that defines it, or to `None` if
             it is a module of the package itself.
     """
 
@@ -31,12 +31,12 @@ def attributes(package, modules):
 
 
 def register(name, module):
-    """Lets Keras load files that name a class whose module is not loaded yet."""
+    """Lets Keras load files that refer to a class whose module is not loaded yet."""
     keras.saving.get_custom_objects()[f"keras_disentangle>{name}"] = _Unloaded(name, module)
 
 
 class _Unloaded:
-    """Stands in for a class until a file names it; by its import the class takes its own place."""
+    """A placeholder for a class until a file refers to it; the import then replaces it."""
 
     def __init__(self, name, module):
         self._name, self._module = name, module

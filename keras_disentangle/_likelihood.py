@@ -47,7 +47,7 @@ def gaussian_nll(x, mean, log_std):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if the shapes of `x` and `mean` differ, or that of `log_std` does not fit.
+        ValueError: if the shapes of `x` and `mean` differ, or `log_std` is not broadcastable.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Logarithms of standard deviations that are learnt, with a floor."""
+"""Learnt logarithms of standard deviations, with a floor."""
 
 import math
 
@@ -17,7 +17,7 @@ class Floor(keras.constraints.Constraint):
 
 
 def add_log_std(layer, shape, minimum, name):
-    """A weight of `layer` that starts at 0 and that the optimizer keeps from falling below
+    """A weight of `layer` that starts at 0 and that a constraint keeps from falling below
     `minimum`, a number or `None`."""
     return layer.add_weight(
         shape=shape,
@@ -30,7 +30,7 @@ def add_log_std(layer, shape, minimum, name):
 
 
 def floored(log_std, minimum):
-    """The value of such a weight: never below `minimum`, with the gradient it has without it."""
+    """The value of such a weight: never below `minimum`, with the gradient unchanged."""
     raw = ops.convert_to_tensor(log_std)
     if minimum is None:
         return raw

@@ -1,4 +1,4 @@
-"""What all computations on tensors share: the way to NumPy, wide enough types, fitting shapes."""
+"""Shared by all computations on tensors: conversion to NumPy, wide types, checks of shapes."""
 
 import keras
 import numpy as np
@@ -6,14 +6,14 @@ from keras import ops
 
 
 def to_numpy(name, x):
-    """A tensor of any backend, an array or nested numbers as a NumPy array: the only way there.
+    """A tensor of any backend, an array or nested numbers as a NumPy array: the only conversion.
 
-    A tensor of PyTorch may require gradients or lie on another device; bfloat16, which NumPy does
-    not count among the floats, becomes float32. What is an array already is not copied.
+    A tensor of PyTorch may require gradients or be on another device; bfloat16, which is not a
+    NumPy type, becomes float32. Arrays are not copied.
 
     Raises:
-        ValueError: if it is neither, such as `None`, text, a ragged list or a tensor that has no
-            values yet, as inside of a compiled function.
+        ValueError: if `x` is none of these, such as `None`, text, a ragged list or a symbolic
+            tensor, as inside a compiled function.
     """
     if isinstance(x, (list, tuple)):
         x = [
@@ -40,12 +40,13 @@ def to_numpy(name, x):
 
 
 def as_rows(name, x):
-    """`x` as something whose `shape` is known and whose slices `to_numpy` takes.
+    """`x` as an object that has a `shape` and whose slices `to_numpy` takes.
 
-    What is read when it is sliced, such as a memory map or a data set of h5py, stays as it is.
+    An object that is read when it is sliced, such as a memory map or an h5py data set, is returned
+    unchanged.
 
     Raises:
-        ValueError: if it is empty, a single number or nothing of the kind.
+        ValueError: if it is empty, a single number or not an array.
     """
     if not (hasattr(x, "shape") and hasattr(x, "__getitem__")):
         x = to_numpy(name, x)
@@ -57,17 +58,17 @@ def as_rows(name, x):
 
 
 def read_rows(x, index):
-    """The rows of `x`, an array or something like one in a file, with the numbers `index`."""
+    """The rows `index` of `x`, an array, a memory map or an h5py data set."""
     if type(x) is np.ndarray:
         return x[index]
-    # HDF5 reads increasing numbers, each once.
+    # HDF5 takes increasing indices without repetition.
     numbers, places = np.unique(index, return_inverse=True)
     return np.asarray(x[numbers])[places]
 
 
 def widen(*tensors):
-    """Tensors in one dtype, float32 or wider, as sums over pixels and dimensions need it even where
-    the layers compute in bfloat16: a list, or the tensor if it is one alone."""
+    """Tensors in one dtype, float32 or wider, which sums over pixels and dimensions need even if
+    the layers compute in bfloat16: a list, or a single tensor for one argument."""
     tensors = [ops.convert_to_tensor(x) for x in tensors]
     is_double = any(keras.backend.standardize_dtype(x.dtype) == "float64" for x in tensors)
     found = [ops.cast(x, "float64" if is_double else "float32") for x in tensors]
@@ -75,22 +76,22 @@ def widen(*tensors):
 
 
 def as_floats(**tensors):
-    """As `widen`, for arguments by their names.
+    """Like `widen`, for named arguments.
 
     Raises:
-        ValueError: if one of them is no tensor of numbers, nor an array or a list of them.
+        ValueError: if one of them is not a tensor, an array or a list of numbers.
     """
     found = []
     for name, x in tensors.items():
         try:
-            if x is None:  # JAX makes NaN of it.
+            if x is None:  # JAX converts it to NaN.
                 raise TypeError
             found.append(ops.convert_to_tensor(x))
             dtype = keras.backend.standardize_dtype(found[-1].dtype)
             is_number = keras.backend.is_float_dtype(dtype) or keras.backend.is_int_dtype(dtype)
             if not (is_number or dtype == "bool"):
                 raise TypeError(dtype)
-        except Exception as error:  # Each backend has its own.
+        except Exception as error:  # The type depends on the backend.
             raise ValueError(
                 f"`{name}` must be a tensor or an array of numbers. Received: {name}={x!r}"
             ) from error
@@ -98,7 +99,7 @@ def as_floats(**tensors):
 
 
 def check_rank(name, x, minimum):
-    """Raises a ValueError unless `x` is a tensor or an array of at least so many dimensions."""
+    """Raises a ValueError unless `x` is a tensor or an array of at least `minimum` axes."""
     shape = getattr(x, "shape", None)
     if shape is None or len(shape) < minimum:
         received = f"{name}={x!r}" if shape is None else f"{name}.shape={tuple(shape)}"
@@ -108,7 +109,7 @@ def check_rank(name, x, minimum):
 
 
 def check_same_batch(name_a, a, name_b, b):
-    """Raises a ValueError unless two tensors have as many examples, where both are known."""
+    """Raises a ValueError unless two tensors have equally many examples, where both are known."""
     sizes = tuple(a.shape)[:1], tuple(b.shape)[:1]
     if () in sizes or (None not in (*sizes[0], *sizes[1]) and sizes[0] != sizes[1]):
         raise ValueError(

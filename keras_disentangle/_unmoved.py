@@ -1,4 +1,4 @@
-"""Trial calls that leave no trace."""
+"""Trial calls of a model without side effects."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from keras_disentangle._tensors import to_numpy
 
 @contextlib.contextmanager
 def unmoved(model):
-    """Leaves a model's statistics and seeds, and the random numbers of Python and NumPy, as is."""
+    """Restores a model's statistics and seeds, and Python's and NumPy's generators, on leaving."""
     states = changed_by_calls(model) if isinstance(model, keras.layers.Layer) else []
     before = [to_numpy("variable", state).copy() for state in states]
     python, legacy = random.getstate(), np.random.get_state()

@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere: HDF5 and what holds it, read as `_files` reads."""
+"""Untrusted files of weights: HDF5 and formats that contain it, checked as in `_files`."""
 
 import contextlib
 import io
@@ -19,17 +19,17 @@ from keras_disentangle._files import (
 
 @contextlib.contextmanager
 def open_hdf5(file, name=None, sliced=()):
-    """An HDF5 file, as an `h5py.File`, all of whose numbers lie in the file itself.
+    """An HDF5 file, as an `h5py.File`, with all numbers in the file itself.
 
     Args:
         file: a path, or a stream of bytes.
-        name: what errors call it; by default the path.
-        sliced: names of data sets that are not read at once, so that their shape takes no memory.
+        name: name of the file in errors; by default the path.
+        sliced: names of data sets that are read in slices, so that they need no memory at once.
 
     Raises:
-        ValueError: if it is damaged; has links that lead elsewhere, external storage, virtual
-            data sets or data of variable length; or declares more than its bytes can hold. What
-            goes wrong while it is open names the file too.
+        ValueError: if it is damaged; has links to other places, external storage, virtual data
+            sets or data of variable length; or declares more than its bytes can hold. Errors of
+            h5py while it is open are converted too.
     """
     import h5py
 
@@ -55,7 +55,7 @@ def open_hdf5(file, name=None, sliced=()):
 def _check_hdf5(content, size, sliced):
     import h5py
 
-    def elsewhere(path, info):  # An error must not pass through HDF5.
+    def elsewhere(path, info):  # Not by raising: an error must not pass through HDF5.
         return None if info.type == h5py.h5l.TYPE_HARD else path.decode(errors="replace")
 
     if (found := content.id.links.visit(elsewhere, info=True)) is not None:
@@ -83,11 +83,11 @@ def _check_hdf5(content, size, sliced):
 
 
 def check_weights_file(path):
-    """That a `.weights.h5`, `.h5` or `.keras` file, or all those that a `.weights.json` lists, is
-    whole, and its numbers finite.
+    """Checks that a `.weights.h5`, `.h5` or `.keras` file, or every file that a `.weights.json`
+    lists, is intact and its numbers are finite.
 
     Returns:
-        How many numbers it holds.
+        The number of values in it.
 
     Raises:
         ValueError: if there is no such file, as `open_hdf5` and `open_zip`, or if a number is NaN
@@ -119,7 +119,7 @@ def check_weights_file(path):
 
 
 def _shards(path):
-    """The names of the files beside `path` among which it says that weights are cut up."""
+    """The names of the files beside `path` over which it distributes the weights."""
     parts = read_json(path, "weight_map")["weight_map"]
     parts = list(parts.values()) if isinstance(parts, dict) else [None]
     names = [name for part in parts for name in (part if isinstance(part, list) else [part])]
@@ -130,13 +130,13 @@ def _shards(path):
 
 
 def check_finite(weights):
-    """That no number in an open HDF5 file is NaN, and none in an array infinite.
+    """Checks that no number in an open HDF5 file is NaN, and none in an array infinite.
 
     Returns:
-        How many there are.
+        The number of values in it.
 
     Raises:
-        ValueError: if one is.
+        ValueError: if one is NaN or infinite.
     """
     import h5py
 
@@ -149,7 +149,7 @@ def check_finite(weights):
         numbers[0] += item.size
         if item.attrs.get("dtype") == "bfloat16":  # which HDF5 knows as two bytes
             values = (np.asarray(values).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        # A scalar may be a smallest or largest value so far, which begins at infinity.
+        # A scalar may be a running minimum or maximum, which starts at infinity.
         if values.dtype.kind in "fc" and not (
             np.isfinite(values).all() if values.ndim else not np.isnan(values)
         ):

@@ -1,4 +1,4 @@
-"""One call that measures how disentangled a model's codes are."""
+"""`evaluate`: scores a model's codes with any of the metrics in one call."""
 
 import functools
 import statistics
@@ -11,14 +11,14 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics import METRICS, Metric, confidence_interval
 from keras_disentangle.metrics._votes import check_grid
 
-# What a metric can be of here: see `kd.metrics.Metric`.
+# The inputs of metrics that can be computed here: see `kd.metrics.Metric`.
 _GIVEN = ("codes", "factors", "mean", "log_var", "encode", "dataset")
 _BY_DEFAULT = ("mig", "mig_sup", "factor_vae", "information")
-_LATENTS = 10_000  # drawn at most for estimates of information
+_LATENTS = 10_000  # the most that are drawn for estimates of information
 
 
 def metric_names():
-    """The names of the metrics that `evaluate` takes: those of codes first, votes last."""
+    """The names of the metrics that `evaluate` takes: metrics of codes first, of votes last."""
     found = [metric for metric in METRICS.values() if set(metric.of) <= set(_GIVEN)]
     found.sort(key=lambda metric: _GIVEN.index(metric.of[0]))
     return [metric.name for metric in found]
@@ -40,39 +40,41 @@ def evaluate(
     """Scores a model's codes against the ground-truth factors of a data set.
 
     Args:
-        model: anything with `encode(x)`, else a function, of float32 images in [0, 1] (n, h, w, c)
-            to `(mean, log_var)`, each (n, d), or to codes (n, d); what comes after the two, such
-            as a sample, is ignored. With `rung_sizes` the information is given for each rung.
-        dataset: a `FactorDataset`, or `LabelledImages` for what needs no full grid of factors.
-        metrics: list of names of `kd.metrics.METRICS` that are of codes (posterior means) and
-            factors, of posteriors, or of a function that encodes images of the data set; and of
-            `kd.metrics.Metric` of your own; or `"all"` such names. By default MIG, MIG-sup,
-            FactorVAE and the information. `"all"` and the default leave out what the data or the
-            model cannot have.
-        num_samples: images that are encoded for all but FactorVAE and beta-VAE, which draw their
-            own, without replacement (of `WeightedFactors` with). The information cannot exceed
-            log(num_samples).
-        num_votes: training votes of FactorVAE and points of beta-VAE; half as many are used to
-            score. The published scores use 10,000; each takes 64 images or pairs.
-        num_resamples: if not 0, >= 2: 95% confidence intervals by so many resamples, as
-            `kd.metrics.confidence_interval`, of the metrics of codes, and Wilson's of votes.
+        model: an object with `encode(x)`, or a function, from float32 images in [0, 1]
+            (n, h, w, c) to `(mean, log_var)`, each (n, d), or to codes (n, d); further outputs,
+            such as a sample, are ignored. If it has `rung_sizes`, the information is computed for
+            each rung.
+        dataset: a `FactorDataset`, or `LabelledImages` for metrics that need no full grid of
+            factors.
+        metrics: list of names in `kd.metrics.METRICS`, of metrics whose inputs are codes (posterior
+            means) and factors, posteriors, or a function that encodes images of the data set; and
+            of your own `kd.metrics.Metric`; or `"all"` for all such names. By default MIG, MIG-sup,
+            FactorVAE and the information. `"all"` and the default leave out metrics for which the
+            data or the model are not suited.
+        num_samples: number of images encoded for all metrics but FactorVAE and beta-VAE, which draw
+            their own; drawn without replacement (from `WeightedFactors` with). The information
+            cannot exceed log(num_samples).
+        num_votes: training votes of FactorVAE and training points of beta-VAE; half as many are
+            used for scoring. The published scores use 10,000; each takes 64 images or pairs.
+        num_resamples: if not 0, >= 2: number of resamples for 95% confidence intervals of the
+            metrics of codes, by `kd.metrics.confidence_interval`; votes have Wilson's intervals.
         options: dict from a metric's name to its own arguments, such as `{"dci": {"estimator":
             "exact"}, "posterior_mig": {"factors_used": [1, 2, 3, 4]}}`.
         seed: seed of the images and of the metrics' own draws.
         batch_size: images encoded at once.
-        verbose: 1 shows a progress bar of the samples that are encoded, then the metrics' names.
+        verbose: 1 shows a progress bar of the encoded images, then the metrics' names.
 
     Returns:
-        Dict of floats, in the order of `metrics`, under the names of the metrics' scores: "mig",
-        "dci_disentanglement" and the like. `information` is a list, I(x; z_l) in nats, the most
-        abstract rung first, with `information_total`, I(x; z), and `kl`, a list in nats.
-        `intervals`, if asked for, is a dict of pairs [low, high].
+        Dict of floats, in the order of `metrics`, by the names of the scores, such as "mig" and
+        "dci_disentanglement". `information` is a list, I(x; z_l) in nats, the most abstract rung
+        first, with `information_total`, I(x; z), and `kl`, a list in nats. `intervals`, if
+        requested, is a dict of pairs [low, high].
 
     Raises:
-        ValueError: if a metric is unknown, or is asked for by name and the data or the model cannot
-            have it; two have one name; the images do not fit the model; a number is out of range;
-            or as a metric.
-        TypeError: if a metric does not know one of its `options`.
+        ValueError: if a metric is unknown, or is requested by name although the data or the model
+            are not suited; two have the same name; the images do not fit the model; a number is
+            out of range; or as raised by a metric.
+        TypeError: if a metric does not have one of its `options`.
 
     Example:
 
@@ -134,10 +136,10 @@ def evaluate(
 def check_settings(
     dataset, metrics=None, num_samples=1, num_votes=1, num_resamples=0, options=None, seed=0, **_
 ):
-    """The metrics (a list of `Metric`) that `evaluate` would take of these settings, its arguments.
+    """The metrics (a list of `Metric`) that `evaluate` would compute with these arguments.
 
     Raises:
-        ValueError: as `evaluate`, of all that can be known without the model.
+        ValueError: as `evaluate`, for everything that can be checked without the model.
     """
     num_samples = check_int("num_samples", num_samples)
     num_votes = check_int("num_votes", num_votes)
@@ -163,17 +165,17 @@ def check_settings(
 
 
 def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
-    """Mean and log variance (n, d), float64 arrays, of images that are encoded batch by batch.
+    """Mean and log variance (n, d), float64 arrays, of images encoded batch by batch.
 
     Args:
         model: as in `evaluate`.
         images: function from an array of indices in [0, num_images) to uint8 images.
-        num_images: how many there are.
+        num_images: number of images.
         batch_size: images encoded at once.
         verbose: 1 shows a progress bar.
 
     Returns:
-        `(mean, log_var)`; `(codes, None)` of a model that gives codes alone.
+        `(mean, log_var)`; `(codes, None)` for a model that returns codes alone.
 
     Raises:
         ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
@@ -200,7 +202,7 @@ def _joined(parts):
 
 
 def _encoder(model):
-    """Function of float32 images to NumPy arrays (mean, log_var), the latter perhaps None."""
+    """Function from float32 images to NumPy arrays (mean, log_var), the latter possibly `None`."""
     if hasattr(model, "encode") and not isinstance(model, str):
         encode = model.encode
     elif isinstance(model, keras.Model) and not hasattr(model, "decode"):
@@ -209,8 +211,8 @@ def _encoder(model):
         encode = model
     else:
         raise ValueError(
-            "`model` must have a method `encode`, or be a function of images (of a GAN, give one "
-            f"that tells its codes from its images). Received: model={model!r}"
+            "`model` must have a method `encode`, or be a function of images (for a GAN, one "
+            f"that infers codes from its images). Received: model={model!r}"
         )
 
     def encoded(images):
@@ -238,7 +240,7 @@ def _is_default(metrics):
 
 
 def _check_metrics(metrics, dataset):
-    """The metrics that are asked for, a list of `Metric`, each once."""
+    """The requested metrics, a list of `Metric` without repetition."""
     names = metric_names()
     if _is_default(metrics):
         found = [METRICS[name] for name in (names if metrics == "all" else _BY_DEFAULT)]
@@ -257,7 +259,7 @@ def _check_metrics(metrics, dataset):
     for metric in found:
         if not set(metric.of) <= set(_GIVEN):
             raise ValueError(
-                f"`metrics` must be of some of {_GIVEN}, which are what there is here. "
+                f"`metrics` must have inputs among {_GIVEN}, which are available here. "
                 f"Received: {metric.name}, of {metric.of}"
             )
         if metric.needs_grid:

@@ -111,7 +111,7 @@ def confidence_interval(
 
 
 def _bounds(metric, bounds):
-    """Function from the key of a score in what `metric` returns to its bounds, or `None`."""
+    """Function from the key of a score in the result of `metric` to its bounds, or `None`."""
     if not (isinstance(bounds, str) and bounds == "declared"):
         check_bounds(bounds, optional=True)
         return lambda key: bounds

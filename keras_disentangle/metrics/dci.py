@@ -11,7 +11,7 @@ _TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's v
 
 
 def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
-    """DCI: do dimensions and factors correspond one to one, judged by what predicts each factor?
+    """DCI: do dimensions and factors correspond one to one, by the importances of a predictor?
 
     A classifier of boosted trees predicts each factor from all dimensions; `R[j, k]` is the
     importance of dimension `j` for factor `k` (how much splits along it reduce the squared error,

@@ -66,7 +66,7 @@ class Metric:
         own = getattr(self.function, "__name__", None) if self.name is None else self.name
         if not isinstance(own, str) or not own:
             raise ValueError(
-                "`name` must be a text, where the function has no name of its own. "
+                "`name` must be a string if the function has no name of its own. "
                 f"Received: name={self.name!r}, function={self.function!r}"
             )
         object.__setattr__(self, "name", own)

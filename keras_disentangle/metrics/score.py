@@ -48,7 +48,7 @@ class Score:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"`name` must be a text. Received: name={self.name!r}")
+            raise ValueError(f"`name` must be a string. Received: name={self.name!r}")
         check_bounds(self.bounds)
         check_choice("better", self.better, ("higher", "lower", None))
         check_number("tolerance", self.tolerance, 0)

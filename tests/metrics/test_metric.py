@@ -99,8 +99,8 @@ def test_intervals_keep_to_declared_bounds():
     "arguments, message",
     [
         ({"function": 3}, "`function` must be a function. Received: function=3"),
-        ({"function": functools.partial(spread)}, "`name` must be a text.*Received: name=None"),
-        ({"name": 3}, "`name` must be a text.*Received: name=3"),
+        ({"function": functools.partial(spread)}, "`name` must be a string.*Received: name=None"),
+        ({"name": 3}, "`name` must be a string.*Received: name=3"),
         ({"scores": "mig"}, "`scores` must be None or a list of `Score`. Received: scores='mig'"),
         ({"scores": []}, "`scores` must be None or a list"),
         ({"scores": [Score("a"), Score("a", "b")]}, r"`scores` must each have.*\['a', 'a'\]"),
@@ -119,7 +119,7 @@ def test_bad_declarations(arguments, message):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"name": ""}, "`name` must be a text. Received: name=''"),
+        ({"name": ""}, "`name` must be a string.* Received: name=''"),
         ({"bounds": (1, 0)}, r"`bounds` must be two numbers, in order. .*\(1, 0\)"),
         ({"bounds": 1}, "`bounds` must be two numbers"),
         ({"bounds": None}, "`bounds` must be an array of numbers"),
@@ -139,7 +139,10 @@ def test_bad_scores(arguments, message):
     [
         ([Metric(spread), Metric(latents, name="spread")], r"of their own. .*twice: \['spread'\]"),
         (["mig", Metric(spread, scores=[Score("mig", "whole")])], r"names of .*twice: \['mig'\]"),
-        ([METRICS["activeness"]], r"`metrics` must be of some of .*activeness, of \('generator'"),
+        (
+            [METRICS["activeness"]],
+            r"`metrics` must have inputs among .*activeness, of .'generator'",
+        ),
         (["activeness"], r"`metrics` must be \"all\" or names out of .*\['activeness'\]"),
         ([spread], "`metrics` must be .*Received: .*function spread"),
     ],
