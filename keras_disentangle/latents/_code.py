@@ -1,4 +1,4 @@
-"""What the codes of a latent space have in common."""
+"""The base classes of the codes of a latent space."""
 
 import abc
 import math
@@ -11,7 +11,7 @@ from keras_disentangle._arguments import check_int, check_number, check_seed
 from keras_disentangle._likelihood import gaussian_nll
 from keras_disentangle._tensors import as_floats, check_same_batch, check_width, widen
 
-# A learned standard deviation never falls below this: the density would grow without bound.
+# Floor of a learnt standard deviation: otherwise the density could grow without bound.
 MIN_STD = 1e-3
 
 
@@ -19,11 +19,11 @@ class Code(abc.ABC):
     """A group of latent dimensions with one distribution.
 
     Attributes:
-        dim: number of dimensions of the latent vector that it takes.
+        dim: number of dimensions of the latent vector that it occupies.
         num_params: number of outputs of a recognition network that describe its posterior.
-        informative: whether a recognition network is to recover it.
+        informative: whether a recognition network is trained to infer it.
         name: its name; `LatentSpace` makes the names of its codes unique.
-        num_traversals: number of ways to traverse it, each a row of a picture.
+        num_traversals: number of distinct traversals, each a row of a picture.
     """
 
     default_name: str
@@ -54,12 +54,12 @@ class Code(abc.ABC):
     def log_likelihood(self, params, codes):
         """log q(codes | params) in nats, summed over dimensions, (n,).
 
-        `params` (n, num_params) is what a recognition network gives, `codes` (n, dim).
+        `params` (n, num_params) are the outputs of a recognition network, `codes` is (n, dim).
         """
 
     @abc.abstractmethod
     def predict(self, params):
-        """What `params` (n, num_params) say of the code, (n, dim)."""
+        """The prediction of the code from `params` (n, num_params), (n, dim)."""
 
     @abc.abstractmethod
     def traversal(self, steps=10, extent=1.0):
@@ -67,7 +67,7 @@ class Code(abc.ABC):
 
     @abc.abstractmethod
     def traverse(self, code, dim=0, steps=10, extent=1.0):
-        """`code` (dim,) at each point of its traversal number `dim`, NumPy (values, dim)."""
+        """`code` (dim,) at each point of its traversal with index `dim`, NumPy (values, dim)."""
 
     @abc.abstractmethod
     def get_config(self):
@@ -117,8 +117,8 @@ class ContinuousCode(Code):
         if self.posterior_std is not None:
             return -gaussian_nll(codes, mean, math.log(self.posterior_std))
         log_std = params[:, self.size :]
-        # Only the value is bounded: with the gradient of a maximum, a posterior that once was too
-        # narrow would stay so.
+        # Only the value is bounded: with the gradient of a maximum, a posterior that has become too
+        # narrow could not widen again.
         too_low = ops.relu(math.log(MIN_STD) - log_std)
         return -gaussian_nll(codes, mean, log_std + ops.stop_gradient(too_low))
 
@@ -147,9 +147,9 @@ def interval(centre, half_width, steps, extent):
 
 
 def check_draw(n, seed):
-    """A number of draws, which may be symbolic, and a seed that every backend takes."""
+    """Checks a number of draws, which may be symbolic, and a seed."""
     is_symbolic = isinstance(n, keras.KerasTensor) or ops.is_tensor(n)
-    # The sizes that JAX does not know have neither shape nor type.
+    # Sizes that are unknown to JAX have neither shape nor dtype.
     is_size = type(n).__module__.startswith("jax.") and not hasattr(n, "dtype")
     if not (is_size or is_symbolic and tuple(n.shape) == () and "int" in str(n.dtype)):
         n = check_int("n", n)

@@ -1,4 +1,4 @@
-"""Latent spaces that are given by their width alone, or by the sizes of rungs."""
+"""Latent spaces from a width or from the sizes of rungs."""
 
 import numbers
 
@@ -11,8 +11,8 @@ def as_space(space, width=None):
     """The latent space of an argument `space`.
 
     Args:
-        space: a `LatentSpace`, which is given back; `None`, for `width` standard normal dimensions;
-            or, where no `width` is known, their number.
+        space: a `LatentSpace`, which is returned; `None`, for `width` standard normal dimensions;
+            or, if `width` is `None`, their number.
         width: number of dimensions of a network's input, or `None`.
 
     Returns:
@@ -42,13 +42,13 @@ def space_of_rungs(name, sizes, names=None):
     """A standard normal code of each rung, the most abstract first.
 
     Args:
-        name: the argument that `sizes` is.
+        name: name of the argument `sizes` in errors.
         sizes: number of dimensions of each rung.
         names: the codes' names; by default "3", "2", "1", counted from the data up, as in the
-            paper, and that of any code ("normal") for a single rung.
+            paper, or the default name of a code ("normal") for a single rung.
 
     Raises:
-        ValueError: if `sizes` are no positive integers, or `names` are not as many.
+        ValueError: if `sizes` are not positive integers, or `names` are not as many.
     """
     try:
         found = [check_int(name, size) for size in listed(sizes)]
@@ -63,7 +63,7 @@ def space_of_rungs(name, sizes, names=None):
             f"`rung_names` must be {len(found)} different names, one of each rung. "
             f"Received: rung_names={names!r}"
         )
-    # An encoder is a recognition network: it infers each of them.
+    # Informative, because an encoder is a recognition network that infers each of them.
     codes = [
         Normal(size, informative=True, name=None if label is None else str(label))
         for size, label in zip(found, names, strict=True)
@@ -72,11 +72,14 @@ def space_of_rungs(name, sizes, names=None):
 
 
 def as_rungs(rungs, width):
-    """The latent space of an argument `rungs`, which tells how `width` dimensions divide: the sizes
-    of consecutive groups, a `LatentSpace`, or `None` for a single group.
+    """The latent space of an argument `rungs`, which divides `width` dimensions into rungs.
+
+    Args:
+        rungs: sizes of consecutive groups, a `LatentSpace`, or `None` for a single group.
+        width: number of dimensions.
 
     Raises:
-        ValueError: if it is none of these, or of another width.
+        ValueError: if `rungs` is none of these, or of another width.
     """
     found = rungs
     if not isinstance(rungs, LatentSpace):
@@ -87,6 +90,6 @@ def as_rungs(rungs, width):
     if found is None or found.dim != width:
         raise ValueError(
             f"`rungs` must be positive integers that sum to the {width} latent dimensions, or a "
-            f"`LatentSpace` of so many. Received: rungs={rungs!r}"
+            f"`LatentSpace` of that width. Received: rungs={rungs!r}"
         )
     return found

@@ -15,12 +15,12 @@ from keras_disentangle.latents._code import Code, check_draw
 class Categorical(Code):
     """One of `num_categories` categories with equal probabilities, as a one-hot vector.
 
-    The parameters of its posterior are logits, one for each category. A traversal visits every
+    The parameters of its posterior are logits, one for each category. A traversal covers every
     category once.
 
     Args:
         num_categories: number of categories, >= 2.
-        informative: whether a recognition network is to recover it.
+        informative: whether a recognition network is trained to infer it.
         name: name of the code, "categorical" by default.
 
     Raises:

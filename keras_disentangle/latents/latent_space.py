@@ -13,23 +13,23 @@ from keras_disentangle.latents._code import Code, check_draw
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class LatentSpace:
-    """The latent vector of a generator: codes side by side, some of them informative.
+    """The latent vector of a generator: a concatenation of codes, some of them informative.
 
-    It samples whole vectors, splits them into codes, and knows what a recognition network must
-    output for the informative codes and how likely the codes are under that.
+    It samples latent vectors, splits them into codes, and defines the outputs of a recognition
+    network for the informative codes and the likelihood of the codes under these outputs.
 
     Args:
-        codes: list of `Normal`, `Uniform` and `Categorical` codes, in the order in which they lie
-            in the vector. Codes of one kind that have no names are numbered: "uniform" if there
-            is one, otherwise "uniform_1", "uniform_2", ...
+        codes: list of `Normal`, `Uniform` and `Categorical` codes, in their order in the vector.
+            Unnamed codes of one type are numbered: "uniform" if there is one, otherwise
+            "uniform_1", "uniform_2", ...
 
     Attributes:
-        codes, names: tuples of the codes, which carry these names, and of the names.
+        codes, names: tuples of the codes, with their final names, and of the names.
         informative: tuple of the informative codes.
         dim: width of the vector.
-        slices: dict from each name to the part of the vector that is the code's, a `slice`.
-        num_params: number of outputs of a recognition network, for all informative codes, side by
-            side in the same order.
+        slices: dict from each code's name to its part of the vector, a `slice`.
+        num_params: number of outputs of a recognition network, concatenated for all informative
+            codes in the same order.
 
     Raises:
         ValueError: if there is no code, an element is not a code, or two have the same name.
@@ -69,27 +69,27 @@ class LatentSpace:
         """Draws `n` latent vectors, (n, dim) float32.
 
         Args:
-            n: number of vectors, an integer >= 1 or, as `ops.shape` may give it, symbolic.
+            n: number of vectors, an integer >= 1, or symbolic, as from `ops.shape`.
             seed: integer, `keras.random.SeedGenerator`, or `None` for Keras's global one. An
                 integer always gives the same vectors.
         """
         n, seed = check_draw(n, seed)
         seeds = [seed] * len(self.codes)
         if isinstance(seed, int):
-            # Codes of one kind must not be drawn alike.
+            # Otherwise codes of one type would be equal.
             seeds = np.random.SeedSequence(seed).generate_state(len(self.codes)) >> 1
             seeds = seeds.tolist()
         draws = [code.sample(n, seed=s) for code, s in zip(self.codes, seeds, strict=True)]
         return ops.concatenate(draws, axis=-1)
 
     def split(self, z):
-        """The codes of `z` (n, dim), as a dict of name to (n, d)."""
+        """Splits `z` (n, dim) into codes, a dict of name to (n, d)."""
         check_width("z", z, self.dim)
         return {name: z[:, part] for name, part in self.slices.items()}
 
     def split_params(self, params):
-        """The outputs `params` (n, num_params) of a recognition network for each informative code,
-        as a dict of name to (n, p)."""
+        """Splits the outputs `params` (n, num_params) of a recognition network by informative code,
+        a dict of name to (n, p)."""
         check_width("params", params, self.num_params)
         parts = _slices(self.informative, "num_params")
         return {name: params[:, part] for name, part in parts.items()}
@@ -102,8 +102,8 @@ class LatentSpace:
         """log q(c | x) of each informative code in nats, as a dict of name to (n,).
 
         Args:
-            params: what the recognition network gives for x, (n, num_params).
-            z: the latent vectors, (n, dim).
+            params: outputs of the recognition network for x, (n, num_params).
+            z: latent vectors, (n, dim).
         """
         params, z = as_floats(params=params, z=z)
         check_same_batch("params", params, "z", z)
@@ -114,20 +114,20 @@ class LatentSpace:
         }
 
     def predict(self, params):
-        """What `params` (n, num_params) say of each informative code, as a dict of name to (n, d):
-        the probabilities of categories, the means of continuous codes."""
+        """Predictions of each informative code from `params` (n, num_params), a dict of name to
+        (n, d): probabilities of categories, means of continuous codes."""
         params = self.split_params(params)
         return {code.name: code.predict(params[code.name]) for code in self.informative}
 
     def traversal(self, z, name, dim=0, steps=10, extent=1.0):
-        """A latent vector with one of its codes at each value that a traversal visits.
+        """A latent vector with one of its codes at each value of a traversal.
 
         Args:
-            z: the latent vector from which to set out, (dim,).
-            name: the code.
-            dim: which dimension of it, if it is continuous.
+            z: the latent vector to start from, (dim,).
+            name: name of the code.
+            dim: index of its dimension, if it is continuous.
             steps: number of values, if it is continuous, >= 2.
-            extent: 1 visits the whole interval of a uniform code and -2 to 2 of a normal one,
+            extent: 1 covers the whole interval of a uniform code and -2 to 2 of a normal one,
                 2 twice as much.
 
         Returns:
@@ -154,7 +154,7 @@ class LatentSpace:
 
 
 def _slices(codes, attribute):
-    """Dict from each code's name to its part of what lies side by side."""
+    """Dict from each code's name to its slice of the concatenated codes or parameters."""
     ends = list(itertools.accumulate((getattr(code, attribute) for code in codes), initial=0))
     return {
         code.name: slice(*pair) for code, pair in zip(codes, itertools.pairwise(ends), strict=True)
@@ -162,7 +162,7 @@ def _slices(codes, attribute):
 
 
 def _with_unique_names(codes):
-    """Copies of the codes in which those without a name have one that no other has."""
+    """Copies of the codes, in which unnamed codes have unique names."""
     given = [code.name for code in codes if code.is_named]
     if len(set(given)) < len(given):
         raise ValueError(f"The names of `codes` must differ. Received: the names {given}")

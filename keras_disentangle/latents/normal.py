@@ -9,13 +9,13 @@ from keras_disentangle.latents._code import ContinuousCode, check_draw, interval
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Normal(ContinuousCode):
-    """`size` independent standard normal dimensions: as a rule a generator's noise.
+    """`size` independent standard normal dimensions: usually a generator's noise.
 
     Args:
         size: number of dimensions, >= 1.
-        informative: whether a recognition network is to recover them.
+        informative: whether a recognition network is trained to infer them.
         posterior_std: standard deviation of its posterior, > 0; `None` means that the network
-            gives it (2 * size outputs: means, then log standard deviations).
+            predicts it (2 * size outputs: means, then log standard deviations).
         name: name of the code, "normal" by default.
 
     Raises:

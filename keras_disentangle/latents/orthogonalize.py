@@ -10,21 +10,21 @@ def orthogonalize(z, directions):
 
     $$z - \frac{z \cdot q}{q \cdot q} q$$
 
-    All of them then have the same value, 0, of what moves along $q$: it aligns them before an edit
-    z + eta q. Of several directions, the component in their span is removed.
+    All of them then have the same component, 0, along $q$, which aligns them before an edit
+    z + eta q. For several directions, the component in their span is removed.
 
     Args:
         z: the latent vectors, (n, d).
         directions: one direction (d,), or several (m, d), m <= d, as rows; of any length, and not
-            necessarily orthogonal to one another. Of one that is zero nothing is removed. If they
-            are linearly dependent, the vectors become orthogonal to all of them, but may lose more
-            than that takes.
+            necessarily orthogonal to one another. A zero direction removes nothing. If they are
+            linearly dependent, the vectors become orthogonal to all of them, but may lose more
+            than the component in their span.
 
     Returns:
-        Tensor (n, d), float32 or wider, differentiable with respect to both.
+        Tensor (n, d), float32 or wider, differentiable with respect to both arguments.
 
     Raises:
-        ValueError: if a shape is another one.
+        ValueError: if an argument has another shape.
 
     Example:
 
@@ -42,15 +42,15 @@ def orthogonalize(z, directions):
         )
     check_width("z", z, shape[-1])
     if len(shape) == 2:
-        # An orthonormal basis of their span, which is accurate also where they nearly coincide.
+        # An orthonormal basis of their span, accurate even if they nearly coincide.
         basis, _ = ops.qr(ops.transpose(directions))
         directions = ops.unstack(basis, axis=1)
     else:
         directions = [directions]
     for q in directions:
-        # Not a matrix product, which devices may compute in less than float32.
+        # Not a matrix product, which devices may compute in lower precision than float32.
         square = ops.sum(q * q)
-        # Of zeros, there is nothing to remove.
+        # A zero direction removes nothing.
         square = ops.where(square == 0, ops.ones_like(square), square)
         z = z - ops.sum(z * q, axis=-1, keepdims=True) / square * q
     return z

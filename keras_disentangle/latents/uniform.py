@@ -16,9 +16,9 @@ class Uniform(ContinuousCode):
     Args:
         size: number of dimensions, >= 1.
         low, high: the bounds, `low` < `high`.
-        informative: whether a recognition network is to recover them.
+        informative: whether a recognition network is trained to infer them.
         posterior_std: standard deviation of its Gaussian posterior, > 0 (1 in the code published
-            with InfoGAN); `None` means that the network gives it (2 * size outputs: means, then
+            with InfoGAN); `None` means that the network predicts it (2 * size outputs: means, then
             log standard deviations).
         name: name of the code, "uniform" by default.
 

@@ -1,4 +1,4 @@
-"""What a decoder's output says of images: likelihoods, the images to show, and draws."""
+"""Distributions of images given a decoder's output: likelihood, mean and samples."""
 
 from keras_disentangle.observations.bernoulli import Bernoulli
 from keras_disentangle.observations.gaussian import Gaussian

@@ -1,4 +1,4 @@
-"""The arguments `observation`, `pixel_scale` and `min_log_std` that models take, and keep."""
+"""The arguments `observation`, `pixel_scale` and `min_log_std` of models."""
 
 import copy
 
@@ -13,11 +13,11 @@ from keras_disentangle.observations.observation import Observation
 
 
 def as_observation(observation, pixel_scale, min_log_std):
-    """The observation of these arguments, of which no other model has the weights.
+    """The `Observation` that these arguments describe, a new object for each model.
 
     Raises:
-        ValueError: if an argument is out of range, or an observation comes with settings of
-            another.
+        ValueError: if an argument is out of range, or an `Observation` is combined with other
+            settings.
     """
     if isinstance(observation, Observation):
         if min_log_std is not None or not is_choice(pixel_scale, ("scalar",)):
@@ -43,7 +43,7 @@ def as_observation(observation, pixel_scale, min_log_std):
 
 
 def as_arguments(observation):
-    """The arguments that `as_observation` makes this observation of, as a file can hold them."""
+    """The arguments of `as_observation` that describe this observation, serializable."""
     if type(observation) is Bernoulli:
         return {"observation": "bernoulli"}
     if type(observation) is Gaussian:

@@ -1,4 +1,4 @@
-"""Pixels that are on or off, or shades between the two."""
+"""Bernoulli observations: binary pixels, or intensities in [0, 1]."""
 
 import keras
 from keras import ops
@@ -10,9 +10,9 @@ from keras_disentangle.observations.observation import Observation
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Bernoulli(Observation):
-    """Independent Bernoulli pixels, of which the decoder gives the logits; images in [0, 1].
+    """Independent Bernoulli pixels, with logits from the decoder; images in [0, 1].
 
-    Of pixels that are neither 0 nor 1, the negative log-likelihood is the cross-entropy.
+    For pixels other than 0 and 1, the negative log-likelihood is the cross-entropy.
 
     Example:
 

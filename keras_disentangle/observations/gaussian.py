@@ -1,4 +1,4 @@
-"""Real-valued pixels with normal noise, whose standard deviation is learnt."""
+"""Gaussian observations: real-valued pixels with learnt standard deviations."""
 
 import keras
 from keras import ops
@@ -14,19 +14,19 @@ SCALES = ("scalar", "channel", "full")
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Gaussian(Observation):
-    """Independent normal pixels, of which the decoder gives the means.
+    """Independent normal pixels, with means from the decoder.
 
-    A model learns the log standard deviations together with its networks, from 0 on, and logs
-    their mean as `log_std`. An observation that no model has taken has standard deviation 1.
+    A model learns the log standard deviations together with its networks, starting from 0, and logs
+    their mean as `log_std`. An observation without a model has standard deviation 1.
 
     Attributes:
         log_std: float32 variable, () or (c,) or (h, w, c).
 
     Args:
-        scale: which `log_std` there are: `"scalar"`, one for all pixels; `"channel"`, one of each
-            channel; `"full"`, one of each pixel of each channel.
+        scale: the shape of `log_std`: `"scalar"`, one for all pixels; `"channel"`, one for each
+            channel; `"full"`, one for each pixel and channel.
         min_log_std: floor of `log_std`, a number <= 0, or `None` for none. With `scale="full"`,
-            pixels that are the same in all images need one.
+            pixels that are the same in all images need a floor.
 
     Raises:
         ValueError: if `scale` is none of these, or `min_log_std` is positive.

@@ -1,4 +1,4 @@
-"""What observations of every kind have in common."""
+"""The base class of observations."""
 
 import abc
 
@@ -8,15 +8,16 @@ from keras_disentangle._tensors import as_floats, check_same_shape
 
 
 class Observation(abc.ABC):
-    """The distribution p(x|z) of images around what a decoder gives.
+    """The distribution p(x|z) of images given a decoder's output.
 
-    A model takes a copy of it, whose weights, if it has any, are the model's own. For one of your
-    own, implement `negative_log_likelihood` and `sample`; `mean` too, unless the decoder gives the
-    means; `add_weights` and `logged`, if it learns something; and `get_config`, if it has
-    arguments. Register the class with Keras, so that models that have it can be saved.
+    A model makes a copy of it, whose weights, if any, belong to the model. A subclass implements
+    `negative_log_likelihood` and `sample`; `mean` too, unless the decoder's outputs are the means;
+    `add_weights` and `logged`, if it has weights; and `get_config`, if it has arguments. Register
+    the subclass with Keras, so that models that use it can be saved.
 
     Attributes:
-        takes_logits: whether the decoder must not end in an activation, as `mean` applies one.
+        takes_logits: whether the decoder must end without an activation, because `mean` applies
+            one.
         in_unit_interval: whether images must lie in [0, 1].
 
     Example:
@@ -51,10 +52,10 @@ class Observation(abc.ABC):
         return ops.cast(as_floats(prediction=prediction), "float32")
 
     def add_weights(self, model, image_shape):  # noqa: B027
-        """Adds what it learns to the weights of `model`; `image_shape` is (h, w, c)."""
+        """Adds its weights to `model`; `image_shape` is (h, w, c)."""
 
     def logged(self):
-        """Scalars that are logged in each step beside the terms, as a dict by name."""
+        """Scalars to log at each step besides the loss terms, a dict by name."""
         return {}
 
     def _checked(self, x, prediction):

@@ -9,17 +9,17 @@ from keras_disentangle._arguments import check_int, check_weight
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Ramp(keras.layers.Layer):
-    """A scalar that goes linearly from `start` to `target` within `num_steps` steps.
+    """A scalar that changes linearly from `start` to `target` within `num_steps` steps.
 
     `ramp(step)` is evaluated inside the compiled training step, so the value is exact at every
-    step, costs no host traffic, needs no retracing, and is saved with the model that owns it.
+    step, without transfers to the host or retracing, and is saved with the model that owns it.
     Its four numbers are non-trainable variables; `set` writes them.
 
     Args:
         start: value up to and including step `first_step`.
         target: value from step `first_step + num_steps` on. `None` means `start`: a constant.
-        first_step: training step at which the ramp begins to move, >= 0.
-        num_steps: number of steps that it takes, >= 0. With 0 it jumps to `target` at `first_step`.
+        first_step: training step at which the change begins, >= 0.
+        num_steps: duration in steps, >= 0; 0 is a jump to `target` at `first_step`.
 
     Raises:
         ValueError: if a step count is negative, or a value is not a finite number >= 0.
@@ -32,7 +32,7 @@ class Ramp(keras.layers.Layer):
     """
 
     def __init__(self, start=1.0, target=None, first_step=0, num_steps=0, **kwargs):
-        # Steps run into the millions and bfloat16 holds 8 bits: never in the compute precision.
+        # Step counts reach millions and bfloat16 has 8 bits: never in the compute precision.
         super().__init__(**{**kwargs, "trainable": False, "dtype": "float32"})
         self._allow_non_tensor_positional_args = True  # `ramp(125)`
         target = start if target is None else target
@@ -58,7 +58,7 @@ class Ramp(keras.layers.Layer):
         self._initial = numbers
 
     def set(self, start, target, first_step, num_steps):
-        """Writes the four numbers; `start=None` keeps the present value at `first_step`."""
+        """Writes the four numbers; `start=None` starts from the current value at `first_step`."""
         first_step = check_int("first_step", first_step, minimum=0)
         start = read(self(first_step)) if start is None else start
         self._assign(_checked(start, target, first_step, num_steps))
@@ -72,7 +72,7 @@ class Ramp(keras.layers.Layer):
         )
 
     def call(self, step):
-        """The value at `step` (an integer scalar: the number of steps completed before)."""
+        """The value at `step`, an integer scalar: the number of steps completed so far."""
         step = ops.cast(_as_step(step), "int32")
         done = ops.cast(step - self.first_step, "float32")
         length = ops.cast(ops.maximum(self.num_steps, 1), "float32")
@@ -95,7 +95,7 @@ class Ramp(keras.layers.Layer):
 
 
 def read(variable):
-    """The value of a scalar variable as a Python number, also where replicas mirror it.
+    """The value of a scalar variable as a Python number, even if replicas mirror it.
 
     Example:
 
