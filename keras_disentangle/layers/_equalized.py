@@ -1,4 +1,4 @@
-"""What the layers with an equalised learning rate have in common."""
+"""The base of the layers with an equalised learning rate."""
 
 import math
 
@@ -8,10 +8,10 @@ from keras_disentangle._arguments import check_weight
 
 
 class Equalized:
-    """Goes before a Keras layer that has a `kernel`, which the layer multiplies with `scale`.
+    """A mixin before a Keras layer with a `kernel`, which the layer multiplies by `scale`.
 
     The weights themselves are drawn from N(0, 1), so that an optimizer like Adam, whose steps do
-    not depend on the scale of the gradient, moves all layers alike, relative to their size.
+    not depend on the scale of the gradient, changes all layers by similar relative amounts.
     """
 
     def __init__(self, *args, gain=2**0.5, kernel_initializer=None, **kwargs):
@@ -22,7 +22,7 @@ class Equalized:
 
     @property
     def scale(self):
-        """What the kernel is multiplied with: gain / sqrt(fan_in)."""
+        """The factor of the kernel: gain / sqrt(fan_in)."""
         return self.gain / math.sqrt(max(1, math.prod(self.kernel.shape[:-1])))
 
     def get_config(self):

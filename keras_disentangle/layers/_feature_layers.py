@@ -1,4 +1,4 @@
-"""The layers of a network whose outputs are features, and how they are found."""
+"""Finds the layers of a network whose outputs are used as features."""
 
 import keras
 
@@ -7,7 +7,7 @@ from keras_disentangle._keras_graph import all_layers, nodes_behind
 
 
 def check_network(network, also=""):
-    """A ValueError unless `network` has a graph of layers from one input."""
+    """Raises a ValueError unless `network` has a graph of layers with one input."""
     if not isinstance(network, keras.Model) or len(getattr(network, "inputs", None) or ()) != 1:
         raise ValueError(
             "`network` must be a functional or sequential `keras.Model` of one input, and built"
@@ -19,9 +19,12 @@ def layer_outputs(network, layers):
     """Dict from the names of layers to their outputs in the graph of `network`.
 
     Args:
-        network: a model that `check_network` lets pass.
-        layers: layers or names: of a layer, of a level of a backbone's pyramid ("P3"), or of an
-            output, if these are a dict.
+        network: a model that `check_network` accepts.
+        layers: layers, or names of layers, of levels of a backbone's pyramid ("P3"), or of outputs,
+            if these are a dict.
+
+    Raises:
+        ValueError: if there is no such layer, one has several outputs, or one is named twice.
     """
     layers = list(layers) if isinstance(layers, (list, tuple)) else [layers]
     if not layers or any(layer is None for layer in layers):
@@ -39,8 +42,8 @@ def layer_outputs(network, layers):
             raise ValueError(_no_such_layer(network, layer, nodes, levels))
         if len(tensors) > 1:
             raise ValueError(
-                "`layers` must be used once in `network`, and give one tensor. "
-                f"Received: {name!r}, which gives {len(tensors)}"
+                "`layers` must be used once in `network`, with one output. "
+                f"Received: {name!r}, with {len(tensors)} outputs"
             )
         if name in found:
             raise ValueError(f"`layers` must be different ones. Received: {name!r} twice")
@@ -49,7 +52,7 @@ def layer_outputs(network, layers):
 
 
 def first_that_fails(network, shape):
-    """The name of the first layer that cannot take what `network` makes of an input's shape."""
+    """The name of the first layer of `network` that fails for an input of this shape."""
     nodes = nodes_behind(network.outputs)
     for node in sorted(nodes, key=lambda n: len(nodes_behind(n.output_tensors))):
         try:
@@ -59,10 +62,10 @@ def first_that_fails(network, shape):
 
 
 def _levels(network):
-    """Tensors by name: levels of the pyramid of a backbone, and outputs that are a dict."""
+    """Tensors by name: levels of a backbone's pyramid, and entries of outputs that are a dict."""
     outputs = getattr(network, "output", None)
     levels = dict(outputs) if isinstance(outputs, dict) else {}
-    # KerasCV gives the names of layers, KerasHub their outputs.
+    # KerasCV stores the names of layers, KerasHub their outputs.
     for name, layer in (getattr(network, "pyramid_level_inputs", None) or {}).items():
         levels[name] = network.get_layer(layer).output
     levels.update(getattr(network, "pyramid_outputs", None) or {})

@@ -1,4 +1,4 @@
-"""Where networks come from whose layers are features."""
+"""Sources of feature networks: `keras.applications`, KerasCV, KerasHub, and weights files."""
 
 import importlib
 import inspect
@@ -13,7 +13,7 @@ from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.layers._feature_layers import check_network
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
 
-# The preprocessing of a network that does not tell it.
+# The preprocessing of a network that does not declare it.
 UNKNOWN = object()
 
 
@@ -40,7 +40,7 @@ def from_applications(network, weights):
 
 
 def from_keras_cv(network, weights, arguments):
-    """A backbone, or one of a named class, and its preprocessing."""
+    """A backbone, given or built from the name of its class, and its preprocessing."""
     package = optional_package("keras_cv", "cv")
     if isinstance(network, str):
         backbone = _class(package, network)
@@ -60,7 +60,7 @@ def from_keras_cv(network, weights, arguments):
 
 
 def from_keras_hub(network, weights, arguments):
-    """A backbone, or one of a named class or preset, and its preprocessing, if it is known."""
+    """A backbone, given or from the name of a class or preset; its preprocessing, if known."""
     package = optional_package("keras_hub", "hub")
     own = UNKNOWN
     if not isinstance(network, str):
@@ -73,9 +73,9 @@ def from_keras_hub(network, weights, arguments):
 
 
 def without_converter(preprocessing):
-    """An `ImageConverter` of KerasHub as a layer that takes images in [0, 1]; all else as it is.
+    """An `ImageConverter` of KerasHub as a layer for images in [0, 1]; anything else unchanged.
 
-    The converter itself would run on the host, and resize.
+    The converter itself would run on the host, and would resize images.
     """
     package = sys.modules.get("keras_hub")
     if package is None or not isinstance(preprocessing, package.layers.ImageConverter):
@@ -127,7 +127,7 @@ def _check_given(network, weights, arguments):
     check_network(network, also=", or the name of a backbone")
     if arguments is not None:
         raise ValueError(
-            "`arguments` must be None where `network` is built already. "
+            "`arguments` must be None if `network` is already built. "
             f"Received: arguments={arguments}"
         )
     if weights is not None:
@@ -135,7 +135,7 @@ def _check_given(network, weights, arguments):
 
 
 def check_weights(weights, *names):
-    """A ValueError unless `weights` is None, one of `names` or the path of a file that is there."""
+    """Raises a ValueError unless `weights` is `None`, in `names` or the path of a file."""
     is_path = isinstance(weights, (str, os.PathLike))
     if weights is None or is_path and (weights in names or os.path.isfile(weights)):
         return
@@ -147,10 +147,10 @@ def check_weights(weights, *names):
 
 
 def load_weights(network, path):
-    """Loads weights from a file that is whole, refers to no other and holds finite numbers.
+    """Loads weights from a file that is intact, self-contained and finite.
 
     Raises:
-        ValueError: if it is not, or its weights are those of another network.
+        ValueError: if it is not, or its weights belong to another network.
     """
     try:
         check_weights_file(path)
@@ -164,14 +164,18 @@ def load_weights(network, path):
 
 def warn_of_random_weights(name, stacklevel):
     warnings.warn(
-        f"The weights of {name} are random, and so are its features: compare nothing by them but "
-        "values from the same network. Give `weights`.",
+        f"The weights of {name} are random, and so are its features: values are only comparable "
+        "if they come from the same network. Give `weights`.",
         stacklevel=stacklevel,
     )
 
 
 def optional_package(name, extra):
-    """A package that only some users need, imported."""
+    """Imports an optional package.
+
+    Raises:
+        ImportError: if it is missing; the error names the extra to install.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Images in [0, 1] as networks that were trained elsewhere take them."""
+"""Converts images in [0, 1] to the inputs of pretrained networks."""
 
 import numpy as np
 from keras import ops
@@ -7,7 +7,7 @@ from keras_disentangle._arguments import check_int
 
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
-# For each: whether blue comes first, then the factor, then the summand, of all or of each channel.
+# For each: whether blue is first; the factor and the summand, of all channels or of each.
 PREPROCESSING = {
     "rescale": (False, 255.0, 0.0),
     "tf": (False, 2.0, -1.0),
@@ -18,7 +18,7 @@ COLOURED = ("torch", "caffe")
 
 
 def prepared(images, name):
-    """A float32 tensor of images (..., c) in [0, 1], prepared as `PREPROCESSING` has it."""
+    """Images (..., c) in [0, 1], prepared as `PREPROCESSING` defines, as a float32 tensor."""
     reverse, factor, summand = PREPROCESSING[name]
     images = ops.convert_to_tensor(images, "float32")
     if reverse:
@@ -28,14 +28,14 @@ def prepared(images, name):
 
 
 def preprocessing_of(preprocess_input):
-    """The name of what a function of `keras.applications` does to images in [0, 255]."""
+    """The name of the preprocessing by a `keras.applications` function of images in [0, 255]."""
     images = np.linspace(0, 1, 24, dtype="float32").reshape((1, 2, 4, 3))
     expected = ops.convert_to_numpy(preprocess_input(255 * images))
     for name in PREPROCESSING:
         if np.allclose(ops.convert_to_numpy(prepared(images, name)), expected, atol=1e-3):
             return name
     raise ValueError(
-        f"`preprocessing` must be given: {preprocess_input.__module__}.preprocess_input does none "
+        f"`preprocessing` must be given: {preprocess_input.__module__}.preprocess_input is none "
         f'of {list(PREPROCESSING)}. Received: preprocessing="auto"'
     )
 
@@ -43,7 +43,7 @@ def preprocessing_of(preprocess_input):
 def resize(images, size):
     """Images (n, h, w, c) resized bilinearly, with antialiasing.
 
-    As two products with matrices: XLA cannot compile TensorFlow's resizing with antialiasing.
+    By two matrix products, because XLA cannot compile TensorFlow's resizing with antialiasing.
     """
     height, width = images.shape[1:3]
     images = ops.einsum("oh,nhwc->nowc", _weights(height, size[0]), images)
@@ -51,7 +51,7 @@ def resize(images, size):
 
 
 def _weights(old, new):
-    """What each of the old pixels counts for in each new one: tensor (new, old)."""
+    """The weights of the old pixels in each new one: tensor (new, old)."""
     step = old / new
     centres = (np.arange(new)[:, None] + 0.5) * step - 0.5
     weights = np.maximum(0, 1 - np.abs(np.arange(old) - centres) / max(step, 1))
@@ -59,7 +59,7 @@ def _weights(old, new):
 
 
 def as_size(size):
-    """(height, width), or None."""
+    """`size` as (height, width), or `None`."""
     if size is None:
         return None
     sides = size if isinstance(size, (tuple, list)) else (size, size)

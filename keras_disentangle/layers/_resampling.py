@@ -1,10 +1,10 @@
-"""Images made smaller and larger, as progressive growing does it."""
+"""Downsampling and upsampling of images for progressive growing."""
 
 from keras import ops
 
 
 def average_pool(x, factor=2):
-    """Means of `factor` × `factor` pixels: (batch, h, w, c) to (batch, h / factor, ..., c)."""
+    """Averages `factor` × `factor` pixels: (batch, h, w, c) to (batch, h / factor, ..., c)."""
     if factor == 1:
         return x
     _, h, w, c = x.shape
@@ -13,7 +13,7 @@ def average_pool(x, factor=2):
 
 
 def upsample(x, factor=2):
-    """Every pixel `factor` × `factor` times: (batch, h, w, c) to (batch, h * factor, ..., c)."""
+    """Repeats pixels `factor` × `factor` times: (batch, h, w, c) to (batch, h * factor, ..., c)."""
     if factor == 1:
         return x
     _, h, w, c = x.shape

@@ -1,4 +1,4 @@
-"""What the layers with spectral normalisation have in common."""
+"""The base of the layers with spectral normalisation."""
 
 import math
 
@@ -9,10 +9,10 @@ from keras_disentangle._arguments import check_number
 
 
 class Spectral:
-    """Goes before a Keras layer that has a `kernel`, which the layer divides by `sigma(training)`.
+    """A mixin before a Keras layer with a `kernel`, which the layer divides by `sigma(training)`.
 
-    With W the kernel as a matrix (out, everything else), `left` is the estimate of the vector u and
-    `right` of v, of unit length, for which u^T W v is the largest singular value.
+    With W the kernel as a matrix (out, all other axes), `left` and `right` are estimates of the
+    unit vectors u and v for which u^T W v is the largest singular value.
     """
 
     def __init__(self, *args, epsilon=1e-30, **kwargs):
@@ -31,7 +31,7 @@ class Spectral:
         )
         self.right = self.add_weight(
             shape=(math.prod(window),),
-            # So sigma is of the right size before any training.
+            # So that sigma has the right magnitude before any training.
             initializer=self._best_answer,
             trainable=False,
             aggregation="only_first_replica",
@@ -45,8 +45,8 @@ class Spectral:
     def sigma(self, training=False):
         """The estimate of the kernel's largest singular value: a scalar tensor, float32.
 
-        In training, one more power iteration is done before, and kept. No gradient goes through
-        the two vectors.
+        In training, a power iteration is done first, and its vectors are stored. No gradient flows
+        through the two vectors.
         """
         matrix = self._matrix()
         if training and self.trainable:
@@ -56,26 +56,26 @@ class Spectral:
             self.right.assign(right)
             self.left.assign(left)
         else:
-            # Copies: a later call in training writes to the variables, and PyTorch keeps what it
-            # differentiates by where it lies.
+            # Copies: a later call in training overwrites the variables, whose memory PyTorch keeps
+            # for differentiation.
             left, right = map(ops.copy, (self.left, self.right))
         return ops.sum(right * ops.matmul(matrix, left))
 
     def normalized_kernel(self, training=False):
-        """`kernel / sigma(training)` in the precision that the layer computes in.
+        """`kernel / sigma(training)` in the layer's compute dtype.
 
-        A kernel of zeros stays as it is.
+        A kernel of zeros is unchanged.
         """
         sigma = self.sigma(training)
         sigma = ops.where(sigma == 0, ops.ones_like(sigma), sigma)
         return ops.cast(self.kernel / sigma, self.compute_dtype)
 
     def _matrix(self):
-        """W^T: (everything else, out)."""
+        """W^T: (all other axes, out)."""
         return ops.reshape(self.kernel, (-1, self.kernel.shape[-1]))
 
     def _normalized(self, vector):
-        # Squares of very large or small entries are not what float32 holds: by the largest first.
+        # Scaled by the largest entry first, because squares could exceed the range of float32.
         largest = ops.max(ops.abs(vector))
         scale = ops.where(largest == 0, ops.ones_like(largest), largest)
         vector = vector / scale
@@ -87,7 +87,7 @@ class Spectral:
     def _best_answer(self, shape, dtype=None):
         return self._normalized(ops.matmul(self._matrix(), self.left))
 
-    # The layers' own know of the kernel and the bias alone.
+    # The methods of Dense and Conv2D save only the kernel and the bias.
 
     def save_own_variables(self, store):
         keras.layers.Layer.save_own_variables(self, store)
@@ -100,5 +100,5 @@ class Spectral:
 
 
 def another(initializer):
-    """A second initializer of its kind: one and the same would give equal kernels."""
+    """A copy of an initializer: sharing one would give equal kernels."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

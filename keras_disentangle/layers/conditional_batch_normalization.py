@@ -12,7 +12,7 @@ from keras_disentangle.layers.spectral_dense import SpectralDense
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class ConditionalBatchNormalization(keras.layers.Layer):
-    r"""Batch normalisation, then a gain and a bias of each example's own.
+    r"""Batch normalisation, then a gain and a bias that depend on each example's condition.
 
     $$y = (1 + W_g c) \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + W_b c$$
 
@@ -20,18 +20,18 @@ class ConditionalBatchNormalization(keras.layers.Layer):
     normalised W_g and W_b (the layers `gain` and `bias`). Without a condition, gain and bias are
     vectors, `gamma` and `beta`.
 
-    In training μ and σ² are mean and (biased) variance over the batch and its pixels. For use in
-    inference they are kept in the tables `moving_mean` and `moving_variance`, (num_statistics,
-    channels), of which `statistics_weights` says how much of each row to take; in training a row's
-    moving averages move in proportion to its weight. A frozen layer (`trainable=False`) normalises
-    as in inference. Statistics, gain and bias are computed in float32 under mixed precision too.
+    In training, μ and σ² are the mean and the (biased) variance over the batch and its pixels. At
+    inference they come from the tables `moving_mean` and `moving_variance`, (num_statistics,
+    channels), whose rows are mixed with `statistics_weights`; in training, a row's moving averages
+    are updated in proportion to its weight. A frozen layer (`trainable=False`) normalises as at
+    inference. Statistics, gain and bias are computed in float32, even under mixed precision.
 
     Args:
-        num_statistics: rows of the tables, >= 1.
+        num_statistics: number of rows of the tables, >= 1.
         momentum: decay of the moving averages, in [0, 1].
-        epsilon: what is added to the variance, > 0.
+        epsilon: number added to the variance, > 0.
         spectral_epsilon: `epsilon` of the layers `gain` and `bias`, > 0.
-        kernel_initializer: of the layers `gain` and `bias`.
+        kernel_initializer: initializer of the layers `gain` and `bias`.
 
     Call arguments:
         x: tensor (batch, ..., channels).
@@ -71,7 +71,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         self.epsilon = check_number("epsilon", epsilon, above=0)
         self.spectral_epsilon = check_number("spectral_epsilon", spectral_epsilon, above=0)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        # While it is a number, of that many batches the moving averages are the plain ones.
+        # If it is a number n, the moving averages are plain means over the n batches so far.
         self.batches_averaged = None
 
     def build(self, x_shape, condition_shape=None, statistics_weights_shape=None):
@@ -139,7 +139,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
             gain = 1 + self.gain(condition, training=training)
             bias = self.bias(condition, training=training)
         x, mean, variance, gain, bias = widen(x, mean, variance, gain, bias)
-        # One multiplication and one addition of the size of x.
+        # Only one multiplication and one addition of arrays as large as x.
         scale = gain * ops.rsqrt(variance + self.epsilon)
         shift = bias - mean * scale
         shape = (-1, *[1] * (len(x.shape) - 2), x.shape[-1])
@@ -160,10 +160,10 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         }
 
     def _batch_statistics(self, x, rows):
-        """Mean and variance (1, channels) of the batch, of which the tables take note."""
+        """Mean and variance (1, channels) of the batch, which also update the tables."""
         axes = tuple(range(len(x.shape) - 1))
         mean = ops.mean(x, axis=axes, keepdims=True)
-        # `ops.moments` would hold the mean fixed in second derivatives, on TensorFlow.
+        # On TensorFlow, second derivatives of `ops.moments` treat the mean as constant.
         variance = ops.mean(ops.square(x - mean), axis=axes)[None]
         mean = ops.reshape(mean, (1, -1))
         count = self.batches_averaged
@@ -175,7 +175,7 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         return mean, variance
 
     def _checked_rows(self, statistics_weights):
-        """The weights of the rows (1, num_statistics), or `None` where there is only one."""
+        """The weights of the rows (1, num_statistics), or `None` if there is only one."""
         if statistics_weights is None and self.num_statistics == 1:
             return None
         shape = None if statistics_weights is None else tuple(statistics_weights.shape)
@@ -187,5 +187,5 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         return ops.cast(statistics_weights, self.moving_mean.dtype)
 
 
-# The layers whose output in training depends on the other examples of the batch.
+# Layers whose output in training depends on the other examples of the batch.
 BATCH_NORMALIZATIONS = (keras.layers.BatchNormalization, ConditionalBatchNormalization)

@@ -10,10 +10,11 @@ from keras_disentangle.layers._equalized import Equalized
 class EqualizedConv2D(Equalized, keras.layers.Conv2D):
     r"""`keras.layers.Conv2D` with weights from N(0, 1), scaled by $gain / \sqrt{fan\_in}$ in use.
 
-    `kernel` is the one drawn, `scale` the factor.
+    `kernel` is the unscaled kernel, `scale` the factor.
 
     Args:
-        filters, kernel_size, ...: as in `keras.layers.Conv2D`, but for `padding="same"`.
+        filters, kernel_size, ...: as in `keras.layers.Conv2D`, but with the default
+            `padding="same"`.
         gain, kernel_initializer: as in `EqualizedDense`.
 
     Raises:

@@ -10,7 +10,7 @@ from keras_disentangle.layers._equalized import Equalized
 class EqualizedDense(Equalized, keras.layers.Dense):
     r"""`keras.layers.Dense` with weights from N(0, 1), scaled by $gain / \sqrt{fan\_in}$ in use.
 
-    `kernel` is the one drawn, `scale` the factor.
+    `kernel` is the unscaled kernel, `scale` the factor.
 
     Args:
         units, ...: as in `keras.layers.Dense`.
@@ -33,5 +33,5 @@ class EqualizedDense(Equalized, keras.layers.Dense):
         super().__init__(check_int("units", units), *args, **kwargs)
 
     def call(self, inputs, training=None):
-        # As good as scaling the kernel, which Keras would save scaled.
+        # Equivalent to scaling the kernel, which Keras would then save scaled.
         return super().call(inputs * self.scale, training=training)

@@ -13,7 +13,7 @@ class FadeIn(keras.layers.Layer):
     fade-in of pro-VLAE (Li et al., 2020, eq. 9), with it the one of progressive GANs.
 
     Raises:
-        ValueError: if `alpha` is no scalar, or `old` has another shape than `new`.
+        ValueError: if `alpha` is not a scalar, or the shapes of `old` and `new` differ.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What chosen layers of a frozen network make of images."""
+"""Activations of chosen layers of a frozen network."""
 
 import inspect
 
@@ -25,11 +25,11 @@ from keras_disentangle.layers._image_preprocessing import (
 class FeatureNetwork(keras.layers.Layer):
     r"""Images in [0, 1] to the activations $d_1(x), ..., d_L(x)$ of a frozen network's layers.
 
-    Shares the layers of the network that it is given, up to the deepest chosen one: nothing beyond
-    is computed or saved. It is called as at inference, so that neither its weights nor its
-    statistics ever change, and stays frozen when `trainable` is set on a model that it is part of.
+    It shares the layers of the given network, up to the deepest chosen one; deeper layers are
+    neither computed nor saved. It is called as at inference, so that neither its weights nor its
+    statistics ever change, and stays frozen if `trainable` is set on a model that contains it.
 
-    The preprocessing has to be the one that the network was trained with:
+    The preprocessing must be the one with which the network was trained:
 
     | `preprocessing` | images x in [0, 1] become | default of |
     |---|---|---|
@@ -38,11 +38,11 @@ class FeatureNetwork(keras.layers.Layer):
     | `"tf"` | 2 x - 1 | InceptionV3, MobileNet, ResNetV2, Xception |
     | `"torch"` | (x - mean) / std of ImageNet's channels | DenseNet |
     | `"caffe"` | 255 x with blue first, less ImageNet's means | VGG16, VGG19, ResNet |
-    | a layer | what it makes of x | presets of KerasHub, with their own numbers |
+    | a layer | the layer's output | presets of KerasHub, with their own numbers |
 
-    Names of architectures alone are those of `keras.applications`. The constructors `from_...` take
-    the default of their source for `"auto"`. With one of the names, images in another range are
-    refused where their values can be seen, which is not so in a compiled step.
+    Architectures without a source are those of `keras.applications`. The constructors `from_...`
+    use the default of their source for `"auto"`. With a named preprocessing, images in another
+    range are refused if their values are available, which is not the case in a compiled step.
 
     Attributes:
         network: `keras.Model` from prepared images to a dict of the layers' outputs.
@@ -50,24 +50,25 @@ class FeatureNetwork(keras.layers.Layer):
 
     Args:
         network: functional or `Sequential` model of one input (h, w, c), frozen.
-        layers: layers of it or names: of a layer, of a level of a backbone's pyramid, such as "P3",
-            or of an output, where these are a dict. What a layer gives includes its activation: the
-            convolutions of VGG come with their ReLU, the paper's own features are what its batch
-            normalisations give before theirs.
+        layers: layers of `network`, or names of layers, of levels of a backbone's pyramid, such as
+            "P3", or of outputs, if these are a dict. A layer's output includes its activation: the
+            convolutions of VGG include their ReLU, whereas the paper's own features are outputs of
+            batch normalisations before the activation.
         preprocessing: `None`, a name as above, or a Keras layer without trainable weights.
-        image_size: side, or (height, width), that images are resized to, bilinearly and with
-            antialiasing. `None`: they go in as they are.
-        repeat_grey: whether grey images are repeated for a network that takes three channels.
+        image_size: side, or (height, width), to which images are resized, bilinearly and with
+            antialiasing; `None` for no resizing.
+        repeat_grey: whether grey images are repeated for a network with three channels.
 
     Call arguments:
-        images: float tensor (batch, h, w, c), in [0, 1] but with `preprocessing=None` or a layer.
+        images: float tensor (batch, h, w, c), in [0, 1] unless `preprocessing` is `None` or a
+            layer.
 
     Returns:
-        List of float32 tensors (batch, ...), whatever the network computes in.
+        List of float32 tensors (batch, ...), whatever the network's compute dtype.
 
     Raises:
-        ValueError: if the network is not frozen, or has no such layers; images do not fit a layer,
-            which is named, or are in the wrong range; an argument is not as described.
+        ValueError: if the network is not frozen, or lacks a layer; images do not fit a layer, which
+            the error names, or are in the wrong range; an argument is not as described.
 
     Example:
 
@@ -111,7 +112,7 @@ class FeatureNetwork(keras.layers.Layer):
             layers: as above; of VGG such as "block1_conv2".
             weights: path to weights; "imagenet" for the published ones, which Keras downloads; or
                 `None` for random ones.
-            preprocessing: "auto" for that of the published weights, or as above.
+            preprocessing: "auto" for the preprocessing of the published weights, or as above.
             **kwargs: `image_size`, `repeat_grey` and those of a Keras layer.
 
         Raises:
@@ -140,9 +141,9 @@ class FeatureNetwork(keras.layers.Layer):
                 "VGG16Backbone".
             layers: as above; many backbones have a pyramid, "P2" to "P5".
             weights: path to weights for the backbone. `None`: a class gets random ones.
-            preprocessing: "auto" for 255 x where the backbone begins with a `Rescaling`, otherwise
+            preprocessing: "auto" for 255 x if the backbone begins with a `Rescaling`, otherwise
                 none; or as above.
-            arguments: dict of the class's arguments. By default with rescaling, and without a
+            arguments: dict of the class's arguments; by default with rescaling and without a
                 classifier.
             **kwargs: `image_size`, `repeat_grey` and those of a Keras layer.
 
@@ -155,8 +156,10 @@ class FeatureNetwork(keras.layers.Layer):
 
         Example:
 
-            FeatureNetwork.from_keras_cv("VGG16Backbone", "block2_conv2", "vgg.weights.h5",
-                                         arguments={"input_shape": (64, 64, 3)})
+        >>> size = {"input_shape": (64, 64, 3)}
+        >>> features = kd.layers.FeatureNetwork.from_keras_cv(
+        ...     "VGG16Backbone", "block2_conv2", "vgg.weights.h5", arguments=size
+        ... )
         """
         sources.check_weights(weights)
         network, own = sources.from_keras_cv(network, weights, arguments)
@@ -174,9 +177,9 @@ class FeatureNetwork(keras.layers.Layer):
             layers: as above; many backbones have a pyramid, "P2" to "P5".
             weights: path to weights for the backbone. `None`: a preset has its own, a class gets
                 random ones.
-            preprocessing: "auto" for the numbers in the preset's `ImageConverter`, which backbones
-                and classes do not have; such a converter, of which only the numbers are used; or
-                as above.
+            preprocessing: "auto" for scale and offset of the preset's `ImageConverter`, which
+                backbones and classes do not have; such a converter, of which only scale and offset
+                are used; or as above.
             arguments: dict of the class's arguments.
             **kwargs: `image_size`, `repeat_grey` and those of a Keras layer.
 
@@ -190,7 +193,7 @@ class FeatureNetwork(keras.layers.Layer):
 
         Example:
 
-            FeatureNetwork.from_keras_hub("resnet_18_imagenet", ["P2", "P3"])
+        >>> kd.layers.FeatureNetwork.from_keras_hub("resnet_18_imagenet", ["P2", "P3"])
         """
         sources.check_weights(weights)
         network, own = sources.from_keras_hub(network, weights, arguments)
@@ -203,8 +206,8 @@ class FeatureNetwork(keras.layers.Layer):
             preprocessing = own
         if preprocessing is sources.UNKNOWN:
             raise ValueError(
-                "`preprocessing` must be given for a backbone of KerasHub without a preset: that "
-                "which its weights were trained with, for which presets have an `ImageConverter`. "
+                "`preprocessing` must be given for a backbone of KerasHub without a preset: as its "
+                "weights were trained with (presets have an `ImageConverter` for it). "
                 'Received: preprocessing="auto"'
             )
         return cls(network, layers, preprocessing, **kwargs)
@@ -230,9 +233,9 @@ class FeatureNetwork(keras.layers.Layer):
         return list(self.activations(images).values())
 
     def activations(self, images):
-        """The same features, as a dict by names. The range of the images is not looked at.
+        """The same features, as a dict by layer name, without a check of the images' range.
 
-        For what a network makes of its images, which a linear decoder may take out of the range.
+        For generated images, which may leave the range if the decoder is linear.
         """
         self._check_frozen()
         images = ops.cast(images, "float32")
@@ -250,9 +253,9 @@ class FeatureNetwork(keras.layers.Layer):
         return {name: ops.cast(found[name], "float32") for name in self.layer_names}
 
     def check_images(self, images):
-        """A ValueError if images are in a range that the preprocessing does not take.
+        """Raises a ValueError if images are out of the range of the preprocessing.
 
-        Costs a copy of two numbers to the host. Returns whether the values could be seen.
+        Copies two numbers to the host. Returns whether the values were available.
         """
         if not isinstance(self.preprocessing, str):
             return True
@@ -268,7 +271,7 @@ class FeatureNetwork(keras.layers.Layer):
             return False
         try:
             low, high = (float(ops.convert_to_numpy(x)) for x in (ops.min(images), ops.max(images)))
-        except Exception:  # Each backend has its own for values that are being traced.
+        except Exception:  # The type for values that are being traced depends on the backend.
             return False
         # Written so that NaN fails the comparison too.
         if not (low >= -1e-3 and high <= 1 + 1e-3):
@@ -283,7 +286,7 @@ class FeatureNetwork(keras.layers.Layer):
         return [tuple(found[name]) for name in self.layer_names]
 
     def _prepared_shape(self, shape):
-        """The shape that images of a shape have when they enter the network, or a ValueError."""
+        """The shape in which images of a given shape enter the network, or a ValueError."""
         shape = tuple(shape)
         if len(shape) != 4:
             raise ValueError(
@@ -333,7 +336,7 @@ class FeatureNetwork(keras.layers.Layer):
                     f"{variables[0].path}"
                 )
 
-    # A model that is set to be trainable sets its layers too.
+    # Setting `trainable` on a model sets it on the model's layers too.
 
     @property
     def trainable(self):
@@ -378,7 +381,7 @@ def _checked_preprocessing(preprocessing, channels):
         )
     if is_named and preprocessing in COLOURED and channels not in (None, 3):
         raise ValueError(
-            f"`preprocessing` must be another one than {list(COLOURED)}, which are for three "
-            f"channels, for a network of {channels}. Received: preprocessing={preprocessing!r}"
+            f"`preprocessing` must not be one of {list(COLOURED)}, which are for three channels, "
+            f"for a network of {channels}. Received: preprocessing={preprocessing!r}"
         )
     return preprocessing

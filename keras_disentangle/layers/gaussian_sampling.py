@@ -1,4 +1,4 @@
-"""The reparametrised draw from a diagonal Gaussian."""
+"""Reparametrised samples from a diagonal Gaussian."""
 
 import keras
 from keras import ops
@@ -50,7 +50,7 @@ class GaussianSampling(keras.layers.Layer):
         return mean_shape
 
     def save_own_variables(self, store):
-        # Keras saves no seed generators; without its state a run cannot go on as it was.
+        # Keras does not save seed generators; without the state, a run could not resume exactly.
         store["seed_state"] = ops.convert_to_numpy(self.seed_generator.state)
 
     def load_own_variables(self, store):

@@ -1,4 +1,4 @@
-"""Orthonormal directions in a latent space, learnt as a matrix."""
+"""Learnt orthonormal directions in a latent space."""
 
 import math
 import numbers
@@ -16,25 +16,25 @@ _INITIAL = ("random", "axes")
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class LatentDirections(keras.layers.Layer):
-    r"""Steps w along learnt directions to steps in latent space: $w Q$.
+    r"""Maps steps w along learnt directions to steps in latent space: $w Q$.
 
-    The rows of $Q$ are the directions, orthonormal. They are what the Gram-Schmidt process makes of
-    the rows of the trainable `kernel` $A$, at each call anew, and the gradient goes through it.
+    The rows of $Q$ are the orthonormal directions. In each call they are computed from the rows of
+    the trainable `kernel` $A$ by the Gram-Schmidt process, through which the gradient flows.
 
-    A file holds both: `kernel`, with which a training goes on exactly, and `matrix`, the directions
-    themselves. One that holds `matrix` alone can be loaded as well.
+    A weights file contains both `kernel`, from which training resumes exactly, and `matrix`, the
+    directions themselves. A file with `matrix` alone can be loaded too.
 
     Attributes:
         block: `None`, a name or the tuple (start, stop), as given.
 
     Args:
         latent_dim: width of the latent space, >= 1.
-        num_directions: N, >= 1; by default as many as there are dimensions to move in.
-        block: the dimensions to move in; the others stay as they are. `None` for all, (start, stop)
-            or one of `"coarse"`, `"mid"` and `"fine"`: the first, second and last third, which in
-            BigGAN enter at coarser and finer scales.
+        num_directions: N, >= 1; by default the number of dimensions in `block`.
+        block: the dimensions in which directions lie; the others stay unchanged. `None` for all,
+            (start, stop), or one of `"coarse"`, `"mid"` and `"fine"`: the first, second and last
+            third, which enter BigGAN at successively finer scales.
         initializer: `"random"`, $A$ from N(0, 2 / n) for n dimensions, so that the directions are
-            evenly distributed; or `"axes"`, the first N axes.
+            uniformly distributed; or `"axes"`, the first N axes.
         seed: integer seed of the random initial directions, or `None`.
 
     Call arguments:
@@ -45,7 +45,7 @@ class LatentDirections(keras.layers.Layer):
 
     Raises:
         ValueError: if there are more directions than dimensions, or an argument is out of range;
-            when a file is loaded, if its directions are not as many, or in other dimensions.
+            when a file is loaded, if its directions have another number or dimensions.
 
     Example:
 
@@ -65,11 +65,11 @@ class LatentDirections(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        # Directions of half precision would not be orthonormal.
+        # In half precision, directions would not be orthonormal.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.latent_dim = check_int("latent_dim", latent_dim)
         self._start, self._stop = _interval(block, self.latent_dim)
-        # What comes from a file is a list.
+        # A tuple becomes a list in a saved file.
         self.block = tuple(block) if isinstance(block, list) else block
         width = self._stop - self._start
         num_directions = width if num_directions is None else num_directions
@@ -99,7 +99,7 @@ class LatentDirections(keras.layers.Layer):
     def matrix(self):
         """The directions as rows: float32 tensor (num_directions, latent_dim), orthonormal."""
         basis, triangle = ops.qr(ops.transpose(self.kernel))
-        # Gram-Schmidt keeps the sense of each row.
+        # Gram-Schmidt keeps the sign of each row.
         sense = ops.stop_gradient(ops.where(ops.diagonal(triangle) < 0, -1.0, 1.0))
         rows = ops.transpose(basis * sense)
         return ops.pad(rows, [(0, 0), (self._start, self.latent_dim - self._stop)])
@@ -150,15 +150,15 @@ class LatentDirections(keras.layers.Layer):
 
 
 def _interval(block, latent_dim):
-    """First and last but one of the dimensions of a block."""
+    """The dimensions of a block, as (start, stop)."""
     if block is None:
         return 0, latent_dim
     if isinstance(block, str) and block in PARTS:
         third, rest = divmod(latent_dim, 3)
         if rest:
             raise ValueError(
-                f"`block` must be (start, stop) where {latent_dim} dimensions cannot be divided by "
-                f"3. Received: block={block!r}"
+                f"`block` must be (start, stop), since {latent_dim} dimensions cannot be divided "
+                f"by 3. Received: block={block!r}"
             )
         start = third * PARTS.index(block)
         return start, start + third

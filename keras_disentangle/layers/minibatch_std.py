@@ -1,4 +1,4 @@
-"""Shows a discriminator how much the images of a batch vary."""
+"""The minibatch standard deviation, a feature of a discriminator."""
 
 import keras
 from keras import ops
@@ -12,9 +12,10 @@ from keras_disentangle._tensors import check_rank, widen
 class MinibatchStd(keras.layers.Layer):
     """Appends one feature map: the standard deviation of the features over a group of images.
 
-    The batch is cut into groups of `group_size` neighbours. In each group the (biased) standard
-    deviation over its images is averaged over pixels and channels, and all pixels of all its images
-    get this one number. A batch that does not come out even is one group.
+    The batch is divided into groups of `group_size` consecutive images. In each group, the (biased)
+    standard deviation over its images is averaged over pixels and channels, and this number is
+    appended to all pixels of all its images. If `group_size` does not divide the batch size, the
+    whole batch is one group.
 
     Args:
         group_size: images in a group, >= 1.
@@ -49,7 +50,7 @@ class MinibatchStd(keras.layers.Layer):
         else:
             size = ops.where(n % self.group_size == 0, self.group_size, n)
         groups = ops.reshape(x, (-1, size, h, w, channels))
-        # Squares of differences and their sum over many pixels: too much for half precision.
+        # Squared differences and their sums over many pixels exceed half precision.
         wide = widen(groups)
         variance = ops.mean(ops.square(wide - ops.mean(wide, axis=1, keepdims=True)), axis=1)
         # The derivative of a square root at 0 is infinite.

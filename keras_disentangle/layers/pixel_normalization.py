@@ -1,4 +1,4 @@
-"""Normalises the feature vector of every pixel."""
+"""Normalisation of the feature vector of each pixel."""
 
 import keras
 from keras import ops
@@ -14,11 +14,11 @@ class PixelNormalization(keras.layers.Layer):
 
     $$y = x / \sqrt{\tfrac1C \sum_c x_c^2 + \epsilon}$$
 
-    There is nothing to learn. Under mixed precision too it is computed in float32: epsilon would
+    It has no weights. It is computed in float32 even under mixed precision, in which epsilon would
     vanish.
 
     Args:
-        epsilon: what keeps a vector of zeros at zero, > 0.
+        epsilon: number added to the mean square, > 0, so that a vector of zeros stays zero.
 
     Call arguments:
         x: tensor (..., channels).

@@ -1,4 +1,4 @@
-"""The last layers of a recognition network."""
+"""The head of a recognition network."""
 
 import keras
 
@@ -10,20 +10,20 @@ _KERNEL_STD = 0.02
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class QHead(keras.layers.Layer):
-    """From features of a discriminator to the posteriors' parameters of the informative codes.
+    """Maps a discriminator's features to the posterior parameters of the informative codes.
 
     A dense layer, batch normalisation, a leaky ReLU and a dense layer with `space.num_params`
-    outputs. Kernels are drawn from N(0, 0.02). The output is float32 under mixed precision too:
-    likelihoods need it.
+    outputs. Kernels are drawn with standard deviation 0.02. The output is float32 even under mixed
+    precision, because likelihoods need it.
 
     Args:
         space: the `LatentSpace`, with an informative code.
-        hidden: units of the first dense layer, >= 1; `None` leaves the last layer alone.
+        hidden: units of the first dense layer, >= 1; `None` for the last layer alone.
         negative_slope: slope of the leaky ReLU below 0, >= 0 (0.1 in the paper).
         batch_normalization: whether the first dense layer is normalised (then it has no bias).
 
     Call arguments:
-        features: tensor (batch, ...), flattened.
+        features: tensor (batch, ...), which is flattened.
         training: whether to normalise with the statistics of the batch.
 
     Raises:
@@ -91,7 +91,7 @@ class QHead(keras.layers.Layer):
         return (features_shape[0], self.space.num_params)
 
     def compute_output_spec(self, features, training=None):
-        # Keras would infer the compute precision.
+        # Keras would infer the compute dtype.
         return keras.KerasTensor(self.compute_output_shape(features.shape), dtype="float32")
 
     def get_config(self):

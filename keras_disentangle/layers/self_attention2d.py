@@ -11,17 +11,17 @@ from keras_disentangle.layers.spectral_conv2d import SpectralConv2D
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class SelfAttention2D(keras.layers.Layer):
-    r"""Each pixel looks at all the others, four of them pooled into one; added with a weight.
+    r"""Attention of each pixel to all others (after 2×2 pooling), added with a learnt weight.
 
     $$y = x + \gamma\, W_o \left(\operatorname{softmax}(\theta \phi^\top) g\right)$$
 
     θ, φ (an eighth of the channels) and g (half of them) are 1×1 convolutions of x without biases,
-    the last two followed by 2×2 max pooling; W_o is one more (the layers `theta`, `phi`, `g` and
-    `o`). All are spectrally normalised. γ, `gamma`, is a scalar that begins at 0.
+    the last two followed by 2×2 max pooling; W_o is another one (the layers `theta`, `phi`, `g` and
+    `o`). All are spectrally normalised. γ, `gamma`, is a trainable scalar that starts at 0.
 
     Args:
         epsilon: `epsilon` of the four `SpectralConv2D`, > 0.
-        kernel_initializer: of the four.
+        kernel_initializer: initializer of the four.
 
     Call arguments:
         x: tensor (batch, h, w, channels); h and w even, at least 8 channels.

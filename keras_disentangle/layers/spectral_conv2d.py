@@ -11,12 +11,13 @@ from keras_disentangle.layers._spectral import Spectral
 class SpectralConv2D(Spectral, keras.layers.Conv2D):
     """`keras.layers.Conv2D` with a kernel divided by its largest singular value.
 
-    That of the matrix (filters, kernel height · kernel width · channels); `kernel` is the one
-    before the division, `left` (filters,) and `right` (height · width · channels,) are its
-    singular vectors, estimated as in `SpectralDense`.
+    The singular value is that of the matrix (filters, kernel height · kernel width · channels);
+    `kernel` is the undivided kernel, `left` (filters,) and `right` (height · width · channels,) are
+    its singular vectors, estimated as in `SpectralDense`.
 
     Args:
-        filters, kernel_size, ...: as in `keras.layers.Conv2D`, but for `padding="same"`.
+        filters, kernel_size, ...: as in `keras.layers.Conv2D`, but with the default
+            `padding="same"`.
         epsilon: as in `SpectralDense`.
 
     Call arguments:

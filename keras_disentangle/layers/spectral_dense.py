@@ -13,14 +13,14 @@ class SpectralDense(Spectral, keras.layers.Dense):
 
     $$W / \sigma, \quad \sigma = u^\top W v$$
 
-    `kernel` is the one before the division, `left` is u, (units,), and `right` v. In training each
-    call does one power iteration, v = W^T u / |W^T u| and u = W v / |W v|, and keeps the
-    vectors; the gradient goes through W and σ, not through u and v. At inference, and where the
-    layer is frozen (`trainable=False`), they stay as they are.
+    `kernel` is the undivided kernel, `left` is u, (units,), and `right` is v, (channels,). In
+    training, each call does one power iteration, v = W^T u / |W^T u| and u = W v / |W v|, and
+    stores the vectors; the gradient flows through W and σ, not through u and v. At inference, and
+    if the layer is frozen (`trainable=False`), u and v stay unchanged.
 
     Args:
         units, ...: as in `keras.layers.Dense`.
-        epsilon: the least length that a vector is divided by, > 0.
+        epsilon: lower bound of the lengths by which u and v are divided, > 0.
 
     Call arguments:
         inputs: tensor (..., channels).

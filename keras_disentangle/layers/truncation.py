@@ -1,4 +1,4 @@
-"""Which row of stored statistics goes with a truncation of the latents."""
+"""Weights of stored statistics for a truncation of the latents."""
 
 import math
 import numbers
@@ -14,21 +14,20 @@ INTERPOLATIONS = ("published", "linear")
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class Truncation(keras.layers.Layer):
-    """Gives the weights with which statistics stored for some truncations are mixed.
+    """Returns the weights for mixing statistics that are stored for several truncations.
 
     Row k of `num_statistics` rows belongs to the truncation k / (num_statistics - 1). The weights,
-    (1, num_statistics), are a variable that `set` writes: what is compiled stays as it is, and they
-    are saved with the model.
+    (1, num_statistics), are a variable that `set` writes, so that nothing is compiled again and
+    they are saved with the model.
 
     Args:
         num_statistics: number of rows, >= 2.
-        interpolation: `"linear"` between the two neighbouring rows, or `"published"`: as in the
-            published BigGAN-deep, which gives each of the two the weight of the other, and finds
-            them in double precision (0.14 / 0.02 = 7.000000000000001 lies behind row 7, so row 8
-            is taken).
+        interpolation: `"linear"` between the two neighbouring rows, or `"published"`, as in the
+            published BigGAN-deep, which swaps the weights of the two rows and finds the rows in
+            double precision (0.14 / 0.02 = 7.000000000000001 is above row 7, so row 8 is used).
 
     Call arguments:
-        x: any tensor; it is not looked at.
+        x: any tensor, which is ignored.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -85,8 +84,8 @@ class Truncation(keras.layers.Layer):
         self.row_weights.assign(weights)
 
     def get(self):
-        """The truncation that was set last, or came with the weights: a float."""
-        # Through the shortest decimal: 0.4 in float32 is 0.4 again.
+        """The truncation that was last set or loaded, a float."""
+        # Through the shortest decimal, so that 0.4 stored in float32 is 0.4 again.
         return float(str(np.float32(ops.convert_to_numpy(self.value))))
 
     def call(self, x):

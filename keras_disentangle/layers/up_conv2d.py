@@ -1,4 +1,4 @@
-"""A transposed convolution that is fast on every backend, with one set of weights."""
+"""A transposed convolution that is fast on every backend."""
 
 import keras
 from keras import ops
@@ -8,13 +8,13 @@ from keras_disentangle._arguments import check_choice, check_int
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class UpConv2D(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` with `padding="same"`, written for the backend at hand.
+    """`keras.layers.Conv2DTranspose` with `padding="same"`, optimised for the backend in use.
 
-    Weights, arguments and outputs are those of `Conv2DTranspose`. With JAX on CPU the kernel's
-    gradient of a transposed convolution takes some ten times as long as the rest of it; there the
-    layer gathers each input's neighbours and multiplies them with the rearranged kernel (where the
-    kernel's side is a multiple of the stride and exceeds it by an even number). Every other
-    backend and device uses its own operation.
+    Weights, arguments and outputs are those of `Conv2DTranspose`. With JAX on CPU, the kernel's
+    gradient of a transposed convolution takes about ten times as long as the rest of it; there the
+    layer gathers each input's neighbours and multiplies them by the rearranged kernel (if the
+    kernel's side is a multiple of the stride and exceeds it by an even number). All other backends
+    and devices use their own operation.
 
     Args:
         filters, kernel_size, strides, ...: as in `keras.layers.Conv2DTranspose`.
@@ -58,7 +58,7 @@ def _matrix_product(x, kernel, strides):
 
     With k = t s and p = (k - s) / 2, output o = c s + a - p (cell c, phase a < s) is the sum over
     j < t of input c - j times row j s + a of the kernel; likewise for columns. So each cell is the
-    product of t_h t_w neighbouring inputs with one matrix that holds all the phases.
+    product of t_h t_w neighbouring inputs and one matrix that contains all phases.
     """
     _, n, m, channels = x.shape
     kernel = ops.convert_to_tensor(kernel)

@@ -315,7 +315,7 @@ def twice():
         ({"layers": [layers.ReLU(name="norm")]}, "No such layer: norm"),
         ({"layers": ["norm", "norm"]}, "`layers` must be different ones. Received: 'norm' twice"),
         ({"network": nested(), "layers": "deep"}, "A layer inside another model has to be given"),
-        ({"network": twice(), "layers": "relu"}, "used once in `network`.*'relu', which gives 2"),
+        ({"network": twice(), "layers": "relu"}, "used once in `network`.*'relu', with 2 outputs"),
         ({"preprocessing": "vgg"}, r"`preprocessing` must be None, one of \['rescale', .*='vgg'"),
         ({"preprocessing": lambda x: x}, "`preprocessing` must be .* or a Keras layer"),
         (

@@ -217,7 +217,7 @@ def test_the_example():
         ({"num_directions": 0}, "`num_directions` must be an integer >= 1"),
         ({"num_directions": 9}, "`num_directions` must be at most 8, .* num_directions=9"),
         ({"num_directions": 4, "block": (2, 5)}, "`num_directions` must be at most 3, .*=4"),
-        ({"block": "mid"}, "where 8 dimensions cannot be divided by 3. Received: block='mid'"),
+        ({"block": "mid"}, "since 8 dimensions cannot be divided by 3. Received: block='mid'"),
         ({"block": "low"}, r"`block` must be None, one of \('coarse', .* Received: block='low'"),
         ({"block": (3, 3)}, r"0 <= start < stop <= 8. Received: block=\(3, 3\)"),
         ({"block": (-1, 3)}, r"0 <= start < stop <= 8. Received: block=\(-1, 3\)"),
