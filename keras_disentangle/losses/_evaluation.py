@@ -1,18 +1,18 @@
-"""Calls of networks that leave no trace."""
+"""Calls of networks without side effects."""
 
 import keras
 
 
 class Evaluation(keras.layers.Layer):
-    """`fn`, with the variables as they are and no trace left.
+    """Calls `fn` with the current values of variables and without side effects.
 
-    A layer, because a layer that is called from outside of any other forgets what it has added to
-    the losses before.
+    A layer, because a layer that is called outside of any other layer discards the losses that it
+    has added before.
     """
 
     def __init__(self, fn):
         super().__init__(dtype="float32", autocast=False, name="evaluation")
-        # Keras must not take what `fn` is for a part of this layer.
+        # Wrapped, so that Keras does not track `fn` as a part of this layer.
         self._fn = lambda z: fn(z)
         self.built = True
 
@@ -22,11 +22,11 @@ class Evaluation(keras.layers.Layer):
 
 
 class _Unwritten(keras.StatelessScope):
-    """Where variables have the values that they have outside, and what is written is forgotten."""
+    """A scope in which variables keep their values and updates are discarded."""
 
     def __enter__(self):
         super().__enter__()
         if self.original_scope is not None:
-            # With JAX, a train step's scope holds the values that it differentiates.
+            # With JAX, the scope of a train step contains the values that it differentiates.
             self.state_mapping.update(self.original_scope.state_mapping)
         return self

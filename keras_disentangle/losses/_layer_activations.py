@@ -1,4 +1,4 @@
-"""What layers of a model give, as a function of one of its inputs."""
+"""Activations of a model's layers as a function of one of its inputs."""
 
 import numbers
 import warnings
@@ -9,7 +9,7 @@ from keras import ops, tree
 from keras_disentangle._arguments import is_choice
 from keras_disentangle._keras_graph import all_layers, node_of, nodes_behind
 
-# What leaves these is linear in what enters them, at a scale that they cannot change.
+# The output of these is linear in their input, with a scale that no weight can change.
 _LINEAR_WITHOUT_WEIGHTS = tuple(
     getattr(keras.layers, f"{kind}{rank}D")
     for kind in ("AveragePooling", "Cropping", "GlobalAveragePooling", "UpSampling", "ZeroPadding")
@@ -27,8 +27,8 @@ _LINEAR_WITHOUT_WEIGHTS = tuple(
 class LayerActivations:
     """The activations of a model's layers as a function of one of its inputs.
 
-    Holds a network from the model's inputs to these activations, which shares the model's layers
-    and computes nothing beyond the deepest of them.
+    It contains a network from the model's inputs to these activations, which shares the model's
+    layers and computes nothing beyond the deepest of them.
 
     Attributes:
         names: the names of the layers, a list; empty for a model without a graph.
@@ -42,7 +42,7 @@ class LayerActivations:
             raise ValueError(f"`model` must be a Keras model or layer. Received: model={model!r}")
         self.model = model
         self.names = []
-        # Only what consists of a graph of layers has them.
+        # Only models with a graph of layers have them.
         self._inputs = getattr(model, "inputs", None)
         if self._inputs is None:
             if outputs is not None:
@@ -61,17 +61,17 @@ class LayerActivations:
             )
         activations = self._activations(outputs)
         self.names = list(activations)
-        # From a list to a dict of lists, whatever structures the model itself has.
+        # From a list to a dict of lists, whatever the structure of the model's inputs and outputs.
         self._network = keras.Model(self._inputs, activations, name=f"{model.name}_activations")
 
     @property
     def layers(self):
-        """All layers of the network, parts of parts too, each after what it is a part of."""
+        """All layers, including nested ones, each after the layer that contains it."""
         return all_layers(self._network)
 
     @property
     def present(self):
-        """The names of the layers that are in use now: all of them."""
+        """The names of the layers that are currently in use: all of them."""
         return self.names
 
     def function(self, inputs, copies=1, **kwargs):
@@ -79,9 +79,9 @@ class LayerActivations:
 
         Args:
             inputs: the tensor, or all the inputs, as the model takes them.
-            copies: how many times as large as here the batches are that the function will be
-                given: the other inputs are repeated for them, and `mask`.
-            **kwargs: more arguments of the model's call.
+            copies: factor by which the function's batches are larger than `inputs`: the other
+                inputs and `mask` are repeated as often.
+            **kwargs: further arguments of the model's call.
 
         Returns:
             (function, tensor).
@@ -107,11 +107,11 @@ class LayerActivations:
         return activations, z
 
     def by_layer(self, found):
-        """A value for each tensor that the function gives, as a dict from the layers' names.
+        """Values of the function's outputs, as a dict by layer name.
 
-        A layer that is used several times has the sum. A model without a graph has no such names:
-        there it is the place of each output in what the model gives, "0" or "1/image", or "" for a
-        single one.
+        The values of a layer that is used several times are summed. A model without a graph has no
+        layer names: the keys are then the paths of its outputs, "0" or "1/image", or "" for a
+        single output.
         """
         if self._inputs is not None:
             return {name: sum(found[name]) for name in self.names}
@@ -131,7 +131,7 @@ class LayerActivations:
         names = [x.name for x in self._inputs]
         given = inputs
         if isinstance(inputs, dict):
-            # More than the model's inputs may be in it.
+            # It may contain more than the model's inputs.
             keys = None if isinstance(self.model, keras.Sequential) else self.model.input
             if isinstance(keys, dict):
                 given = {key: inputs.get(key) for key in keys}
@@ -145,7 +145,7 @@ class LayerActivations:
         return flat
 
     def _activations(self, outputs):
-        """Dict from the names of the layers to the lists of the tensors that they give."""
+        """Dict from the names of the layers to lists of their output tensors."""
         graph = nodes_behind(self.model.outputs)
         activations = {}
         if outputs is None:
@@ -176,8 +176,8 @@ class LayerActivations:
         ]
         if linear:
             warnings.warn(
-                f"The layers {linear} are linear, or come right after a linear layer: what leaves "
-                "them can be made to have a small Hessian Penalty by shrinking weights, without "
+                f"The layers {linear} are linear, or come right after a linear layer: the Hessian "
+                "Penalty of their outputs can be lowered by shrinking weights, without "
                 "disentangling anything. The authors' advice: \"apply the Hessian Penalty after "
                 'normalization layers" (Peebles et al., 2020)',
                 stacklevel=4,
@@ -200,7 +200,7 @@ def _is_index(value, size):
 
 
 def _same_scale(tensor):
-    """A tensor of the graph, and those behind it whose scale it has, by linear layers alone."""
+    """A symbolic tensor, and those from which it results by layers that preserve the scale."""
     node, found = node_of(tensor), [tensor]
     if isinstance(node.operation, _LINEAR_WITHOUT_WEIGHTS):
         for x in node.input_tensors:

@@ -1,17 +1,17 @@
-"""Layers that compute in half precision, for once in float32."""
+"""Calls in float32 of layers that otherwise compute in half precision."""
 
 from keras_disentangle._keras_graph import in_float32
 
 
 def full_precision(fn, layers):
-    """`fn`, during which the layers among `layers` that compute in half precision use float32.
+    """`fn`, with those of `layers` that compute in half precision set to float32 during the call.
 
-    Rounding in bfloat16 is as large as second differences are. What the weights are stored in
-    stays as it is.
+    Rounding errors in bfloat16 are as large as second differences. The dtype in which weights are
+    stored does not change.
 
     Args:
         fn: function that calls the layers.
-        layers: all layers that it uses, parts of parts too: `all_layers`.
+        layers: all layers that it uses, including nested ones: `all_layers`.
     """
 
     def wide(*args):

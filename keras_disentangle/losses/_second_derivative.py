@@ -13,13 +13,13 @@ if keras.backend.backend() == "tensorflow":
         variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
         return (mean if keepdims else tf.squeeze(mean, axes)), variance
 
-    # TensorFlow's own, of which Keras makes batch, layer and group normalisation, holds the mean
-    # inside the variance fixed: a first derivative loses nothing by it, a second one does.
+    # TensorFlow's own function, with which Keras implements batch, layer and group normalisation,
+    # treats the mean in the variance as constant: first derivatives are correct, second are not.
     _module, _name, _right = tf.nn, "moments", _moments
 
     def jvp(fn, primals, tangents):
-        # J v is the derivative of u -> J^T u, which is linear, towards v: two gradients. Nested
-        # `ForwardAccumulator`s give other gradients with respect to the weights, or none.
+        # J v is the derivative of the linear map u -> J^T u along v: two gradients. Nested
+        # `ForwardAccumulator`s return wrong gradients with respect to the weights, or none.
         (z,), (direction,) = primals, tangents
         with tf.GradientTape(watch_accessed_variables=False) as outer:
             with tf.GradientTape(persistent=True, watch_accessed_variables=False) as inner:
@@ -31,7 +31,7 @@ if keras.backend.backend() == "tensorflow":
             pulled = inner.gradient(outputs, z, u, unconnected_gradients=zero)
         found = []
         for y, dy in zip(outputs, outer.gradient(pulled, u, direction), strict=True):
-            # None is right for what does not depend on z.
+            # None is correct for an output that does not depend on z.
             if dy is None and inner.gradient(y, z) is not None:
                 raise ValueError(
                     '`method` must be "finite_difference" where TensorFlow cannot differentiate '
@@ -58,7 +58,7 @@ else:
         y = y if weight is None else y * weight
         return y if bias is None else y + bias
 
-    # In forward mode the derivative of PyTorch's own holds mean and variance fixed.
+    # In forward mode, PyTorch's own function treats mean and variance as constant.
     _module, _name, _right = torch.nn.functional, "layer_norm", _layer_norm
 
 _lock, _inside = threading.Lock(), []
@@ -67,10 +67,10 @@ _own = None if _module is None else getattr(_module, _name)
 
 @contextlib.contextmanager
 def twice_differentiable():
-    """What is normalised inside has right second derivatives; its values are the same.
+    """A context in which normalisations have correct second derivatives; values do not change.
 
-    For the time being a function of the backend is another one, which Keras's layers find. Replicas
-    compute in threads, which may enter and leave in any order: the last one out puts it back.
+    A function of the backend, which Keras's layers call, is replaced. Replicas compute in threads,
+    which may enter and leave in any order: the last one to leave restores the original.
     """
     if _module is None:
         yield
@@ -90,7 +90,7 @@ def twice_differentiable():
 def second_derivative(fn, z, direction):
     """The second derivative of `fn(z + t direction)` with respect to t, at t = 0.
 
-    It can be differentiated again, with respect to what `fn` uses.
+    The result is differentiable with respect to the variables that `fn` uses.
 
     Args:
         fn: function from a tensor like `z` to a list of float tensors.
@@ -101,8 +101,8 @@ def second_derivative(fn, z, direction):
         List of tensors like those of `fn(z)`.
 
     Raises:
-        ValueError: on TensorFlow, if an output is behind an operation that it cannot
-            differentiate so often.
+        ValueError: on TensorFlow, if an output depends on an operation that is not twice
+            differentiable.
     """
 
     def derivative(z):

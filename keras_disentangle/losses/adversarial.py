@@ -1,4 +1,4 @@
-"""What the two players of an adversarial game minimise, and penalties on the discriminator."""
+"""Losses of generator and discriminator, and penalties on the discriminator's gradient."""
 
 from keras import ops
 
@@ -9,9 +9,9 @@ OBJECTIVES = ("non_saturating", "saturating", "hinge", "wasserstein")
 
 
 def discriminator_loss(objective, real_logits, fake_logits):
-    r"""What the discriminator minimises, per example.
+    r"""The discriminator's loss, per example.
 
-    With $r$ and $f$ its outputs for a real and for a generated image:
+    With $r$ and $f$ its outputs for a real and a generated image:
 
     - "non_saturating", "saturating": $-\log\sigma(r) - \log(1 - \sigma(f))$, in nats;
     - "hinge": $\max(0, 1 - r) + \max(0, 1 + f)$;
@@ -49,7 +49,7 @@ def discriminator_loss(objective, real_logits, fake_logits):
 
 
 def generator_loss(objective, fake_logits):
-    r"""What the generator minimises, per example.
+    r"""The generator's loss, per example.
 
     With $f$ the discriminator's output for a generated image:
 
@@ -66,7 +66,8 @@ def generator_loss(objective, fake_logits):
         Tensor (batch,), float32 or wider.
 
     Raises:
-        ValueError: if the objective is unknown, the logits have no batch axis or an image has none.
+        ValueError: if the objective is unknown, the logits have no batch axis or an image
+            has no logit.
 
     Example:
 
@@ -110,12 +111,12 @@ def r1_penalty(gradients):
 
 
 def wgan_gp_penalty(gradients):
-    r"""Squared deviation of the norm of the discriminator's gradient from 1, per example.
+    r"""Squared difference of the discriminator's gradient norm from 1, per example.
 
     $$(\|\nabla_x D(x)\|_2 - 1)^2$$
 
-    at points between real and generated images. It is differentiable where the gradient is zero
-    too, and its derivative there is taken as 0.
+    at points between real and generated images. Where the gradient is zero, its derivative is
+    defined as 0.
 
     Args:
         gradients: of the discriminator's output with respect to each image, tensor (batch, ...).

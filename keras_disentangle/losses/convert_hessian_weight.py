@@ -1,4 +1,4 @@
-"""What becomes of the weight of a Hessian Penalty that is computed otherwise."""
+"""Converts the weight of a Hessian Penalty between estimators."""
 
 import math
 
@@ -17,35 +17,35 @@ def convert_hessian_weight(
     new_unbiased=None,
     power=4,
 ):
-    r"""The weight that gives a Hessian Penalty computed otherwise the effect of `weight`.
+    r"""Converts the weight of a Hessian Penalty to another estimator, with the same effect.
 
     $$\lambda' = \lambda \left(\frac{\epsilon'}{\epsilon}\right)^p \frac{f}{f'}$$
 
-    with f = 1 for the unbiased variance and (k - 1) / k for the one that divides by k.
+    with f = 1 for the unbiased variance and (k - 1) / k for the variance that divides by k.
 
-    The form of the variance is converted exactly: at equal directions the penalties differ by that
-    factor. So the paper's 0.1, which goes with a variance over two directions that divides by 2,
-    is 0.05 here. Another number of directions is allowed for in expectation, with the reduction
-    "mean"; with "max", the largest of better estimates is also a smaller number.
+    The form of the variance is converted exactly: for equal directions the penalties differ by that
+    factor. So the paper's 0.1, which belongs to a variance over two directions that divides by 2,
+    becomes 0.05 here. The number of directions is converted in expectation, for the reduction
+    "mean"; with "max", the maximum of more accurate estimates is also smaller.
 
-    How much the step matters is up to the network: its penalty is taken to go as
+    The effect of the step depends on the network: the penalty is assumed to be proportional to
     $\epsilon^{-p}$. That holds with
 
     - p = 0 for a smooth network and a small step: the differences have converged;
     - p = 1 with "mean" and 2 with "max" for a piecewise linear network, as with (leaky) ReLU, and
-      a small step: all the curvature is in kinks, and the smaller the step, the fewer of them it
-      meets and the sharper they look;
-    - p = 4, the authors' rule and the extreme, where the numerator of the differences depends on
-      the step no more: the step is so large that bounded outputs cannot go further, or so small
-      that the numerator is rounding.
+      a small step: all curvature is in kinks, and a smaller step crosses fewer of them, at which
+      the differences are larger;
+    - p = 4, the authors' rule and the extreme case, in which the numerator of the differences no
+      longer depends on the step: the step is so large that bounded outputs saturate, or so small
+      that the numerator is rounding error.
 
     Args:
         weight: λ, a number >= 0.
         epsilon: step of the differences, in units of z.
-        new_epsilon, new_num_directions, new_unbiased: what comes in place of the arguments of
-            these names; by default nothing changes.
-        num_directions: k.
-        unbiased: whether the variance divides by k - 1, or else by k.
+        new_epsilon, new_num_directions, new_unbiased: the new values of these arguments; by
+            default unchanged.
+        num_directions: k, >= 2.
+        unbiased: whether the variance divides by k - 1 rather than by k.
         power: p, a number >= 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How unlikely an image's features are around those of its reconstruction."""
+"""The negative log-likelihood of an image's features given its reconstruction."""
 
 import keras
 import numpy as np
@@ -11,28 +11,28 @@ from keras_disentangle._tensors import check_same_shape
 from keras_disentangle.layers.feature_network import FeatureNetwork
 
 SCALES = ("full", "channel", "fixed")
-QUIETEST = 0.1  # of a layer's spread: the least at which `calibrate` starts a channel
+QUIETEST = 0.1  # lower bound at which `calibrate` starts a channel, relative to its layer
 
 
 @saving.register_keras_serializable("keras_disentangle")
 class FeatureMatchingLoss(keras.layers.Layer):
     r"""The discriminative terms of a regularised VAE: $-\sum_l w_l \log p(d_l(x) | z)$, in nats.
 
-    The activations $d_l(x)$ of each chosen layer are Gaussian around those of the decoder's mean,
-    with standard deviations of their own, which are learnt along:
+    The activations $d_l(x)$ of each chosen layer are Gaussian, with the activations for the
+    decoder's mean as means and with learnt standard deviations:
 
     $$-\log p(d_l(x) | z) = \sum_i [\tfrac12 \log 2\pi + \log\sigma_{l,i}
         + (d_{l,i}(x) - d_{l,i}(\mu(z)))^2 / 2\sigma_{l,i}^2]$$
 
-    A Keras layer, because the log sigma are its weights: a model that has it as an attribute trains
-    them. Gradients go to them and through the classifier to the reconstruction; none to x, its
-    features or the classifier.
+    It is a Keras layer, because the log sigma are its weights: a model with this layer as an
+    attribute trains them. Gradients flow to them and through the classifier to the reconstruction;
+    none to x, its features or the classifier.
 
-    With learnt scales a unit that is matched ever better, as one that is zero for all images, would
-    be rewarded without a bound, and its gradient would grow as 1/sigma. Hence a floor for
-    log sigma, at which the optimizer stops it (it is a constraint of the weight); the gradient
-    there is the one that it would have without the floor, so that it leaves as soon as that is
-    better. What is read is never below the floor, whatever the weight holds.
+    With learnt scales, a unit that can be matched perfectly, such as one that is zero for all
+    images, would lower the loss without bound, and its gradient would grow as 1/sigma. Hence a
+    floor of log sigma, a constraint that the optimizer applies; at the floor the gradient is the
+    same as without it, so that log sigma rises again as soon as that lowers the loss. The value
+    that is used is never below the floor, whatever the weight contains.
 
     Attributes:
         feature_model: the `FeatureNetwork`.
@@ -40,15 +40,15 @@ class FeatureMatchingLoss(keras.layers.Layer):
         layer_weights: dict of name to w_l.
 
     Args:
-        feature_model: a `FeatureNetwork`; or a frozen network from images, of which one is made.
-        layers: for a network, what `FeatureNetwork` takes; for a `FeatureNetwork`, some of its
-            names, or `None` for all.
-        learn_scale: False is `scale="fixed"`.
-        layer_weights: w_l >= 0, a list in the order of the layers or a dict by names; 1 by default,
+        feature_model: a `FeatureNetwork`, or a frozen network of images, from which one is built.
+        layers: for a network, as in `FeatureNetwork`; for a `FeatureNetwork`, some of its
+            `layer_names`, or `None` for all.
+        learn_scale: False is equivalent to `scale="fixed"`.
+        layer_weights: w_l >= 0, a list in the order of the layers or a dict by name; 1 by default,
             as in the paper.
         min_log_std: the floor, a number <= 0, in log units of the features. `None` for none, as in
             the paper.
-        scale: `"full"` for one sigma of each unit, as in the paper; `"channel"` for one of each
+        scale: `"full"` for one sigma for each unit, as in the paper; `"channel"` for one for each
             channel; `"fixed"` for 1 everywhere. All start at 1.
 
     Call arguments:
@@ -97,7 +97,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
         self._seen = False
 
     def build(self, input_shape):
-        """Makes the log sigma, for images (batch, h, w, c)."""
+        """Creates the log sigma, for images (batch, h, w, c)."""
         self.feature_model.build(input_shape)
         shapes = self.feature_model.compute_output_shape(input_shape)
         for name, (_, *shape) in zip(self.layer_names, shapes, strict=True):
@@ -115,9 +115,9 @@ class FeatureMatchingLoss(keras.layers.Layer):
         self.built = True
 
     def check_shape(self, input_shape):
-        """A ValueError unless images of a shape (batch, h, w, c) fit the classifier and log sigma.
+        """Raises a ValueError unless images (batch, h, w, c) fit the classifier and log sigma.
 
-        Costs no computation.
+        Nothing is computed.
         """
         self.feature_model.build(input_shape)
         shapes = self.feature_model.compute_output_shape(input_shape)
@@ -138,7 +138,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
 
         Args:
             x, reconstruction: as in the call.
-            features: what `features(x)` gave, if there is more than one reconstruction of `x`.
+            features: the result of `features(x)`, to reuse it for several reconstructions of `x`.
 
         Raises:
             ValueError: if the loss is not built, the shapes differ or a layer's features are
@@ -155,7 +155,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
         missing = [name for name in self.layer_names if name not in features]
         if missing:
             raise ValueError(
-                f"`features` must be what `features(x)` gives. Received: none of {missing}"
+                f"`features` must be the result of `features(x)`. Received: none of {missing}"
             )
         predicted = self.feature_model.activations(reconstruction)
         terms = {}
@@ -174,7 +174,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
     def features(self, x):
         """The features d_l(x) of images, as a dict of name to a tensor, without a gradient.
 
-        Looks at the range of the first images whose values can be seen.
+        The range is checked for the first images whose values are available.
         """
         x = ops.convert_to_tensor(x)
         self._seen = self._seen or self.feature_model.check_images(x)
@@ -182,17 +182,17 @@ class FeatureMatchingLoss(keras.layers.Layer):
         return {name: ops.stop_gradient(value) for name, value in found.items()}
 
     def calibrate(self, images, batch_size=100):
-        """Starts log sigma at the spread of each channel over some images, instead of at 0.
+        """Starts log sigma at each channel's standard deviation over some images, instead of at 0.
 
-        That is about where they would come to if reconstructions were all alike; features of
-        networks such as VGG are in the hundreds, and Adam would need thousands of steps to get
-        there. Of a single unit the spread would not do: it may be zero in all of these images, and
-        fire in the next. No channel starts below a tenth of its layer's (root mean square) spread;
-        a layer that is the same everywhere starts at 0.
+        These are about the values that would be learnt if all reconstructions were equal; features
+        of networks such as VGG are in the hundreds, and Adam would need thousands of steps to reach
+        them. The standard deviation of a single unit is not usable: it may be zero in all of these
+        images, and the unit active in the next. No channel starts below a tenth of its layer's
+        (root mean square) standard deviation; a layer with constant features starts at 0.
 
         Args:
             images: array (n, h, w, c), n >= 2, as the `FeatureNetwork` takes them.
-            batch_size: images that are looked at together.
+            batch_size: number of images in a batch.
 
         Raises:
             ValueError: if there are fewer than two images, or as in the call.
@@ -216,7 +216,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
             variance = np.maximum(second / count - (first / count) ** 2, 0)
             if not variance.any():
                 continue
-            # Channels that are silent here may not be so in a reconstruction.
+            # Channels that are inactive here may be active in a reconstruction.
             log_std = 0.5 * np.log(np.maximum(variance, QUIETEST**2 * variance.mean()))
             if self.min_log_std is not None:
                 log_std = np.maximum(log_std, self.min_log_std)
@@ -224,7 +224,7 @@ class FeatureMatchingLoss(keras.layers.Layer):
             weight.assign(np.broadcast_to(log_std, weight.shape).astype("float32"))
 
     def log_std(self, name):
-        """log sigma of a layer, of the shape of its features, (channels,), or () if fixed."""
+        """log sigma of a layer: of the shape of its features, or (channels,), or () if fixed."""
         if name not in self.layer_names:
             raise ValueError(f"`name` must be one of {self.layer_names}. Received: name={name!r}")
         if self.scale == "fixed":
@@ -232,13 +232,13 @@ class FeatureMatchingLoss(keras.layers.Layer):
         return floored(self._log_stds[name], self.min_log_std)
 
     def check_log_std(self, ceiling=12.0):
-        """A ValueError that names the layers whose scales ran away.
+        """Raises a ValueError that names the layers whose scales diverged.
 
-        Costs a copy to the host, so not inside a training step. A scale that grows without end
-        takes its layer out of the objective.
+        It copies the scales to the host, so it cannot be called inside a training step. A scale
+        that grows without bound removes its layer from the objective.
 
         Args:
-            ceiling: the largest log sigma that is in order; 12 is a sigma of 160000.
+            ceiling: the largest log sigma accepted; 12 is a sigma of 160000.
         """
         bad = {}
         for name in self.layer_names:

@@ -1,4 +1,4 @@
-"""How far the Hessian of a network with respect to its input is from diagonal."""
+"""The Hessian Penalty: how far a network's Hessian is from diagonal."""
 
 import warnings
 
@@ -14,8 +14,8 @@ from keras_disentangle.losses._second_derivative import second_derivative
 
 
 def _max(x):
-    # The gradient of `ops.max` looks for the elements that equal it. XLA may have computed these
-    # once more, rounded otherwise, and find none: NaN. `ops.argmax` alone may pass over a NaN.
+    # The gradient of `ops.max` searches for elements equal to the maximum. XLA may recompute them
+    # with other rounding and find none: NaN. `ops.argmax` alone may skip a NaN.
     x = ops.reshape(x, (-1,))
     largest = x[ops.argmax(x)]
     return ops.stop_gradient(ops.max(x)) + (largest - ops.stop_gradient(largest))
@@ -40,64 +40,64 @@ def hessian_penalty(
 ):
     r"""The Hessian Penalty of `fn` at `z`: minimising it makes the Hessian diagonal.
 
-    For each element of what `fn` gives, with Hessian $H$ with respect to its example of `z`,
+    For each element of the output of `fn`, with Hessian $H$ with respect to its example of `z`,
 
     $$\operatorname{Var}_v(v^T H v) = 2 \sum_{i \neq j} H_{ij}^2$$
 
-    over random vectors $v$ of ones and minus ones, estimated from `num_directions` of them (each
-    example has its own) and reduced over batch and elements to one number. Of several tensors, the
-    numbers are added up. $v^T H v$ is the second difference
+    over random vectors $v$ of ones and minus ones, estimated from `num_directions` vectors (drawn
+    anew for each example) and reduced over batch and elements to one number. For several output
+    tensors, these numbers are added up. $v^T H v$ is the second difference
 
     $$[G(z + \epsilon v) - 2 G(z) + G(z - \epsilon v)] / \epsilon^2$$
 
-    whose middle term is the same for all directions and so does not matter to the variance:
-    `fn` is evaluated 2 `num_directions` times, and never at `z` itself. It is differentiable with
-    respect to whatever `fn` uses.
+    whose middle term is the same for all directions and so does not affect the variance: `fn` is
+    evaluated 2 `num_directions` times, never at `z` itself. The penalty is differentiable with
+    respect to all variables that `fn` uses.
 
-    All evaluations see the variables of Keras as they are, and what they write is forgotten. So
-    dropout drops the same units at all points, moving statistics and seed states stay as they
-    were, and `add_loss` in layers adds nothing. (The seed's own state moves on.) The network
-    must be built. What `fn` uses beyond `z`, other inputs among it, is up to a lambda:
+    All evaluations use the current values of Keras's variables, and their updates are discarded. So
+    dropout drops the same units at all points, moving statistics and the network's seed states stay
+    unchanged, and `add_loss` in layers adds nothing. (The state of `seed` does advance.) The
+    network must be built. Other inputs and arguments of a network are passed by a lambda:
 
         hessian_penalty(lambda z: generator([z, labels], training=True), z)
 
-    An output that does not depend on `z` has the penalty 0. Whether the layers behind `fn` suit
-    `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows them, refuses those
-    that do not.
+    An output that does not depend on `z` has the penalty 0. Whether the layers in `fn` are suited
+    for `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows the layers,
+    refuses those that are not.
 
-    In half precision, rounding is as large as the second differences themselves. So a layer or
-    model that is `fn` itself computes in float32 here, whatever its policy; what a lambda calls
-    does as it would elsewhere, and a warning says so if it gives half precision.
+    In half precision, rounding errors are as large as the second differences themselves. So if `fn`
+    is a layer or a model, it computes in float32 here, whatever its policy; layers that a lambda
+    calls keep their policies, with a warning if the output has half precision.
 
     Args:
         fn: function from a tensor like `z` to a float tensor (batch, ...), or to tensors in any
-            structure. Where its gradients matter, a layer among it must be built.
+            structure; a layer must be built.
         z: the point, float tensor (batch, ...), in units of the latent space.
         num_directions: k, the number of random vectors, at least 2.
-        epsilon: step of the differences, in units of `z`, from 1e-6 to 1e6; `method="exact"` has
-            none.
-        reduction: from the penalties of all elements, a tensor like `fn(z)`, to one number: "max",
-            "mean" or a function from tensor to scalar.
+        epsilon: step of the differences, in units of `z`, from 1e-6 to 1e6; not used by
+            `method="exact"`.
+        reduction: reduces the penalties of all elements, a tensor like `fn(z)`, to one number:
+            "max", "mean" or a function from tensor to scalar.
         method: "finite_difference", or "exact" for derivatives by automatic differentiation. The
-            latter is for smooth networks: piecewise linear ones, such as those with (leaky) ReLU
-            alone, have the Hessian 0 almost everywhere.
-        unbiased: whether the variance divides by k - 1, or else by k: (k - 1) / k of the former.
-        one_pass: whether to evaluate all 2k points as one batch of 2k times the size (every
-            direction's z + epsilon v, then their opposites). That is right only where examples do
-            not meet, as they do in batch normalisation in training, and draw nothing at random,
-            as in dropout; and what `fn` uses beyond `z` must fit that batch. It may suit a device
-            that small batches leave idle. It takes hardly more memory, for the gradient needs all
-            the evaluations anyway.
-        seed: a `keras.random.SeedGenerator`, an integer (which gives the same directions at each
-            call), or `None` for Keras's global generator, which JAX cannot compile. In a model,
-            the generator must be an attribute of it.
+            latter is for smooth networks: the Hessian of a piecewise linear one, such as with
+            (leaky) ReLU alone, is 0 almost everywhere.
+        unbiased: whether the variance divides by k - 1; otherwise it divides by k.
+        one_pass: whether to evaluate all 2k points as one batch of 2k times the size (z + epsilon v
+            for every direction, then z - epsilon v). This is valid only if examples do not
+            interact, as in batch normalisation in training, and nothing is drawn at random, as in
+            dropout; other inputs of `fn` must fit that batch. It may be faster on a device that is
+            not fully used by small batches. It needs hardly more memory, because the gradient
+            needs all evaluations anyway.
+        seed: a `keras.random.SeedGenerator`, an integer (the same directions at each call), or
+            `None` for Keras's global generator, which JAX cannot compile. In a model, the generator
+            must be an attribute.
 
     Returns:
         Scalar tensor, float32 or wider.
 
     Raises:
-        ValueError: if an argument is out of range; `z` or what `fn` gives is not of floats, or has
-            no or another batch axis; `fn` is a layer that is not built; `reduction` gives no
+        ValueError: if an argument is out of range; `z` or an output of `fn` is not of floats, or
+            lacks the batch axis; `fn` is a layer that is not built; `reduction` does not return a
             scalar.
 
     Example:
@@ -121,7 +121,7 @@ def hessian_penalty(
     return sum(tree.flatten(found))
 
 
-# For the other files as well
+# Used by other files too
 
 
 def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_pass, seed=None):
@@ -143,26 +143,26 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
 def check_step(name, value):
     """`value` as a step of the differences, or a ValueError.
 
-    Its fourth power must leave float32 something to divide by.
+    Its fourth power, by which is divided, must be in the range of float32.
     """
     return check_number(name, value, SMALLEST_STEP, LARGEST_STEP)
 
 
 def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
-    """As `hessian_penalty`, but each tensor's penalty, in the structure that `fn` gives.
+    """Like `hessian_penalty`, but each tensor's penalty, in the structure of the output of `fn`.
 
-    `directions` (batch, k, ...) of ones and minus ones may be given, in place of random ones; a
-    ValueError is raised if they have another shape.
+    `directions` (batch, k, ...) of ones and minus ones may replace the random ones; a ValueError is
+    raised if they have another shape.
     """
     check_settings(num_directions=num_directions, **settings)
-    # NumPy's small integers would overflow in what is computed of them.
+    # NumPy's small integers would overflow in the computations.
     num_directions, settings["epsilon"] = int(num_directions), float(settings["epsilon"])
     if isinstance(fn, keras.Layer) and not fn.built:
-        # Its variables would be made, and then used as if they were constants.
+        # Its variables would be created inside, and then treated as constants.
         raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")
     try:
         z = ops.convert_to_tensor(z)
-    except OverflowError as error:  # JAX, of an integer of more than 32 bits.
+    except OverflowError as error:  # raised by JAX for an integer of more than 32 bits
         raise ValueError(
             f"`z` must be a float tensor (batch, ...), batch > 0. Received: z={z!r}"
         ) from error
@@ -187,7 +187,7 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
 
 
 def rademacher(shape, num_directions, seed):
-    """Ones and minus ones, each as likely: (batch, k, ...) for a `shape` of (batch, ...)."""
+    """Random ones and minus ones with equal probability, (batch, k, ...) for (batch, ...)."""
     batch, *rest = shape
     seed = check_seed("seed", seed, generator=True)
     bits = keras.random.randint((batch, num_directions, *rest), 0, 2, seed=seed)
@@ -195,7 +195,7 @@ def rademacher(shape, num_directions, seed):
 
 
 def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
-    """As `penalties`, along given directions, a list of tensors like `z`."""
+    """Like `penalties`, along given directions, a list of tensors like `z`."""
     if not isinstance(fn, Evaluation):
         is_layer = isinstance(fn, keras.Layer)
         fn = Evaluation(full_precision(fn, all_layers(fn)) if is_layer else fn)
@@ -218,7 +218,7 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         else:
             values = map(evaluate, points)
         values = list(values)
-        # Without the middle term, and without dividing by epsilon^2 each.
+        # Without the middle term; the division by epsilon^2 is in `scale`.
         curvatures = [
             [a + b for a, b in zip(*pair, strict=True)]
             for pair in zip(values[:k], values[k:], strict=True)
@@ -226,7 +226,7 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         scale /= epsilon**4
 
     if isinstance(reduction, str):
-        # A factor can wait until one number is left.
+        # The factor is applied last, to a single number.
         def reduce(x):
             return scale * REDUCTIONS[reduction](x)
     else:
@@ -239,44 +239,44 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         penalty = ops.convert_to_tensor(reduce(_squares_about_mean(ks)))
         if len(penalty.shape):
             raise ValueError(
-                "`reduction` must give a scalar. "
-                f"Received: reduction={reduction!r}, which gives the shape {tuple(penalty.shape)}"
+                "`reduction` must return a scalar. "
+                f"Received: reduction={reduction!r}, which returns shape {tuple(penalty.shape)}"
             )
         found.append(penalty)
     return tree.pack_sequence_as(structure, found)
 
 
 def _floats(outputs, z):
-    """The tensors that `fn` gives as a list, in float32 or wider."""
+    """The output tensors of `fn` as a list, in float32 or wider."""
     found = []
     for path, y in tree.flatten_with_path(outputs):
         name = "fn(z)" + "".join(f"[{key!r}]" for key in path)
         y = y if y is None else ops.convert_to_tensor(y)
         if y is None or not keras.backend.is_float_dtype(y.dtype):
             came = f"={y}" if y is None else f".dtype={_dtype(y)}"
-            raise ValueError(f"`fn` must give tensors of floats. Received: {name}{came}")
+            raise ValueError(f"`fn` must return tensors of floats. Received: {name}{came}")
         sizes = {size for size in (*z.shape[:1], *y.shape[:1]) if size is not None}
         if not len(y.shape) or len(sizes) > 1 or 0 in y.shape:
             raise ValueError(
-                "`fn` must give tensors (batch, ...) of the same batch as `z`, none empty. "
+                "`fn` must return tensors (batch, ...) with the batch size of `z`, none empty. "
                 f"Received: {name}.shape={tuple(y.shape)}, z.shape={tuple(z.shape)}"
             )
         if _dtype(y) in ("bfloat16", "float16"):
             warnings.warn(
-                f"`fn` computes in {_dtype(y)}, whose rounding is as large as the second "
-                "differences: the Hessian Penalty comes out several times too large. Let the "
-                "network compute in float32, or give it itself, whose layers then do",
+                f"`fn` computes in {_dtype(y)}, whose rounding errors are as large as the second "
+                "differences: the Hessian Penalty is several times too large. Let the network "
+                "compute in float32, or pass it as `fn` itself, whose layers then do",
                 stacklevel=2,
             )
         found.append(widen(y))
     if not found:
-        raise ValueError(f"`fn` must give at least one tensor. Received: fn(z)={outputs}")
+        raise ValueError(f"`fn` must return at least one tensor. Received: fn(z)={outputs}")
     return found
 
 
 def _squares_about_mean(tensors):
     """The sum of the squared differences from the tensors' mean."""
-    if len(tensors) == 2:  # In fewer passes over the memory.
+    if len(tensors) == 2:  # With fewer passes over the memory.
         return 0.5 * ops.square(tensors[0] - tensors[1])
     mean = _sum(tensors) / len(tensors)
     return _sum([ops.square(x - mean) for x in tensors])

@@ -9,27 +9,26 @@ from keras_disentangle.losses.hessian_penalty import check_settings, hessian_pen
 class HessianPenaltyLoss:
     """The Hessian Penalty of a model's layers with respect to one of its inputs.
 
-    Holds a network from the model's inputs to the activations of these layers, which shares the
-    model's layers and computes nothing beyond the deepest of them.
+    It contains a network from the model's inputs to the activations of these layers, which shares
+    the model's layers and computes nothing beyond the deepest of them.
 
-    Which layers? The authors regularise many at once, deep ones among them, each right after its
-    normalisation. The penalty of what leaves a linear layer can also be lowered by shrinking that
-    layer's weights, which disentangles nothing; so regularise what comes after the next
-    normalisation instead. Only an output of the model itself, whose scale other losses hold, may
-    be linear.
+    Which layers? The authors regularise many at once, including deep ones, each right after its
+    normalisation. The penalty of a linear layer's output can also be lowered by shrinking that
+    layer's weights, which disentangles nothing; so regularise the output of the next normalisation
+    instead. Only an output of the model itself, whose scale is determined by other losses, may be
+    linear.
 
     Args:
         model: functional or `Sequential` model, built; or, with `outputs=None`, any other model.
         outputs: layers of `model`, or their names, whose activations are regularised; by default
-            what `model` gives. A layer that is used several times counts with all that it gives.
-            The layers inside a model that is itself a layer of `model` are out of reach.
-        argument: the input to differentiate with respect to: its index or its name.
-        **settings: keywords of `hessian_penalty`, with its defaults.
+            the outputs of `model`. A layer that is used several times counts with all its outputs.
+            Layers inside a model that is itself a layer of `model` cannot be chosen.
+        argument: index or name of the input with respect to which is differentiated.
+        **settings: keyword arguments of `hessian_penalty`, with its defaults.
 
     Raises:
-        ValueError: if a layer is not one of the model's or does not depend on that input; the
-            model has no such input, or no graph although `outputs` are given; a setting is out of
-            range.
+        ValueError: if a layer is not in the model or does not depend on that input; the model has
+            no such input, or no graph although `outputs` are given; a setting is out of range.
 
     Example:
 
@@ -59,28 +58,28 @@ class HessianPenaltyLoss:
         Args:
             inputs: the tensor, or all the inputs, as the model takes them.
             directions: ones and minus ones (batch, num_directions, ...), the random vectors for an
-                input (batch, ...); by default they are drawn.
-            **kwargs: more arguments of the model's call, such as `training` (Keras's default is
-                False here, in `fit` as well) and `mask`. With `one_pass`, `inputs` and `mask` are
-                repeated for the points, but other tensors among these arguments are not: they
-                have to fit a batch of 2 `num_directions` times the size.
+                input (batch, ...); drawn by default.
+            **kwargs: further arguments of the model's call, such as `training` (Keras's default is
+                False here, even in `fit`) and `mask`. With `one_pass`, `inputs` and `mask` are
+                repeated for the points, but other tensors are not: they must fit a batch of
+                2 `num_directions` times the size.
 
         Returns:
             Scalar tensor, float32 or wider.
 
         Raises:
-            ValueError: if the inputs are not what the model takes, or the one to differentiate is
-                not a float tensor; the directions have another shape; the model is not built; its
-                layers do not suit `one_pass`.
+            ValueError: if the inputs do not fit the model, or the input to differentiate is not a
+                float tensor; the directions have another shape; the model is not built; its layers
+                are not suited for `one_pass`.
         """
         return sum(self.per_output(inputs, directions, **kwargs).values())
 
     def per_output(self, inputs, directions=None, **kwargs):
-        """The terms of that sum: a dict from the layers' names to scalar tensors.
+        """The terms of that sum, a dict of layer name to scalar tensor.
 
-        So it tells at which layer a penalty is large, or not finite. A model without a graph has
-        no such names: there it is the place of each output in what the model gives, "0" or
-        "1/image", or "" for a single one.
+        It shows at which layer the penalty is large, or not finite. A model without a graph has no
+        layer names: the keys are then the paths of its outputs, "0" or "1/image", or "" for a
+        single output.
         """
         one_pass, layers = self.settings["one_pass"], self._activations.layers
         copies = 2 * self.settings["num_directions"] if one_pass else 1
@@ -94,20 +93,20 @@ def check_layers(layers, *, one_pass, training):
     """Raises a ValueError where layers would make the penalty wrong.
 
     Args:
-        layers: list of all layers of a network, parts of parts too, each after what it is a part
-            of (`all_layers`).
-        one_pass: as for `hessian_penalty`.
+        layers: all layers of a network, including nested ones, each after the layer that contains
+            it (`all_layers`).
+        one_pass: as in `hessian_penalty`.
         training: whether the network is called as in training.
     """
     if not (one_pass and training):
         return
-    # From the parts to the whole, to name the part.
+    # Inner layers first, so that the error names the innermost.
     for layer in reversed(layers):
-        # The state of a seed is a variable, but not a weight.
+        # A seed's state is a variable but not a weight.
         draws = len(layer.variables) > len(layer.weights)
         if draws or isinstance(layer, BATCH_NORMALIZATIONS):
             raise ValueError(
-                "`one_pass` must be False in training where layers draw at random or use "
+                "`one_pass` must be False in training if layers draw at random or use "
                 "statistics of the batch, which would differ between the points. "
                 f"Received: the layer {layer.name!r}"
             )

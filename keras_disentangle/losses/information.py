@@ -1,4 +1,4 @@
-"""How much of its latent codes a generated image lets one recover."""
+"""The variational information bound of InfoGAN."""
 
 from keras_disentangle._tensors import as_floats, check_same_batch, check_width
 
@@ -8,12 +8,12 @@ def information_lower_bound(space, q_params, codes):
 
     $$\sum_k [\log q_k(c_k \mid x) + H(c_k)]$$
 
-    over the informative codes. It is at most their entropy if they are categorical, and without
-    bound if they are continuous.
+    over the informative codes. It is at most their entropy if they are categorical, and unbounded
+    if they are continuous.
 
     Args:
         space: the `LatentSpace`.
-        q_params: what the recognition network gives for x = G(codes), tensor
+        q_params: outputs of the recognition network for x = G(codes), tensor
             (batch, space.num_params).
         codes: the latent vectors, tensor (batch, space.dim).
 

@@ -327,7 +327,7 @@ def test_bad_use_is_named():
     for x, mean in ((X, MEAN[:2]), (X, MEAN[..., :1])):
         with pytest.raises(ValueError, match="`x` and `reconstruction` must have the same shape"):
             loss.per_layer(x, mean)
-    with pytest.raises(ValueError, match=r"`features` must be what .*none of \['dense'\]"):
+    with pytest.raises(ValueError, match=r"`features` must be the result .*none of \['dense'\]"):
         loss.per_layer(X, MEAN, {"norm": X})
     with pytest.raises(ValueError, match="`name` must be one of .*name='conv'"):
         loss.log_std("conv")
