@@ -1,4 +1,4 @@
-"""Labelled images that are every combination of a few factors, in whatever order."""
+"""Labelled images of every combination of a few factors, in any order."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from keras_disentangle.datasets._tensorflow_datasets import prepare
 
 
 def grid_order(labels, factor_sizes):
-    """Where each combination of factor values is found: `images[index]` are then in C order.
+    """The row of each combination of factor values: `images[index]` is then in C order.
 
     Args:
         labels: integer factor values (n, k), each row once, n the product of the sizes.
@@ -23,8 +23,8 @@ def grid_order(labels, factor_sizes):
         fastest.
 
     Raises:
-        ValueError: if the labels are not integers of this shape, are out of range, or if a
-            combination is missing or there twice.
+        ValueError: if the labels are not integers of this shape or are out of range, or if a
+            combination is missing or repeated.
     """
     labels = to_numpy("labels", labels)
     sizes = tuple(factor_sizes)
@@ -60,23 +60,23 @@ def grid_order(labels, factor_sizes):
 
 
 def read_tfds_grid(name, splits, labels, factor_sizes, image_shape, data_dir, remedy):
-    """Images of TensorFlow Datasets that are every combination of their labels, in C order.
+    """Images from TensorFlow Datasets of every combination of their labels, in C order.
 
     Args:
-        name: what TensorFlow Datasets calls the data set.
-        splits: names of the splits that make up the grid.
+        name: name of the data set in TensorFlow Datasets.
+        splits: names of the splits that form the grid.
         labels: keys of an example's k labels, in the order of the factors.
         factor_sizes: number of values of each of the k factors.
-        image_shape: (height, width, channels) to which images are brought.
-        data_dir: folder where TensorFlow Datasets keeps or puts its data.
-        remedy: what a user can do without TensorFlow Datasets, for the error.
+        image_shape: (height, width, channels) to which images are converted.
+        data_dir: folder in which TensorFlow Datasets stores its data.
+        remedy: advice in the error on how to do without TensorFlow Datasets.
 
     Returns:
         Images (n, h, w, c), uint8.
 
     Raises:
         ValueError: if the labels are not such a grid.
-        FileNotFoundError: if the data cannot be had.
+        FileNotFoundError: if the data are not available.
         ImportError: if tensorflow_datasets is not installed.
     """
     sizes = tuple(factor_sizes)
@@ -89,8 +89,8 @@ def read_tfds_grid(name, splits, labels, factor_sizes, image_shape, data_dir, re
         image = example["image"]
         if image.shape != image_shape:
             image = fit_picture(Image.fromarray(image.squeeze()), image_shape)
-        # Each goes to its place at once: sorting afterwards would need twice the memory. Labels
-        # that are out of range are found at the end, with what is missing or double.
+        # Stored at its place at once: sorting afterwards would need twice the memory. Labels out of
+        # range are found at the end, together with missing and repeated ones.
         images[np.ravel_multi_index(rows[-1], sizes, mode="clip")] = image
     try:
         grid_order(np.reshape(rows, (-1, len(sizes))).astype(np.int64), sizes)

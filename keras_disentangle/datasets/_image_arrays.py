@@ -1,4 +1,4 @@
-"""What counts as images, and bringing them to a shape."""
+"""Checks of image arrays, and their conversion to a shape."""
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ _ROWS = 1024  # images read or converted at once, so that the working memory sta
 
 
 def check_image_shape(image_shape, channels=(1, 3)):
-    """`image_shape` as a tuple (height, width, channels), channels 1 or 3; any with `None`."""
+    """`image_shape` as a tuple (height, width, channels), with any channels for `None`."""
     try:
         shape = tuple(check_int("image_shape", size, maximum=_LARGEST_SIDE) for size in image_shape)
     except (TypeError, ValueError):
@@ -27,9 +27,9 @@ def check_image_shape(image_shape, channels=(1, 3)):
 def as_uint8_images(images, name, stay_in_file=False):
     """Checks an array of images and returns it as uint8 of shape (n, h, w, c), c = 1 or 3.
 
-    Takes (n, h, w) too. Floats must lie in [0, 1], integers in 0…255. Integers that are only 0
-    and 1 (as in the original dSprites file) and booleans are black and white: 1 becomes 255.
-    With `stay_in_file`, a memory map or a data set of h5py becomes `StoredImages`.
+    It also takes (n, h, w). Floats must lie in [0, 1], integers in 0…255. Booleans, and integers
+    that are only 0 and 1 (as in the original dSprites file), are black and white: 1 becomes 255.
+    With `stay_in_file`, a memory map or an h5py data set becomes `StoredImages`.
     """
     if stay_in_file and (isinstance(images, np.memmap) or hasattr(images, "read_direct")):
         return StoredImages(images, name)
@@ -49,9 +49,9 @@ def as_uint8_images(images, name, stay_in_file=False):
 
 
 class StoredImages:
-    """Images in a file, read when they are asked for, as `as_uint8_images` would give them.
+    """Images in a file, read when they are accessed, converted as by `as_uint8_images`.
 
-    When it is made, all are read once, some at a time, for the range of their values.
+    On creation, all images are read once, in batches, for the range of their values.
     """
 
     def __init__(self, images, name):
@@ -64,7 +64,7 @@ class StoredImages:
         return len(self._images)
 
     def __getitem__(self, index):
-        """Those with the numbers `index`, int64 (n,): uint8 (n, h, w, c)."""
+        """The images with the indices `index`, int64 (n,): uint8 (n, h, w, c)."""
         if not len(index):
             return np.empty((0, *self.shape[1:]), np.uint8)
         images = read_rows(self._images, index).reshape(-1, *self.shape[1:])
@@ -74,10 +74,14 @@ class StoredImages:
 
 
 def check_images(images, name):
-    """Raises a ValueError unless these are images; gives the largest value of a pixel.
+    """Checks that an array holds images; returns the largest value of a pixel.
 
     Args:
-        images: anything with a shape and a type that can be sliced.
+        images: a sliceable object with `shape` and `dtype`.
+        name: name of the argument in errors.
+
+    Raises:
+        ValueError: if the shape, the dtype or the range does not fit, or all pixels are equal.
     """
     shape, dtype = tuple(images.shape), images.dtype
     received = f"Received: shape={shape}, dtype={dtype}"
@@ -113,7 +117,7 @@ def fit_picture(picture, image_shape):
         left = (picture.width - scale * width) / 2
         top = (picture.height - scale * height) / 2
         box = (left, top, left + scale * width, top + scale * height)
-        # Cropped first: `resize(box=…)` would let pixels outside the box shine through.
+        # Cropped first, because `resize(box=…)` would include pixels outside the box.
         left, top, right, bottom = (round(edge) for edge in box)
         picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
@@ -121,7 +125,7 @@ def fit_picture(picture, image_shape):
 
 
 def fit_images(images, image_shape):
-    """uint8 images (n, h, w, c) brought to `image_shape`, as `fit_picture` does."""
+    """Crops and resizes uint8 images (n, h, w, c) to `image_shape`, as `fit_picture` does."""
     if image_shape is None or images.shape[1:] == image_shape:
         return images
     out = np.empty((len(images), *image_shape), np.uint8)

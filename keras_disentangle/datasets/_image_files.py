@@ -30,7 +30,7 @@ def read_path(path, split, image_shape):
             files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
 
             def read(info):
-                # An image is compressed already, unless it is plain and small.
+                # Images are already compressed, unless they are small.
                 if info.file_size > max(_pictures.FREE_BYTES, 16 * info.compress_size):
                     raise ValueError(f"it declares {info.file_size:,} bytes")
                 return archive.read(info)
@@ -42,7 +42,7 @@ def read_path(path, split, image_shape):
 
 
 def _files_below(folder):
-    """Paths, relative to a folder, of all that is in it, also behind links to other folders."""
+    """Paths, relative to a folder, of all files in it, including linked folders."""
 
     def fail(error):
         raise ValueError(f"{folder}: {error.filename} cannot be read: {error}") from error
@@ -58,14 +58,14 @@ def _files_below(folder):
 
 def read_file(path):
     """The bytes of a file."""
-    # A broken link is named as any other file that cannot be read; a pipe would never end.
+    # A broken link is reported like any other unreadable file; a pipe would never end.
     if path.exists() and not path.is_file():
         raise ValueError("it is no regular file")
     return path.read_bytes()
 
 
 def read_array(images, split, image_shape):
-    """Images of an array, which has no labels and no split but "train"."""
+    """Images of an array, without labels and with "train" as the only split."""
     _check_split(split, ["train"], "an array")
     return fit_images(as_uint8_images(images, "name_or_path"), image_shape), None
 
@@ -94,9 +94,9 @@ def _read_npz(path, split, image_shape):
 
 
 def _read_folder(path, members, read, split, image_shape):
-    """Reads `split/class/*`, `class/*` or `*`; a folder around all of it is looked through.
+    """Reads `split/class/*`, `class/*` or `*`; a single folder around all of it is skipped.
 
-    `members` are by their names within `path`; `read` gives the bytes of one.
+    `members` is a dict by name within `path`; `read` returns the bytes of a member.
     """
     files, others = [], []
     for name in sorted(members):
@@ -132,7 +132,7 @@ def _read_folder(path, members, read, split, image_shape):
 
 
 def _splits(files, split):
-    """The folders that are splits; none if they are classes, of which one may be named "test"."""
+    """The folders that are splits; none if they are classes, one of which may be named "test"."""
     folders = [parts[0] for parts, _ in files if len(parts) > 1]
     if split not in _SPLITS and split in folders:
         return sorted({split} | (set(folders) & set(_SPLITS)))
@@ -167,12 +167,12 @@ def _read_images(path, members, read, image_shape):
 
 
 def stacked(images, path):
-    """Pairs (name, image) as one array of images, which grows as they come.
+    """Stacks pairs (name, image) into an array of images, which grows with each image.
 
-    One that were as large as the first image times their number could be larger than all of them.
+    Allocating the first image's size times their number could exceed the size of all of them.
 
     Raises:
-        ValueError: if images differ in shape, or memory does not hold them.
+        ValueError: if images differ in shape, or do not fit into memory.
     """
     images = iter(images)
     first_name, first = next(images)
@@ -182,7 +182,7 @@ def stacked(images, path):
         for name, image in images:
             if image.shape != first.shape:
                 raise ValueError(
-                    f"`image_shape` must be given when images differ: {path}: {first_name} is "
+                    f"`image_shape` must be given if images differ: {path}: {first_name} is "
                     f"{first.shape} and {name} is {image.shape}. Received: image_shape=None"
                 )
             yield image
@@ -191,33 +191,33 @@ def stacked(images, path):
         return np.fromiter(same(), np.dtype((first.dtype, first.shape)))
     except MemoryError as error:
         raise ValueError(
-            f"`image_shape` must be smaller: memory does not hold all images of {path} with "
+            f"`image_shape` must be smaller: the images of {path} do not fit into memory with "
             f"{first.shape}"
         ) from error
 
 
 def check_kinds(path, count, others, stacklevel):
-    """Says how many images are of a kind that is not read.
+    """Warns of images in formats that are not read.
 
     Args:
-        path: where they lie.
-        count: how many images are of a kind that is read.
+        path: their folder or archive.
+        count: number of images in formats that are read.
         others: names of all other files.
-        stacklevel: as of `warnings.warn`.
+        stacklevel: as in `warnings.warn`.
 
     Raises:
         ValueError: if `count` is 0.
     """
     endings = (os.path.splitext(name)[1].lower() for name in others)
     left = collections.Counter(ending for ending in endings if ending in _pictures.OTHERS)
-    told = ", ".join(f"{number} {ending}" for ending, number in sorted(left.items()))
+    skipped = ", ".join(f"{number} {ending}" for ending, number in sorted(left.items()))
     kinds = ", ".join(_pictures.SUFFIXES)
     if not count:
-        raise ValueError(f"{path} must hold images ({kinds}). It holds {told or 'none'}")
-    if told:
+        raise ValueError(f"{path} must hold images ({kinds}). It holds {skipped or 'none'}")
+    if skipped:
         warnings.warn(
-            f"{path}: images of other kinds than {kinds} are left out, beside {count} that are "
-            f"read: {told}. Convert them, or move them elsewhere.",
+            f"{path}: only images of the kinds {kinds} are read, {count} here. Left out: "
+            f"{skipped}. Convert them, or move them elsewhere.",
             stacklevel=stacklevel,
         )
 
@@ -226,6 +226,6 @@ def warn_of_animations(path, names, count, stacklevel):
     if names:
         warnings.warn(
             f"{path}: {len(names)} of {count} images have several frames, of which the first is "
-            f"taken: {', '.join(names[:3])}{', …' if names[3:] else ''}",
+            f"used: {', '.join(names[:3])}{', …' if names[3:] else ''}",
             stacklevel=stacklevel,
         )

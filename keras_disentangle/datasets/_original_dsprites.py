@@ -55,7 +55,7 @@ def from_tfds(data_dir, factor_sizes, factor_names):
 
 
 def _read(path, key):
-    # The file's `metadata` is a pickle, and is not needed.
+    # The file's `metadata` is a pickle, which is not needed.
     with open_npz(path) as arrays:
         if key in arrays:
             return arrays[key]
@@ -64,7 +64,7 @@ def _read(path, key):
 
 
 def _white(images, factor_sizes, factor_names):
-    """Sprites are 1 in the original; 255 is white here. In place: these are 3 GB."""
+    """Converts 1, the original's white, to 255. In place, because the images take 3 GB."""
     if images.dtype == np.uint8 and images.max() == 1:
         images *= np.uint8(255)
     return ArrayFactorDataset(images, factor_sizes, factor_names)

@@ -1,4 +1,4 @@
-"""The one place where image files are decoded: by format, size, orientation and colours."""
+"""Decodes image files, with checks of format and size, orientation and colours."""
 
 import io
 import sys
@@ -9,16 +9,16 @@ from PIL import Image
 _JPEG = (".jfif", ".jpe", ".jpeg", ".jpg")
 _PPM = (".pbm", ".pgm", ".pnm", ".ppm")
 SUFFIXES = (".bmp", ".gif", *_JPEG, ".png", *_PPM, ".tif", ".tiff", ".webp")
-# Endings of other images, which are not read.
+# Endings of image files that are not read.
 _CAMERA = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2")
 OTHERS = (".avif", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".pcx", ".psd")
 OTHERS = (*OTHERS, ".svg", ".tga", *_CAMERA)
-# By these alone: Pillow goes by content, and would hand PostScript to another program.
+# Only these: Pillow decides by content, and would pass PostScript to another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 _FREE_PIXELS = 2**23
-FREE_BYTES = 4 * _FREE_PIXELS + 2**12  # of a file of so many pixels, not compressed at all
-_PIXELS_A_BYTE = 250  # at most, in a larger image; photographs have fewer than 20
+FREE_BYTES = 4 * _FREE_PIXELS + 2**12  # an uncompressed file with that many pixels
+_PIXELS_A_BYTE = 250  # maximum for a larger image; photographs have fewer than 20
 
 _ORIENTATION = 0x0112  # the tag of EXIF
 _UPRIGHT = {
@@ -30,22 +30,26 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Pillow keeps one byte of the two; the other one comes by the opposite order.
+# Pillow keeps one byte of the two; decoding in the opposite order gives the other.
 _OTHER_BYTE = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
 def decode(content):
-    """The picture in a file's bytes, as it is meant to be seen.
+    """Decodes an image file as it is meant to be displayed.
 
-    It is turned as its EXIF orientation says, transparent pixels are laid on white, 16 bits a
-    channel are scaled to 8, and of several frames it is the first.
+    It is rotated according to its EXIF orientation, transparent pixels are drawn on white, 16 bits
+    per channel are scaled to 8, and the first of several frames is used.
+
+    Args:
+        content: the bytes of the file.
 
     Returns:
-        `(picture, is_animated)`: a Pillow image of mode "L" (if the file's is grey) or "RGB".
+        `(picture, is_animated)`: a Pillow image of mode "L" (if the file is grey) or "RGB", and
+        whether it has several frames.
 
     Raises:
-        ValueError, or what else Pillow raises: if it is none, is damaged, has numbers of 32 bits,
-            or declares far more pixels than its bytes can hold.
+        ValueError, or another error of Pillow: if it is not an image, is damaged, has values of 32
+            bits, or declares far more pixels than its bytes can hold.
     """
     picture = Image.open(io.BytesIO(content), formats=_FORMATS)
     width, height = picture.size
@@ -55,11 +59,11 @@ def decode(content):
     is_animated = getattr(picture, "is_animated", False) and picture.format != "MPO"
     rawmode = _rawmode(picture)
     picture.load()
-    orientation = _orientation(picture)  # TIFF has none left: Pillow turns these itself.
-    # Grey of 16 bits with transparency comes as colour, and only with its upper bytes.
+    orientation = _orientation(picture)  # None for TIFF, which Pillow rotates itself.
+    # Pillow decodes grey of 16 bits with transparency as colour, with the upper bytes alone.
     is_grey = picture.mode in ("1", "L", "LA") or picture.mode[0] == "I" or rawmode[:2] == "LA"
     if picture.mode[0] == "I":
-        # PNG and PPM give 16 bits in this mode as well.
+        # PNG and PPM of 16 bits have this mode too.
         if picture.mode == "I" and picture.format not in ("PNG", "PPM"):
             raise ValueError("its numbers have 32 bits, whose range is not known")
         picture = _eight_bits(np.asarray(picture), picture.info.get("transparency"))
@@ -78,19 +82,19 @@ def decode(content):
 
 
 def shape_of(picture):
-    """(height, width, channels) of what `decode` gives."""
+    """(height, width, channels) of a picture from `decode`."""
     return picture.height, picture.width, len(picture.getbands())
 
 
 def _orientation(picture):
     try:
         return picture.getexif().get(_ORIENTATION)
-    except Exception:  # Pillow raises many kinds; cameras write EXIF that is none.
+    except Exception:  # Pillow raises many kinds; cameras write invalid EXIF.
         return None
 
 
 def _rawmode(picture):
-    """How the bytes of the file hold the channels: "RGB;16B"; "" if Pillow does not tell."""
+    """The layout of channels in the file's bytes, such as "RGB;16B"; "" if it is not known."""
     if len(picture.tile) == 0:
         return ""
     options = picture.tile[0][3]
@@ -99,7 +103,7 @@ def _rawmode(picture):
 
 
 def _both_bytes(content, picture, rawmode):
-    """All 16 bits of an image in colour: uint16 (h, w, c)."""
+    """A colour image with all 16 bits: uint16 (h, w, c)."""
     other = rawmode[:-3] + _OTHER_BYTE[rawmode[-3:]]
     again = Image.open(io.BytesIO(content), formats=_FORMATS)
     for i, tile in enumerate(again.tile):

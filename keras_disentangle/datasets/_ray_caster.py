@@ -1,10 +1,10 @@
-"""A ray caster for a few solids on a grey floor, lit and seen as in CLEVR.
+"""A ray caster for a few solids on a grey floor, with CLEVR's camera and lamps.
 
 Coordinates: x points right, y away from the camera along the floor, z up; the floor is z = 0. The
 camera looks down, so every ray meets the floor. Lengths are in CLEVR's units, light is linear.
 Arrays of rays are (solids, samples, rows, columns) or broadcast to it, vectors are tuples of their
-three parts. All arithmetic is float32, element by element: an image does not depend on those that
-are drawn with it.
+three parts. All arithmetic is float32, element by element, so that an image does not depend on the
+others drawn with it.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ import numpy as np
 SHAPES = ("cube", "sphere", "cylinder")
 MATERIALS = ("metal", "rubber")
 
-# CLEVR's camera, moved to x = 0. The picture is square, as if cut from the middle of CLEVR's.
+# CLEVR's camera, moved to x = 0. The picture is square, like a centre crop of CLEVR's.
 CAMERA = np.array([0, -9.9, 5.34], np.float32)
 PITCH = np.deg2rad(26.4)
 HALF_WIDTH = 0.33  # tangent of half the angle of view
 
-# Key, fill and back lamp stand where they do in CLEVR's scene and shine downwards; the sun is a far
-# one. The powers (red, green, blue) hold the floor's albedo: they were fitted to what it gives back
-# in CLEVR's sample pictures.
+# Key, fill and back lamp have CLEVR's positions and shine downwards; the sun is a distant lamp. The
+# powers (red, green, blue) include the floor's albedo: they were fitted to the floor in CLEVR's
+# sample pictures.
 _LAMPS = np.array(
     [[1.9, -6.7, 4.3], [-6.5, 0.65, 3.0], [0.7, 2.65, 5.8], [143, -435, 889]], np.float32
 )
@@ -64,7 +64,7 @@ class RayCaster:
     Args:
         image_size: height and width in pixels.
         material: one of `MATERIALS`.
-        zoom: how many times as large as in CLEVR things appear.
+        zoom: magnification relative to CLEVR.
     """
 
     def __init__(self, image_size, material, zoom=1.0):
@@ -84,10 +84,10 @@ class RayCaster:
 
         Args:
             shape: index into `SHAPES` (n, k).
-            colour: share of the light that is given back, in [0, 1], float32 (n, k, 3).
-            radius: of the circle around the footprint, float32 (n, k).
-            position: x and y of the middle, float32 (n, k, 2). A solid is drawn over those before
-                it, casts its shadow on the floor alone, and is mirrored by nothing.
+            colour: share of the light that is reflected, in [0, 1], float32 (n, k, 3).
+            radius: radius of the circle around the footprint, float32 (n, k).
+            position: x and y of the centre, float32 (n, k, 2). A solid is drawn over the previous
+                ones, casts its shadow on the floor only, and is not reflected in other solids.
         """
         light = np.empty((len(_LAMPS) + 1, len(shape), self._size, self._size), np.float32)
         light[:-1] = self._floor_light[:, None]
@@ -116,7 +116,7 @@ class RayCaster:
                 yield kind, rows[start : start + self._part]
 
     def _unshaded(self, kind, radius, position):
-        """What solids leave to the floor of the light of each lamp and of the ambient light."""
+        """The share of each lamp's and of the ambient light that solids let reach the floor."""
         radius = radius[:, None, None]
         cx, cy = position.T[:, :, None, None]
         x, y = self._floor[0] - cx, self._floor[1] - cy
@@ -180,7 +180,7 @@ def _rays(u, v):
 
 
 def _lamp_light(x, y, lamp):
-    """What the floor at (x, y) gives back of a lamp of power 1 that shines downwards."""
+    """The light that the floor at (x, y) reflects from a lamp of power 1 shining downwards."""
     squared = (lamp[0] - x) ** 2 + (lamp[1] - y) ** 2 + lamp[2] ** 2
     return lamp[2] ** 2 / squared**2
 
@@ -195,7 +195,7 @@ def _lamps_from(point):
 
 
 def _nearness(x, y, radius):
-    """The ambient light that a sphere keeps from the floor at (x, y) from it; taken for all."""
+    """The ambient light that a sphere blocks from the floor at (x, y); used for all solids."""
     share = radius**2 / (x * x + y * y + radius**2)
     return share * np.sqrt(share)
 
@@ -203,8 +203,8 @@ def _nearness(x, y, radius):
 def _shadow(kind, radius, x, y, to_lamp, lamp_radius):
     """How much (0…1) of a lamp a solid at the origin hides from the floor at (x, y).
 
-    By how far the line to the lamp's middle misses the solid (or meets it, below 0), in lamps as
-    large as they appear there to a pinhole on the floor.
+    It depends on the distance by which the line to the lamp's centre misses the solid (negative if
+    it meets it), relative to the lamp's size as seen through a pinhole at the floor.
     """
     ex, ey, ez = to_lamp
     along, flat = -(x * ex + y * ey), ex * ex + ey * ey + _TINY
@@ -233,7 +233,7 @@ def _along_sides(x, y):
 
 
 def _trace_sphere(radius, origin, rays):
-    """What all of these give: which rays meet the solid, after how many lengths, and the normal."""
+    """Traces a solid: which rays meet it, at which length, and the normal there."""
     dx, dy, dz = rays
     ox, oy, oz = origin[0], origin[1], origin[2] - radius
     a = dx * dx + (dy * dy + dz * dz)
@@ -281,7 +281,7 @@ _TRACE = (_trace_cube, _trace_sphere, _trace_cylinder)
 
 
 def _scattered(normal, rays, point, base, radius, lamps):
-    """Rubber: layers of the light that white solids give back, each with its tint."""
+    """Rubber: layers of the light that a white solid reflects, each with its tint."""
     nx, ny, nz = normal
     for (x, y, z), light, power in lamps:
         yield np.maximum(nx * x + ny * y + nz * z, 0) * (light / _FLOOR_ALBEDO), power
@@ -289,7 +289,7 @@ def _scattered(normal, rays, point, base, radius, lamps):
 
 
 def _reflected(normal, rays, point, base, radius, lamps):
-    """Metal: the same, of lamps, sky and floor as a somewhat rough mirror shows them."""
+    """Metal: the same, for a slightly rough mirror of lamps, sky and floor."""
     twice = 2 * sum(n * d for n, d in zip(normal, rays, strict=True))
     length = np.sqrt(sum(d * d for d in rays))
     x, y, z = ((d - twice * n) / length for n, d in zip(normal, rays, strict=True))
@@ -297,7 +297,7 @@ def _reflected(normal, rays, point, base, radius, lamps):
     yield (1 - floor) * (0.22 - 0.19 * z), _WHITE  # darker overhead, as CLEVR's backdrop is
     t = point[2] / np.maximum(-z, 0.1)
     fx, fy = point[0] + t * x, point[1] + t * y
-    floor *= 1.3 * (1 - _nearness(fx, fy, radius))  # brighter, for what else CLEVR's solids mirror
+    floor *= 1.3 * (1 - _nearness(fx, fy, radius))  # brighter, for other reflections
     yield floor * _AMBIENT, _WHITE
     fx, fy = fx + base[0], fy + base[1]
     for lamp, ((lx, ly, lz), light, power) in zip(_LAMPS, lamps, strict=True):

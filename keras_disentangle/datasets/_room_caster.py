@@ -27,7 +27,7 @@ _AMBIENT = 0.347  # light from everywhere
 _HEADLIGHT = 0.594  # from the camera, along its axis
 _LAMP = (-1.98, 0.48, 10.51)  # a spotlight that shines down
 _LAMP_LIGHT, _LAMP_FOCUS = 0.925, 9.56  # on its axis, and how fast it fades beside it
-_GLOSS = 0.114  # white that solids, but not the room, mirror wherever the lamp shines on them
+_GLOSS = 0.114  # white reflected by solids, not by the room, wherever the lamp lights them
 
 _SAMPLES = 16  # rays for each pixel
 # No two of them share a row or a column, so that upright edges too have this many levels.
@@ -37,7 +37,7 @@ _OFFSETS = np.array(
 
 
 class RoomCaster:
-    """Draws how bright a room with one solid is, apart from the colours of its surfaces.
+    """Computes the brightness of a room with one solid, without the colours of its surfaces.
 
     Args:
         image_size: height and width in pixels.
@@ -48,15 +48,15 @@ class RoomCaster:
         self._rooms = {}
 
     def layers(self, shape, scale, angle):
-        """How much light (h, w, 5), float32, each pixel has of each of `LAYERS`.
+        """The light (h, w, 5), float32, of each pixel from each of `LAYERS`.
 
         With their colours C (5, 3), the image is `layers @ C`. 1 is full brightness, which lit
         surfaces can exceed.
 
         Args:
             shape: index into `SHAPES`.
-            scale: how many times as large the solid is.
-            angle: of the camera on its arc, in radians; it stands to the right if positive.
+            scale: size of the solid, as a factor.
+            angle: angle of the camera on its arc, in radians; positive to the right.
         """
         if angle not in self._rooms:
             everything = np.arange(self._size)
@@ -152,7 +152,7 @@ def _axis(angle):
 
 
 def _light(normal, point, axis):
-    """What white surfaces give back of the ambient light and the headlight, and of the lamp."""
+    """The light that white surfaces reflect: of ambient light and headlight, and of the lamp."""
     facing = -sum(n * a for n, a in zip(normal, axis, strict=True))
     x, y, z = (np.float32(end) - start for end, start in zip(_LAMP, point, strict=True))
     distance = np.sqrt(x * x + y * y + z * z)
@@ -162,7 +162,7 @@ def _light(normal, point, axis):
 
 
 def _trace(shape, radius, height, origin, rays):
-    """Which rays from outside meet the solid, after how many lengths, and its normal there."""
+    """Which rays from outside meet the solid, at which length, and its normal there."""
     trace = (_trace_cube, _trace_cylinder, _trace_capsule, _trace_capsule)[shape]
     return trace(radius, height, origin, rays)
 
@@ -203,7 +203,7 @@ def _trace_capsule(radius, height, origin, rays):
     a = dx * dx + dy * dy
     b = dx * ox + dy * oy
     square = b * b - a * (ox * ox + oy * oy - radius * radius)
-    # It is met where the ball inside it is that lies level with where the ray enters its cylinder.
+    # The ray meets the ball inside the capsule at the height where it enters the cylinder.
     enter = -(b + np.sqrt(np.maximum(square, 0))) / a
     middle = np.clip(oz + enter * dz, radius, height - radius)
     up = oz - middle

@@ -1,4 +1,4 @@
-"""What a user chooses with: numbers of images, given or drawn at random, names and paths."""
+"""Checks of image indices, random draws of them, names and paths."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ MOST_ROWS = 2**27  # drawn at once: 1 GiB of numbers
 
 
 def check_index(index, count):
-    """`index` as int64 (n,), numbers of `count` images; counting from the end is not meant.
+    """`index` as int64 (n,), indices of `count` images; negative indices are refused.
 
     Raises:
         ValueError: if they are not integers of this shape, or one is out of range.
@@ -31,7 +31,7 @@ def check_index(index, count):
 
 
 def as_generator(rng):
-    """`rng`, a `numpy.random.Generator`, a seed for one or `None`, as one.
+    """`rng`, a `numpy.random.Generator`, a seed or `None`, as a generator.
 
     Raises:
         ValueError: if it is none of these.
@@ -42,7 +42,7 @@ def as_generator(rng):
 
 
 def draw_index(n, count, rng):
-    """min(n, count) different numbers below `count`."""
+    """min(n, count) distinct indices below `count`."""
     n = min(check_int("n", n, minimum=0, maximum=MOST_ROWS), count)
     return as_generator(rng).choice(count, n, replace=False)
 
@@ -65,10 +65,10 @@ def _as_text(name):
 
 
 def as_path(name, path):
-    """`path` as a `pathlib.Path` without "~", that a file system can be asked for.
+    """`path` as a `pathlib.Path` with "~" expanded.
 
     Raises:
-        ValueError: if it is no path, or none that could be there.
+        ValueError: if it is not a valid path.
     """
     try:
         found = pathlib.Path(path).expanduser()

@@ -1,4 +1,4 @@
-"""Images from TensorFlow Datasets, which is imported only when it is asked."""
+"""Images from TensorFlow Datasets, which is imported only when it is used."""
 
 import itertools
 
@@ -17,8 +17,8 @@ TFDS_NAMES = {
 
 
 def read_tfds(name, split, data_dir, image_shape, attributes=False):
-    """Images and labels (None where examples have none) of a data set known by name; instead of
-    labels `attributes` (n, k), in the order of their names."""
+    """Images and labels (`None` if there are none) of a data set in `TFDS_NAMES`; with
+    `attributes`, attributes (n, k) in the order of their names instead of labels."""
     remedy = (
         f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
         "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
@@ -59,15 +59,15 @@ def read_tfds(name, split, data_dir, image_shape, attributes=False):
 
 
 def prepare(name, tfds_name, data_dir, remedy):
-    """TensorFlow Datasets, and its builder of a data set, downloaded if need be.
+    """The module TensorFlow Datasets, and its builder of a data set, downloaded if necessary.
 
     Args:
-        name, tfds_name: what the user and TensorFlow Datasets call the data set.
-        data_dir: folder where TensorFlow Datasets keeps or puts its data.
-        remedy: what a user can do without it, for the errors.
+        name, tfds_name: the data set's name for the user and in TensorFlow Datasets.
+        data_dir: folder in which TensorFlow Datasets stores its data.
+        remedy: advice in the errors on how to do without it.
 
     Raises:
-        FileNotFoundError: if the data cannot be had.
+        FileNotFoundError: if the data are not available.
         ImportError: if tensorflow_datasets is not installed.
     """
     try:

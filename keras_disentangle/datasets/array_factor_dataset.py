@@ -7,24 +7,23 @@ from keras_disentangle.datasets.factor_dataset import FactorDataset
 
 
 class ArrayFactorDataset(FactorDataset):
-    """A factor data set whose images lie in one array, in C order of their factors.
+    """A factor data set with images in one array, in C order of their factors.
 
     Args:
         images: array (n, h, w, c) or (n, h, w), n the product of the sizes; uint8 in 0…255 or
             floats in [0, 1]. Integers that are only 0 and 1 are black and white (1 becomes 255).
-            Of a memory map or a data set of h5py, images are read when they are asked for.
+            Images of a memory map or an h5py data set are read when they are accessed.
         factor_sizes: number of values of each factor; the last factor varies fastest.
         factor_names: names of the factors.
 
     Raises:
         ValueError: if the images are empty, constant, NaN, out of range, of the wrong rank, or not
-            as many as the factors have combinations.
+            one for each combination of factors.
 
     Example:
-        ```python
-        images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype="uint8")
-        data = kd.datasets.ArrayFactorDataset(images, (4, 10), factor_names=("colour", "angle"))
-        ```
+
+    >>> images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype="uint8")
+    >>> data = kd.datasets.ArrayFactorDataset(images, (4, 10), factor_names=("colour", "angle"))
     """
 
     def __init__(self, images, factor_sizes, factor_names):

@@ -12,62 +12,61 @@ _VARIANTS = {
     "1fov": (("x",),),
     "complex": (("color", "shape", "size", "x", "y"),) * 2,
 }
-_FIXED = {"color": 1, "shape": 0, "size": 1, "y": 0}  # values of what is no factor
+_FIXED = {"color": 1, "shape": 0, "size": 1, "y": 0}  # values where it is not a factor
 _RADII = np.array([0.35, 0.7], np.float32)  # CLEVR's sizes
 _X, _Y = 1.9, 3.0  # how far solids go from the middle
-_GAP = 0.75  # from the middle line, where there is one solid on either side
+_GAP = 0.75  # from the middle line, if there is a solid on either side
 _LARGEST_IMAGE, _MOST_POSITIONS = 2**11, 2**20
 _CHUNK = 2**19  # pixels drawn at once, so that the working memory stays small
 _LARGEST_PERMUTATION = 2**27  # 1 GiB
 
 
 class Clevr(FactorDataset):
-    """The CLEVR variants of the Hessian Penalty, drawn on demand: solids on a grey floor.
+    """The CLEVR variants of the Hessian Penalty, rendered on demand: solids on a grey floor.
 
-    Drawn by a small ray caster with CLEVR's camera, lamps, colours, sizes and materials, soft
-    shadows on the floor and 16 rays a pixel; an image depends on its number alone. The factors are,
-    for each solid:
+    Rendered by a small ray caster with CLEVR's camera, lamps, colours, sizes and materials, soft
+    shadows on the floor and 16 rays per pixel; an image depends on its index alone. The factors of
+    each solid are:
 
     - `color`: 0 to 7, as in `Clevr.COLORS`: gray, red, blue, green, brown, purple, cyan, yellow. As
-      in CLEVR, these numbers / 255 are the shares of (linear) light that a solid gives back;
+      in CLEVR, these numbers / 255 are the shares of (linear) light that a solid reflects;
     - `shape`: 0 cube, 1 sphere, 2 cylinder;
-    - `size`: 0 small, 1 large, twice as wide and high; large where it is no factor;
+    - `size`: 0 small, 1 large, twice as wide and high; large if it is not a factor;
     - `x`: from left to right in equal steps;
     - `y`: along the floor from the front to the back, so up in the image, in equal steps.
 
-    Three data sets have them:
+    There are three data sets:
 
     - "simple": one solid, `color`, `shape`, `x`, `y`: 24,576 images;
     - "1fov": one red cube that moves from left to right, `x` alone: 10,000 images;
     - "complex": two solids, `color_1`, `shape_1`, `size_1`, `x_1`, `y_1`, `color_2`, …, `y_2`. The
-      first is always in the left half, the second in the right: they neither meet nor hide each
-      other. 2.4e9 images, of which one draws a sample.
+      first is always in the left half, the second in the right, so that they neither touch nor
+      occlude each other. 2.4e9 images, from which a sample is drawn for training.
 
     The paper's data sets hold about 10,000 images each, drawn at random, of 128×128 pixels.
 
     Args:
         variant: "simple", "1fov" or "complex".
         image_size: height and width in pixels, 8 to 2048.
-        material: "metal", as in the paper's pictures, or "rubber", which is matt.
+        material: "metal", as in the paper's pictures, or "rubber", which is matte.
         positions: number of values of each `x` and `y`, 2 to 2**20; by default 32, and 10,000 for
             "1fov".
-        zoom: how many times as large as in CLEVR things appear, from 1 to 2, so that small images
-            show something; positions then keep to the part of the floor that is seen.
+        zoom: magnification relative to CLEVR, from 1 to 2, for small images; positions are then
+            restricted to the visible part of the floor.
 
     Raises:
-        ValueError: if the variant or the material is none of these, or a number is no integer or
-            out of range.
+        ValueError: if the variant or the material is none of these, or a number is not an integer
+            or out of range.
 
     Example:
-        ```python
-        data = kd.datasets.Clevr("complex", image_size=128)
-        index = np.random.default_rng(0).integers(len(data), size=16)
-        images = data.images(index)  # (16, 128, 128, 3) uint8
-        batches = kd.datasets.image_batches(images, batch_size=8, seed=0)
-        ```
+
+    >>> data = kd.datasets.Clevr("complex", image_size=128)
+    >>> index = np.random.default_rng(0).integers(len(data), size=16)
+    >>> images = data.images(index)  # (16, 128, 128, 3) uint8
+    >>> batches = kd.datasets.image_batches(images, batch_size=8, seed=0)
 
     Reference: Peebles et al., The Hessian Penalty, ECCV 2020, section 4.1; Johnson et al., CLEVR: A
-        Diagnostic Dataset for Compositional Language and Elementary Visual Reasoning, CVPR 2017.
+    Diagnostic Dataset for Compositional Language and Elementary Visual Reasoning, CVPR 2017.
     """
 
     COLORS = {

@@ -10,30 +10,30 @@ from keras_disentangle.datasets.weighted_factors import WeightedFactors
 
 
 def correlated_factors(dataset, pair, sigma):
-    """A factor data set in which two factors are correlated, and all else is as it was.
+    """A factor data set in which two factors are correlated, and otherwise unchanged.
 
-    p(a, b) ∝ exp(-(a - b)² / 2σ²), a and b the values of the two factors scaled to [0, 1].
+    p(a, b) ∝ exp(-(a - b)² / 2σ²), with the values a and b of the two factors scaled to [0, 1].
 
     Args:
-        dataset: a `FactorDataset`. One that is correlated already gets a further correlation.
+        dataset: a `FactorDataset`; correlations that it already has remain.
         pair: names of two factors.
-        sigma: σ, positive; the published strengths are 0.2, 0.4 and 0.7, and infinity for none.
+        sigma: σ, positive; the published strengths are 0.2, 0.4 and 0.7, and infinity for no
+            correlation.
 
     Returns:
-        A `WeightedFactors`: it draws from this distribution, and is otherwise like `dataset`.
+        A `WeightedFactors` that draws from this distribution, and is otherwise like `dataset`.
 
     Raises:
         ValueError: if the pair is not two factors of the data set, or σ is not positive.
 
     Example:
-        ```python
-        data = kd.datasets.DSprites()
-        correlated = kd.datasets.correlated_factors(data, ("scale", "x_position"), sigma=0.2)
-        batches = correlated.batches(128, seed=0)
-        ```
 
-    Reference: Träuble et al., On Disentangled Representations Learned from Correlated Data,
-        ICML 2021.
+    >>> data = kd.datasets.DSprites()
+    >>> correlated = kd.datasets.correlated_factors(data, ("scale", "x_position"), sigma=0.2)
+    >>> batches = correlated.batches(128, seed=0)
+
+    Reference: Träuble et al., On Disentangled Representations Learned from Correlated Data, ICML
+    2021.
     """
     names = getattr(dataset, "factor_names", None)
     if not isinstance(dataset, FactorDataset):

@@ -1,4 +1,4 @@
-"""Rendered dSprites, and the original."""
+"""dSprites, rendered or from the original files."""
 
 import numpy as np
 
@@ -29,27 +29,26 @@ _CHUNK = 512  # images drawn at once, so that the working memory stays small
 
 
 class DSprites(FactorDataset):
-    """dSprites, drawn on demand: 737,280 white sprites on black, one channel.
+    """dSprites, rendered on demand: 737,280 white sprites on black, one channel.
 
     The factors and their order are the original's: shape (square, ellipse, heart), scale (6 values,
     linear in [0.5, 1]), orientation (40, `np.linspace(0, 2π)`, so the last repeats the first;
     counter-clockwise), x position (32, along the columns) and y position (32, down the rows). A
     pixel is white if its centre lies inside the sprite's outline. The outlines were measured from
-    original frames, which the drawn ones match to a mean IoU above 0.99; they are not those
-    frames bit for bit. `DSprites.from_file` and `DSprites.from_tfds` give the original ones.
+    original images, which the rendered ones match with a mean IoU above 0.99, not bit for bit.
+    `DSprites.from_file` and `DSprites.from_tfds` load the original images.
 
     Args:
         image_size: height and width in pixels, 16 to 128. From 64 up, images are binary (0 or 255);
-            below, they are drawn at the smallest multiple that is at least 64 and area-averaged.
+            below, they are rendered at the smallest multiple of at least 64 and averaged by area.
 
     Raises:
         ValueError: if `image_size` is not an integer from 16 to 128.
 
     Example:
-        ```python
-        data = kd.datasets.DSprites()
-        images = data.images([0, 1, 2])  # (3, 64, 64, 1) uint8
-        ```
+
+    >>> data = kd.datasets.DSprites()
+    >>> images = data.images([0, 1, 2])  # (3, 64, 64, 1) uint8
 
     Reference: Matthey et al., dSprites: Disentanglement testing Sprites dataset, 2017.
     """
@@ -72,15 +71,15 @@ class DSprites(FactorDataset):
 
     @staticmethod
     def from_file(path):
-        """The original dSprites, from the file that was published.
+        """The original dSprites, from the published file.
 
         Args:
-            path: `dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz`, of which the arrays `imgs` and
-                `latents_classes` are read; the pickled `metadata` is left alone.
+            path: `dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz`, from which the arrays `imgs` and
+                `latents_classes` are read; the pickled `metadata` is not loaded.
 
         Returns:
-            An `ArrayFactorDataset` with the factors of `DSprites`, images 64×64×1 of 0 and 255; it
-            holds them in 3 GB of memory.
+            An `ArrayFactorDataset` with the factors of `DSprites` and images 64×64×1 of 0 and 255,
+            which take 3 GB of memory.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -88,26 +87,25 @@ class DSprites(FactorDataset):
                 each combination of the factors.
 
         Example:
-            ```python
-            data = kd.datasets.DSprites.from_file(
-                "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
-            )
-            ```
+
+        >>> data = kd.datasets.DSprites.from_file(
+        ...     "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+        ... )
         """
         return from_file(path, _SIZES, _NAMES)
 
     @staticmethod
     def from_tfds(data_dir=None):
-        """The original dSprites, from TensorFlow Datasets, which downloads it the first time.
+        """The original dSprites, from TensorFlow Datasets, which downloads it on first use.
 
         Args:
-            data_dir: folder where TensorFlow Datasets keeps or puts its data.
+            data_dir: folder in which TensorFlow Datasets stores its data.
 
         Returns:
-            What `DSprites.from_file` returns.
+            The same `ArrayFactorDataset` as `DSprites.from_file`.
 
         Raises:
-            FileNotFoundError: if the data cannot be had.
+            FileNotFoundError: if the data are not available.
             ImportError: if tensorflow_datasets is not installed
                 (`pip install "keras_disentangle[datasets]"`).
         """

@@ -1,4 +1,4 @@
-"""dSprites with a nuisance that is no factor."""
+"""dSprites with a nuisance that is not a factor."""
 
 import math
 import pathlib
@@ -19,40 +19,39 @@ _CHUNK = 2**20  # values drawn at once, so that the working memory stays small
 
 
 class DSpritesVariant(FactorDataset):
-    """dSprites with a nuisance that is no factor: a random colour, noise, or a busy background.
+    """dSprites with a nuisance: a random colour, noise, or a textured background.
 
     With `s` the sprites (0 to 1), the images (three channels) are
 
     - "color": `s · c`, the colour `c` uniform in [0.5, 1]³;
     - "noisy": `min(s + e, 1)`, the noise `e` uniform in [0, 1] for each pixel and channel;
-    - "scream": `b` where there is no sprite and `1 - b` where there is one. `b` is the mean of a
-      random patch of a picture and of a random colour, uniform in [0, 1]³.
+    - "scream": `b` outside the sprite and `1 - b` inside. `b` is the mean of a random patch of a
+      picture and a random colour, uniform in [0, 1]³.
 
-    The nuisance depends on `seed` and the image's number alone: an image is the same in whatever
-    batch it is, and in each epoch. (In disentanglement_lib it is drawn anew each time.)
+    The nuisance is not a factor. It depends on `seed` and the image's index alone: an image is the
+    same in every batch and epoch. (disentanglement_lib draws the nuisance anew each time.)
 
     Args:
         variant: "color", "noisy" or "scream".
         data: the sprites, a `FactorDataset` of one channel; by default `DSprites()`.
         background: for "scream", the picture: a path, or an array (height, width, 3) of uint8, at
-            least as large as the images. By default one that is drawn here and merely scream-like:
-            swirling warm bands above cold ones. The published variant has Munch's "The Scream",
-            scaled to fit into 350×274 pixels for images of 64×64.
-        seed: non-negative int, of the nuisance.
+            least as large as the images. By default a generated picture of similar style: swirling
+            warm bands above cold ones. The published variant uses Munch's "The Scream", scaled to
+            fit into 350×274 pixels for images of 64×64.
+        seed: seed of the nuisance, an integer >= 0.
 
     Raises:
         ValueError: if the variant is none of these, the data do not have one channel, or the
-            background is no such picture.
+            background is not such a picture.
         FileNotFoundError: if there is no file `background`.
 
     Example:
-        ```python
-        data = kd.datasets.DSpritesVariant("color", kd.datasets.DSprites(image_size=32))
-        images = data.images([0, 1, 2])  # (3, 32, 32, 3) uint8
-        ```
+
+    >>> data = kd.datasets.DSpritesVariant("color", kd.datasets.DSprites(image_size=32))
+    >>> images = data.images([0, 1, 2])  # (3, 32, 32, 3) uint8
 
     Reference: Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-        Disentangled Representations, ICML 2019.
+    Disentangled Representations, ICML 2019.
     """
 
     def __init__(self, variant, data=None, background=None, seed=0):

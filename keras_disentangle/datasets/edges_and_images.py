@@ -1,4 +1,4 @@
-"""Data sets that mix images and their edge maps, as Edges+Shoes does."""
+"""Data sets that mix images and their edge maps, such as Edges+Shoes."""
 
 import numpy as np
 from scipy import ndimage
@@ -19,7 +19,7 @@ from keras_disentangle.datasets._image_files import (
 from keras_disentangle.datasets._selection import as_path
 
 _CHUNK = 2**20  # pixels filtered at once, so that the working memory stays small
-# Lines may run on diagonally, and never from one image into the next.
+# Lines may continue diagonally, but not from one image into the next.
 _NEIGHBOURS = np.zeros((3, 3, 3), bool)
 _NEIGHBOURS[1] = True
 
@@ -28,30 +28,29 @@ def edge_maps(images, sigma=1.0, low=0.1, high=0.3):
     """Draws the edges in images as dark lines, one pixel wide, on white.
 
     This is Canny's detector: the gradient of the blurred image, in the channel where it is largest,
-    kept where it is largest across the edge, from `low` on if the line reaches `high` somewhere.
+    is kept where it is a maximum across the edge and at least `low`, for lines that reach `high`.
 
     Args:
         images: array (n, h, w, c) or (n, h, w): uint8, or floats in [0, 1], as `load_images` gives.
         sigma: standard deviation of the blur in pixels.
-        low, high: contrast of a straight edge, 1 from black to white.
+        low, high: thresholds, as the contrast of a straight edge: 1 from black to white.
 
     Returns:
         uint8 (n, h, w, c), 0 on edges and 255 elsewhere, the same in every channel.
 
     Raises:
-        ValueError: if the images are no images, sigma is not from 0.1 to the images' longer side,
+        ValueError: if `images` are not images, `sigma` is not from 0.1 to the images' longer side,
             or the thresholds are not 0 < low <= high <= 1.
 
     Example:
-        ```python
-        images, _ = kd.datasets.load_images("mnist", data_dir="data", image_shape=(64, 64, 1))
-        edges = kd.datasets.edge_maps(images[:100])
-        ```
+
+    >>> images, _ = kd.datasets.load_images("mnist", data_dir="data", image_shape=(64, 64, 1))
+    >>> edges = kd.datasets.edge_maps(images[:100])
 
     Reference: Canny, A Computational Approach to Edge Detection, PAMI 1986.
     """
     images = as_uint8_images(images, "images")
-    # Beyond it the blur leaves nothing of an image; below it, no pixel has a neighbour's share.
+    # Above, the blur removes the whole image; below, it does not reach the neighbouring pixels.
     sigma = check_number("sigma", sigma, 0.1, max(images.shape[1:3]))
     low, high = check_weight("low", low), check_weight("high", high)
     if not 0 < low <= high <= 1:
@@ -83,18 +82,17 @@ def edges_and_images(images, edges=None, **options):
         order; and int64 (2n,), 0 for an edge map and 1 for an image.
 
     Raises:
-        ValueError: if `images` or `edges` are no images or differ in shape, or an option is bad.
+        ValueError: if `images` or `edges` are not images or differ in shape, or an option is out
+            of range.
 
     Example:
-        ```python
-        images, labels = kd.datasets.load_images("fashion_mnist", data_dir="data")
-        footwear = images[np.isin(labels, (5, 7, 9))]  # sandals, sneakers, ankle boots
-        mixed, is_image = kd.datasets.edges_and_images(footwear)
-        batches = kd.datasets.image_batches(mixed, batch_size=8, seed=0)
 
-        edges, shoes = kd.datasets.load_paired_images("edges2shoes/train", (128, 128, 3))
-        mixed, is_image = kd.datasets.edges_and_images(shoes, edges)
-        ```
+    >>> images, labels = kd.datasets.load_images("fashion_mnist", data_dir="data")
+    >>> footwear = images[np.isin(labels, (5, 7, 9))]  # sandals, sneakers, ankle boots
+    >>> mixed, is_image = kd.datasets.edges_and_images(footwear)
+    >>> batches = kd.datasets.image_batches(mixed, batch_size=8, seed=0)
+    >>> edges, shoes = kd.datasets.load_paired_images("edges2shoes/train", (128, 128, 3))
+    >>> mixed, is_image = kd.datasets.edges_and_images(shoes, edges)
 
     Reference: Peebles et al., The Hessian Penalty, ECCV 2020, section 4.1.
     """
@@ -117,24 +115,22 @@ def load_paired_images(folder, image_shape=None):
 
     Args:
         folder: path of a folder with the pictures, of any usual image format and an even width;
-            read in the order of their names. Folders inside it are not looked into.
+            read in the order of their names, without those in subfolders.
         image_shape: (height, width, channels) of each half, channels 1 or 3. Each half is cropped
-            around its own centre and resized, as in `load_images`. By default they are left as they
-            are.
+            around its own centre and resized, as in `load_images`. By default they are unchanged.
 
     Returns:
         `(left, right)`: two arrays, uint8 (n, h, w, c); in edges2shoes, edge maps and photographs.
         Orientation, transparency, deep colours and animations are treated as in `load_images`.
 
     Raises:
-        ValueError: if there are no pictures, one is damaged or has an odd width (it is named), or
-            they differ in size and `image_shape` is not given.
+        ValueError: if there are no pictures, one is damaged or has an odd width (the error names
+            it), or they differ in size and `image_shape` is not given.
         FileNotFoundError: if there is no such folder.
 
     Example:
-        ```python
-        edges, shoes = kd.datasets.load_paired_images("edges2shoes/train", (128, 128, 3))
-        ```
+
+    >>> edges, shoes = kd.datasets.load_paired_images("edges2shoes/train", (128, 128, 3))
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)

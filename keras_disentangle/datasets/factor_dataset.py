@@ -1,4 +1,4 @@
-"""The base of all data sets whose images are made from known factors."""
+"""The base class of data sets with known factors of variation."""
 
 import math
 
@@ -20,8 +20,8 @@ from keras_disentangle.datasets.image_batches import ImageBatches
 class FactorDataset:
     """Images of every combination of a few known factors of variation.
 
-    The images are numbered in C order: the last factor varies fastest. A subclass implements
-    `images(index)`; `ArrayFactorDataset` holds them in an array, `DSprites` draws them.
+    Images are indexed in C order: the last factor varies fastest. A subclass implements
+    `images(index)`; `ArrayFactorDataset` stores them in an array, `DSprites` renders them.
 
     Args:
         factor_names: names of the k factors, strings.
@@ -33,11 +33,10 @@ class FactorDataset:
             2**63 combinations or more.
 
     Example:
-        ```python
-        data = kd.datasets.DSprites()
-        x = data.images(data.index([[2, 5, 0, 16, 16]]))  # one large heart in the middle
-        batches = data.batches(128, seed=0)
-        ```
+
+    >>> data = kd.datasets.DSprites()
+    >>> x = data.images(data.index([[2, 5, 0, 16, 16]]))  # one large heart in the middle
+    >>> batches = data.batches(128, seed=0)
     """
 
     def __init__(self, factor_names, factor_sizes, image_shape):
@@ -65,12 +64,12 @@ class FactorDataset:
         return math.prod(self.factor_sizes)
 
     def factors(self, index):
-        """The factor values (n, k), int64, of the images with these numbers (n,)."""
+        """The factor values (n, k), int64, of the images with these indices (n,)."""
         index = self._checked_index(index)
         return np.stack(np.unravel_index(index, self.factor_sizes), axis=-1)
 
     def index(self, factors):
-        """The numbers (n,), int64, of the images with these factor values (n, k).
+        """The indices (n,), int64, of the images with these factor values (n, k).
 
         Raises:
             ValueError: if the values are not integers, not (n, k), or out of range.
@@ -92,7 +91,7 @@ class FactorDataset:
         return np.ravel_multi_index(tuple(factors.T), self.factor_sizes).astype(np.int64)
 
     def images(self, index):
-        """The images (n, h, w, c), uint8 in 0…255, with these numbers (n,)."""
+        """The images (n, h, w, c), uint8 in 0…255, with these indices (n,)."""
         raise NotImplementedError
 
     def sample_factors(self, n, rng):
@@ -103,20 +102,20 @@ class FactorDataset:
             rng: a `numpy.random.Generator`, or a seed for one.
 
         Raises:
-            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
+            ValueError: if `n` is not an integer from 0 to 2**27, or `rng` is neither of these.
         """
         n = check_int("n", n, minimum=0, maximum=MOST_ROWS)
         return as_generator(rng).integers(self.factor_sizes, size=(n, len(self.factor_sizes)))
 
     def sample_index(self, n, rng):
-        """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
+        """Indices (n,) of images drawn without replacement; fewer if the data set is smaller.
 
         Args:
-            n: how many.
+            n: number of images.
             rng: a `numpy.random.Generator`, or a seed for one.
 
         Raises:
-            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
+            ValueError: if `n` is not an integer from 0 to 2**27, or `rng` is neither of these.
         """
         return draw_index(n, len(self), rng)
 
@@ -125,12 +124,12 @@ class FactorDataset:
 
         Args:
             batch_size: images in a batch.
-            seed: non-negative int; batch i of epoch e depends on (seed, e, i) alone.
-            steps_per_epoch: batches in an epoch, walking on through the data in the next one; by
-                default, all full batches of one pass.
+            seed: integer >= 0; batch i of epoch e depends on (seed, e, i) alone.
+            steps_per_epoch: batches in an epoch; the next epoch continues the pass through the
+                data. By default, all full batches of one pass.
 
         Returns:
-            A `keras.utils.PyDataset` of tuples `(x,)`. Its `epoch` can be set, to resume.
+            A `keras.utils.PyDataset` of tuples `(x,)`, whose `epoch` can be set to resume.
         """
         return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
 

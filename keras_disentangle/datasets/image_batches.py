@@ -1,4 +1,4 @@
-"""Batches of images in an order that can be taken up again."""
+"""Batches of images in a reproducible order, for runs that resume."""
 
 import random
 
@@ -8,27 +8,27 @@ import numpy as np
 from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.datasets._image_arrays import as_uint8_images
 
-_MOST_STEPS = 2**24  # Keras shuffles their numbers
+_MOST_STEPS = 2**24  # Keras shuffles their indices
 
 
 class ImageBatches(keras.utils.PyDataset):
     """Shuffled batches of float32 images in [0, 1], each a tuple `(x,)` as `Model.fit` takes it.
 
-    All full batches of one seeded permutation of the images make a pass; batch `i` of an epoch is
-    batch `epoch * len(self) + i` of the endless walk through pass after pass. So it depends on
-    `(seed, epoch, i)` alone, and a run that resumes sees the batches that it would have seen.
+    A pass consists of all full batches of a seeded permutation of the images; batch `i` of an epoch
+    is batch `epoch * len(self) + i` of the infinite sequence of passes. So it depends on
+    `(seed, epoch, i)` alone, and a run that resumes gets the batches that it would have had.
 
-    `epoch` advances by itself when an epoch ends of which all batches were drawn. Set it to resume
-    (`batches.epoch = 7` before `fit(initial_epoch=7)`). Give the number of steps here rather than
-    to `fit`, which would cut its epochs across these. `fit` asks for the batches of an epoch in an
-    order that it draws from Python's global generator, unless told `shuffle=False`; that generator
-    is seeded by (seed, epoch) while an epoch lasts, and afterwards is as it was.
+    `epoch` advances automatically at the end of an epoch, if all its batches were drawn. Set it to
+    resume (`batches.epoch = 7` before `fit(initial_epoch=7)`). Set the number of steps here, not in
+    `fit`, whose epochs would then not coincide with these. `fit` requests the batches of an epoch
+    in an order drawn from Python's global generator, unless `shuffle=False`; during an epoch that
+    generator is seeded with (seed, epoch), and its state is restored afterwards.
 
     Args:
-        images: function of an int64 array of indices (n,) giving uint8 images (n, h, w, c).
-        num_images: how many images there are.
+        images: function from an int64 array of indices (n,) to uint8 images (n, h, w, c).
+        num_images: number of images.
         batch_size: images in a batch.
-        seed: non-negative int.
+        seed: integer >= 0.
         steps_per_epoch: batches in an epoch; by default, all full batches of one pass.
 
     Raises:
@@ -84,7 +84,7 @@ class ImageBatches(keras.utils.PyDataset):
             self._drawn.clear()
 
     def _pass_order(self, number):
-        # One tuple, assigned at once: worker threads may call this at the same time.
+        # One tuple, assigned atomically, because worker threads may call this concurrently.
         cached, order = self._permutation
         if cached != number:
             order = np.random.default_rng((self.seed, number)).permutation(self._num_images)
@@ -97,24 +97,23 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
 
     Args:
         images: array (n, h, w, c) or (n, h, w): uint8, or floats in [0, 1], as `load_images` gives.
-            Of a memory map or a data set of h5py, images are read when they are asked for.
+            Images of a memory map or an h5py data set are read when they are accessed.
         batch_size: images in a batch.
-        seed: non-negative int; with the epoch and the step it decides which images are in a batch.
-        steps_per_epoch: batches in an epoch, walking on through the data in the next one; by
+        seed: integer >= 0; with the epoch and the step it determines the images in a batch.
+        steps_per_epoch: batches in an epoch; the next epoch continues the pass through the data. By
             default, all full batches of one pass.
 
     Returns:
         A `keras.utils.PyDataset` of tuples `(x,)`, `x` of shape (batch_size, h, w, c). Its `epoch`
-        can be set, to resume.
+        can be set to resume.
 
     Raises:
-        ValueError: if the images are no images, or a number does not fit them.
+        ValueError: if `images` are not images, or a number does not fit them.
 
     Example:
-        ```python
-        images, _ = kd.datasets.load_images("mnist", data_dir="data")
-        model.fit(kd.datasets.image_batches(images, batch_size=32, seed=0), epochs=10)
-        ```
+
+    >>> images, _ = kd.datasets.load_images("mnist", data_dir="data")
+    >>> model.fit(kd.datasets.image_batches(images, batch_size=32, seed=0), epochs=10)
     """
     images = as_uint8_images(images, "images", stay_in_file=True)
     return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch)

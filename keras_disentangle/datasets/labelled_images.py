@@ -1,4 +1,4 @@
-"""Images with factors that do not make up a full grid."""
+"""Images with factors that do not form a full grid."""
 
 import numpy as np
 
@@ -12,29 +12,27 @@ from keras_disentangle.datasets.image_batches import ImageBatches
 
 
 class LabelledImages:
-    """Images with factors or attributes that do not make up a full grid, such as CelebA's.
+    """Images with factors or attributes that do not form a full grid, such as CelebA's.
 
-    `kd.evaluate` takes it for every metric that asks for arrays of codes and factors. Metrics that
-    hold one factor fixed while others change, `factor_vae` and `beta_vae`, need a `FactorDataset`
-    and refuse it.
+    `kd.evaluate` takes it for every metric of codes and factors. Metrics that hold one factor fixed
+    while others change, `factor_vae` and `beta_vae`, need a `FactorDataset`.
 
     Args:
-        images: array (n, h, w, c) or (n, h, w): uint8 in 0…255 or floats in [0, 1]. Of a memory map
-            or a data set of h5py, images are read when they are asked for.
-        factors: integer array (n, k), or (n,) for a single factor: the number of each one's value.
+        images: array (n, h, w, c) or (n, h, w): uint8 in 0…255 or floats in [0, 1]. Images
+            of a memory map or an h5py data set are read when they are accessed.
+        factors: integer array (n, k), or (n,) for a single factor: the index of its value.
         factor_names: names of the factors; by default factor_1, factor_2, …
 
     Raises:
-        ValueError: if the images are no images, the factors are not integers, or the numbers of
-            images, factors and names do not fit.
+        ValueError: if `images` are not images, `factors` are not integers, or the numbers of
+            images, factors and names do not match.
 
     Example:
-        ```python
-        images, digits = kd.datasets.load_images("mnist", data_dir="data")
-        bold = images.mean(axis=(1, 2, 3)) > np.median(images.mean(axis=(1, 2, 3)))
-        factors = np.stack([digits, bold], axis=1)
-        kd.evaluate(model, kd.datasets.LabelledImages(images, factors, ("digit", "bold")))
-        ```
+
+    >>> images, digits = kd.datasets.load_images("mnist", data_dir="data")
+    >>> bold = images.mean(axis=(1, 2, 3)) > np.median(images.mean(axis=(1, 2, 3)))
+    >>> factors = np.stack([digits, bold], axis=1)
+    >>> kd.evaluate(model, kd.datasets.LabelledImages(images, factors, ("digit", "bold")))
     """
 
     def __init__(self, images, factors, factor_names=None):
@@ -47,27 +45,27 @@ class LabelledImages:
         return len(self._images)
 
     def images(self, index):
-        """The images (n, h, w, c), uint8, with these numbers (n,)."""
+        """The images (n, h, w, c), uint8, with these indices (n,)."""
         return self._images[check_index(index, len(self))]
 
     def factors(self, index):
-        """The factors (n, k), int64, of the images with these numbers (n,)."""
+        """The factors (n, k), int64, of the images with these indices (n,)."""
         return self._factors[check_index(index, len(self))]
 
     def sample_index(self, n, rng):
-        """Numbers (n,) of images drawn without replacement; of all of them if they are fewer.
+        """Indices (n,) of images drawn without replacement; fewer if the data set is smaller.
 
         Args:
-            n: how many.
+            n: number of images.
             rng: a `numpy.random.Generator`, or a seed for one.
 
         Raises:
-            ValueError: if `n` is no integer from 0 to 2**27, or `rng` neither of these.
+            ValueError: if `n` is not an integer from 0 to 2**27, or `rng` is neither of these.
         """
         return draw_index(n, len(self), rng)
 
     def batches(self, batch_size, seed, steps_per_epoch=None):
-        """Shuffled batches of float32 images in [0, 1], as those of a `FactorDataset`."""
+        """Shuffled batches of float32 images in [0, 1], as from a `FactorDataset`."""
         return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
 
 
@@ -79,19 +77,18 @@ def load_labelled_images(path):
             `factors` (n, k) or (n,), integers; optionally `factor_names` (k,).
 
     Returns:
-        An `ArrayFactorDataset` if each combination of the factors' values is there once, in any
-        order, so that every metric can be had; otherwise `LabelledImages`.
+        An `ArrayFactorDataset`, for which every metric is available, if each combination of the
+        factors' values occurs once, in any order; otherwise `LabelledImages`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, an array is missing, or as `LabelledImages`.
 
     Example:
-        ```python
-        factors = np.indices((4, 8)).reshape(2, -1).T  # one row for each of the 32 images
-        np.savez("mine.npz", images=images, factors=factors, factor_names=["hue", "size"])
-        kd.evaluate(model, kd.datasets.load_labelled_images("mine.npz"))
-        ```
+
+    >>> factors = np.indices((4, 8)).reshape(2, -1).T  # one row for each of the 32 images
+    >>> np.savez("mine.npz", images=images, factors=factors, factor_names=["hue", "size"])
+    >>> kd.evaluate(model, kd.datasets.load_labelled_images("mine.npz"))
     """
     path = as_path("path", path)
     if not path.is_file():
@@ -132,9 +129,9 @@ def _check_factors(factors, num_images):
         )
     if factors.dtype.kind not in "biu":
         raise ValueError(
-            "`factors` must be integers, the number of each factor's value: "
-            "np.unique(values, return_inverse=True)[1] makes such of a column, np.digitize of one "
-            f"that is continuous. Received: factors.dtype={factors.dtype}"
+            "`factors` must be integers, the index of each factor's value: for a column of values, "
+            "np.unique(values, return_inverse=True)[1], or np.digitize if it is continuous. "
+            f"Received: factors.dtype={factors.dtype}"
         )
     return factors.astype(np.int64)
 

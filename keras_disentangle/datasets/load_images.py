@@ -13,49 +13,48 @@ from keras_disentangle.datasets._tensorflow_datasets import TFDS_NAMES, read_tfd
 def load_images(name_or_path, split="train", data_dir=None, image_shape=None, attributes=False):
     """Loads images by name, or from a folder, a zip, an npz file or an array.
 
-    A name is looked for in `data_dir`, as `<name>.npz`, `<name>.zip`, the folder `<name>`, or any
-    of these with a longer name (`cifar10_jpg.zip`); then in TensorFlow Datasets, which downloads it
-    the first time (`pip install "keras_disentangle[datasets]"`).
+    A name is searched in `data_dir`, as `<name>.npz`, `<name>.zip`, the folder `<name>`, or any of
+    these with a longer name (`cifar10_jpg.zip`); then in TensorFlow Datasets, which downloads it on
+    first use (`pip install "keras_disentangle[datasets]"`).
 
     Folders, and zips of them, are read as `split/class/*.png`, `class/*.png` or `*.png` (any usual
     image format); npz files as `x_train, y_train, x_test, y_test`, or as `images` or `imgs` with
-    optional `labels`. What has no splits is all "train". Folders are splits if all of them, or
-    several, are named so ("train", "test", "val", "valid", "validation"), or one that is holds
-    folders itself; a single one among others is a class.
+    optional `labels`. Without splits, all images are "train". Folders are splits if all or several
+    of them have the name of a split ("train", "test", "val", "valid", "validation"), or if one with
+    such a name contains folders itself; a single one among others is a class.
 
-    Pictures are read as they are meant to be seen: turned as their EXIF orientation says,
-    transparent pixels laid on white, 16 bits a channel scaled to 8. Of animations, the first frame
-    is taken, with a warning. Links to other folders are followed.
+    Images are decoded as they are meant to be displayed: rotated according to their EXIF
+    orientation, transparent pixels drawn on white, 16 bits per channel scaled to 8. For animations,
+    the first frame is used, with a warning. Links to other folders are followed.
 
     Args:
         name_or_path: "mnist", "fashion_mnist", "cifar10", "svhn", "celeb_a"; a path; or an array
             (n, h, w) or (n, h, w, c) of uint8, or of floats in [0, 1].
         split: "train", "test" or another that the data has.
-        data_dir: folder with data files, or one where TensorFlow Datasets keeps or puts its own.
+        data_dir: folder with data files, or one in which TensorFlow Datasets stores its own.
         image_shape: (height, width, channels), channels 1 or 3. Images are cropped around their
-            centre to this aspect, resized (Lanczos), and turned grey or to colour. For CelebA and a
-            square, that is the usual crop, 178×178. By default they are left as they are.
-        attributes: whether a data set by name from TensorFlow Datasets gives its attributes in
-            place of labels: for CelebA 40, in alphabetic order.
+            centre to this aspect ratio, resized (Lanczos), and converted to grey or colour. For
+            CelebA and a square, this is the usual crop, 178×178. By default they are unchanged.
+        attributes: whether a data set by name from TensorFlow Datasets returns its attributes in
+            place of labels: for CelebA 40, in alphabetical order.
 
     Returns:
-        `(images, labels)`: uint8 (n, h, w, c), and int64 (n,), or None if the data has no classes.
-        The classes of a folder are numbered in the order of their names. Attributes are (n, k), 0
-        or 1; they are ignored where there is a file or folder.
+        `(images, labels)`: uint8 (n, h, w, c), and int64 (n,), or `None` if the data have no
+        classes. The classes of a folder are numbered in the order of their names. Attributes are
+        (n, k), 0 or 1; they are not available from a file or folder.
 
     Raises:
-        ValueError: for an unknown name, split or layout, a file or folder that is damaged, cannot
-            be read or is a broken link (it is named), or images that are empty, constant, NaN or
-            out of range.
-        FileNotFoundError: if the path is not there, or the named data cannot be had; says which
-            file to put where.
-        ImportError: if the data is not in `data_dir` and tensorflow_datasets is not installed.
+        ValueError: for an unknown name, split or layout, a file or folder that is damaged,
+            unreadable or a broken link (the error names it), or images that are empty, constant,
+            NaN or out of range.
+        FileNotFoundError: if the path does not exist, or the named data are not available; the
+            error says which file to put where.
+        ImportError: if the data are not in `data_dir` and tensorflow_datasets is not installed.
 
     Example:
-        ```python
-        images, labels = kd.datasets.load_images("mnist", data_dir="data", image_shape=(32, 32, 1))
-        images, _ = kd.datasets.load_images("photos.zip", image_shape=(64, 64, 3))
-        ```
+
+    >>> images, labels = kd.datasets.load_images("mnist", data_dir="data", image_shape=(32, 32, 1))
+    >>> images, _ = kd.datasets.load_images("photos.zip", image_shape=(64, 64, 3))
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
@@ -85,7 +84,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
 
 
 def _find(name, data_dir):
-    """The file or folder of `data_dir` that holds the named images, or None."""
+    """The file or folder in `data_dir` with the named images, or `None`."""
     if not data_dir.is_dir():
         raise FileNotFoundError(
             f"`data_dir` must be a folder. Received: data_dir={str(data_dir)!r}"
@@ -96,7 +95,7 @@ def _find(name, data_dir):
     for path in [*exact, *longer]:
         if path.suffix in (".npz", ".zip") and path.is_file():
             return path
-        # TensorFlow Datasets keeps records, no image files, in a folder that may have this name.
+        # A folder of this name may hold TensorFlow Datasets' records, which are not image files.
         if path.is_dir() and has_images(path):
             return path
     return None

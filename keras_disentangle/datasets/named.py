@@ -1,4 +1,4 @@
-"""Data with factors by name: what is rendered here, downloaded data sets, and files."""
+"""Data sets with factors by name: rendered, downloaded, or from files."""
 
 from pathlib import Path
 
@@ -33,22 +33,22 @@ FACTOR_DATA = (
 
 
 def factor_data(name, image_shape, data_dir=None):
-    """The data set with factors that a name or a file stands for, or `None` if it has none.
+    """The data set with factors for a name or a file, or `None` if it has no factors.
 
     Args:
         name: a name in `RENDERED`, "small_norb", "celeb_a", or the path of a file with factors.
-        image_shape: (h, w, c) of its images; of a file also with `None`, for any shape.
-        data_dir: where downloaded data sets lie.
+        image_shape: (h, w, c) of its images; for a file, entries may be `None` for any size.
+        data_dir: folder of downloaded data sets.
 
     Raises:
-        ValueError: if it cannot be had in this shape.
+        ValueError: if it is not available in this shape.
         FileNotFoundError: if there is no such file.
     """
     path, shape = Path(str(name)).expanduser(), tuple(image_shape)
     known = len(shape) == 3 and None not in shape
     if not known and (name in RENDERED or name in ("small_norb", "celeb_a")):
         raise ValueError(
-            "`model` must say what images it takes, for data that are brought to their size. "
+            "`model` must have a known image shape, for data that are converted to it. "
             f"Received: image shape {shape}"
         )
     if name in RENDERED:
@@ -60,7 +60,7 @@ def factor_data(name, image_shape, data_dir=None):
         images, attributes = load_images(name, **options)
         if attributes is None:
             raise ValueError(
-                "`data`: the attributes of celeb_a come with TensorFlow Datasets alone; otherwise "
+                "`data`: the attributes of celeb_a are only in TensorFlow Datasets; otherwise "
                 "put images and attributes, as factors, into an .npz file. Received: images alone"
             )
         data = LabelledImages(images, attributes)
@@ -83,7 +83,7 @@ def factor_data(name, image_shape, data_dir=None):
 
 
 def _arrays(path):
-    """The names of the arrays in an npz file, none of what is no such file."""
+    """The names of the arrays in an npz file; an empty list for any other file."""
     if not is_zip(path):
         return []
     with open_npz(path) as arrays:

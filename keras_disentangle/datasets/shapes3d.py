@@ -1,4 +1,4 @@
-"""Rendered 3D Shapes, and the original."""
+"""3D Shapes, rendered or from the original files."""
 
 import colorsys
 import math
@@ -27,24 +27,24 @@ _CHUNK = 2**16  # pixels composed at once, so that the working memory stays smal
 
 
 class Shapes3D(FactorDataset):
-    """3D Shapes, drawn on demand: a solid in the middle of a room, 480,000 images in colour.
+    """3D Shapes, rendered on demand: a solid in the middle of a room, 480,000 colour images.
 
     The factors, their order and values are those of the original:
 
     - `floor_hue`, `wall_hue`, `object_hue`: 10 values each, hue 0, 0.1 … 0.9 at full saturation;
     - `scale`: 8, linear in [0.75, 1.25];
     - `shape`: 4, as in `Shapes3D.SHAPES`: cube, cylinder, sphere, capsule;
-    - `orientation`: 15, linear in [-30, 30] degrees: where the camera stands on an arc around the
-      room's middle, from left to right.
+    - `orientation`: 15, linear in [-30, 30] degrees: the position of the camera on an arc around
+      the room's centre, from left to right.
 
-    These are not the original frames but a stand-in for them, from a small ray caster; `from_file`
-    and `from_tfds` read the original. Camera, room, sizes of the solids, lamp, shadow and colours
-    were fitted to 75 frames that its authors show: from the 50 in their notebook, the drawn ones
+    These are not the original images but a substitute, from a small ray caster; `from_file` and
+    `from_tfds` load the original. Camera, room, sizes of the solids, lamp, shadow and colours were
+    fitted to 75 images that its authors show: from the 50 in their notebook, the rendered ones
     differ by 2.5 of 255 levels on average. They lack the faint pattern on the original's walls and
-    floor, and their edges are smooth, from 16 rays a pixel. An image depends on its number alone.
+    floor, and their edges are smooth, from 16 rays per pixel. An image depends on its index alone.
 
-    All but the hues is drawn once for each of the 480 combinations of scale, shape and orientation,
-    when one is first asked for, and kept: 40 KiB each at 64×64, 160 KiB at 128×128.
+    Everything but the hues is rendered once for each of the 480 combinations of scale, shape and
+    orientation, on first use, and cached: 40 KiB each at 64×64, 160 KiB at 128×128.
 
     Args:
         image_size: height and width in pixels, 16 to 128.
@@ -53,14 +53,13 @@ class Shapes3D(FactorDataset):
         ValueError: if `image_size` is not an integer from 16 to 128.
 
     Example:
-        ```python
-        data = kd.datasets.Shapes3D()
-        images = data.images(data.index([[0, 6, 3, 7, 2, 0]]))  # (1, 64, 64, 3) uint8
-        batches = data.batches(64, seed=0)
-        ```
+
+    >>> data = kd.datasets.Shapes3D()
+    >>> images = data.images(data.index([[0, 6, 3, 7, 2, 0]]))  # (1, 64, 64, 3) uint8
+    >>> batches = data.batches(64, seed=0)
 
     Reference: Burgess and Kim, 3D Shapes Dataset, 2018; first in Kim and Mnih, Disentangling by
-        Factorising, ICML 2018.
+    Factorising, ICML 2018.
     """
 
     SHAPES = SHAPES
@@ -73,7 +72,7 @@ class Shapes3D(FactorDataset):
         self._caster = RoomCaster(size)
         self._colors = np.array([colorsys.hsv_to_rgb(hue, 1, 1) for hue in _HUES], np.float32)
         geometries = math.prod(_SIZES[3:])
-        # Memory that the system hands out only when a geometry is drawn into it.
+        # The system allocates this memory only when a geometry is drawn into it.
         self._layers = np.zeros((geometries, size * size, 5), np.uint16)
         self._drawn = np.zeros(geometries, bool)
 
@@ -105,26 +104,25 @@ class Shapes3D(FactorDataset):
         """The original images, 64×64, from `3dshapes.h5` or an npz file of the same arrays.
 
         The file is that of https://github.com/deepmind/3d-shapes: `images` (480000, 64, 64, 3),
-        uint8, and `labels` (480000, 6), numbers, the images in C order of their factors.
+        uint8, and `labels` (480000, 6), numbers, with the images in C order of their factors.
 
         Args:
             path: the file.
-            in_memory: whether to read all images at once, 5.5 GiB. By default `images` reads those
-                that are asked for, which is slow where the file keeps many images compressed in one
-                piece. An npz file is always read at once.
+            in_memory: whether to read all images at once, 5.5 GiB. By default images are read when
+                they are accessed, which is slow if the file compresses many images in one chunk. An
+                npz file is always read at once.
 
         Returns:
             A `FactorDataset` with the factors of this class.
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: if it is no HDF5 or npz file, or lacks an array, or one has another shape or
-                type, or the labels are not the grid of the factors in C order.
+            ValueError: if it is not an HDF5 or npz file or lacks an array, an array has another
+                shape or type, or the labels are not the grid of the factors in C order.
 
         Example:
-            ```python
-            data = kd.datasets.Shapes3D.from_file("3dshapes.h5", in_memory=True)
-            ```
+
+        >>> data = kd.datasets.Shapes3D.from_file("3dshapes.h5", in_memory=True)
         """
         path = as_path("path", path)
         if not path.is_file():
@@ -145,12 +143,12 @@ class Shapes3D(FactorDataset):
 
     @staticmethod
     def from_tfds(data_dir=None):
-        """The original images, 64×64, from TensorFlow Datasets, which downloads them if need be.
+        """The original images, 64×64, from TensorFlow Datasets, which downloads them on first use.
 
-        They are put into the order of their factors in memory, 5.5 GiB.
+        They are sorted by their factors in memory, 5.5 GiB.
 
         Args:
-            data_dir: folder where TensorFlow Datasets keeps or puts its data; by default its own.
+            data_dir: folder in which TensorFlow Datasets stores its data; by default its own.
 
         Returns:
             A `FactorDataset` with the factors of this class.
@@ -159,7 +157,7 @@ class Shapes3D(FactorDataset):
             ImportError: if TensorFlow Datasets is not installed
                 (`pip install "keras_disentangle[datasets]"`).
             FileNotFoundError: if it could not prepare the data.
-            ValueError: if the examples are not one for each combination of the factors.
+            ValueError: if there is not exactly one example for each combination of factors.
         """
         images = read_tfds_grid(
             "shapes3d",
@@ -174,7 +172,7 @@ class Shapes3D(FactorDataset):
 
 
 class _FileDataset(FactorDataset):
-    """Images in an HDF5 file, read when they are asked for."""
+    """Images in an HDF5 file, read when they are accessed."""
 
     def __init__(self, path):
         super().__init__(_NAMES, _SIZES, _ORIGINAL_SHAPE)
@@ -184,14 +182,15 @@ class _FileDataset(FactorDataset):
         index = self._checked_index(index)
         if not len(index):
             return np.empty((0, *self.image_shape), np.uint8)
-        # HDF5 reads increasing numbers, each once. Opened anew, so that processes can share it.
+        # HDF5 takes increasing indices without repetition. Opened anew, so that processes can
+        # share it.
         numbers, places = np.unique(index, return_inverse=True)
         with _open(self._path) as file:
             return file["images"][numbers][places]
 
 
 def _open(path, in_memory=False):
-    """A mapping of arrays: of an npz file all of each, of an HDF5 file what can be sliced."""
+    """A mapping of arrays: whole arrays of an npz file, sliceable data sets of an HDF5 file."""
     if path.suffix == ".npz":
         return open_npz(path)
     return open_hdf5(path, sliced=() if in_memory else ("images",))
@@ -199,7 +198,7 @@ def _open(path, in_memory=False):
 
 def _check_array(path, name, array, shape, dtype):
     shape = (math.prod(_SIZES), *shape)
-    # What has no shape is a folder of an HDF5 file.
+    # A group of an HDF5 file has no shape.
     found = getattr(array, "shape", None)
     if found != shape or not np.issubdtype(array.dtype, dtype):
         raise ValueError(
@@ -209,7 +208,7 @@ def _check_array(path, name, array, shape, dtype):
 
 
 def _check_order(path, labels):
-    """That labels grow along their own factor and do not change along the others."""
+    """Checks that labels increase along their own factor and are constant along the others."""
     grid = labels.reshape(*_SIZES, len(_SIZES))
     for factor, name in enumerate(_NAMES):
         values = np.moveaxis(grid[..., factor], factor, 0).reshape(_SIZES[factor], -1)

@@ -1,4 +1,4 @@
-"""SmallNORB, from its files."""
+"""Small NORB, from its files or TensorFlow Datasets."""
 
 import gzip
 import math
@@ -23,41 +23,39 @@ _TYPES = {"u1": 0x1E3D4C55, "<i4": 0x1E3D4C54}  # how a file begins, for the typ
 
 
 class SmallNORB(ArrayFactorDataset):
-    """Small NORB: 48,600 grey photographs of 50 toys, by every elevation, azimuth and lighting.
+    """Small NORB: 48,600 grey photographs of 50 toys, with all elevations, azimuths and lightings.
 
-    The factors are category (`SmallNORB.CATEGORIES`), instance (10 toys of each category; the
-    toys of two categories have nothing to do with each other), elevation (9, from 30° to 70°),
-    azimuth (18, in steps of 20°; two toys need not point the same way at 0) and lighting (6).
-    They are the left pictures of the stereo pairs, of the training and the test set together.
+    The factors are category (`SmallNORB.CATEGORIES`), instance (10 toys in each category; equal
+    indices in two categories are unrelated toys), elevation (9, from 30° to 70°), azimuth (18, in
+    steps of 20°; the zero direction differs between toys) and lighting (6). The images are the left
+    ones of the stereo pairs, of the training and test sets together.
 
-    disentanglement_lib has the same factors but for the instance, which it draws at random for
-    each image; here an image depends on its number alone, so it is a factor.
+    disentanglement_lib has the same factors except the instance, which it draws at random for each
+    image; here an image depends on its index alone, so the instance is a factor.
 
-    The published files are looked for in `data_dir`: `smallnorb-5x46789x9x18x6x2x96x96-training-`
+    The published files are searched in `data_dir`: `smallnorb-5x46789x9x18x6x2x96x96-training-`
     and `smallnorb-5x01235x9x18x6x2x96x96-testing-`, each with `dat.mat`, `cat.mat` and `info.mat`,
-    or these with `.gz`. If none is there, TensorFlow Datasets reads them, and downloads them the
-    first time (`pip install "keras_disentangle[datasets]"`).
+    or these with `.gz`. If there is none, TensorFlow Datasets is used, which downloads them on
+    first use (`pip install "keras_disentangle[datasets]"`).
 
     Args:
-        data_dir: folder with the published files, or where TensorFlow Datasets keeps or puts its
-            own.
-        image_size: height and width in pixels, up to 1024; the photographs have 96. They are
-            resized as `load_images` does.
+        data_dir: folder with the published files, or in which TensorFlow Datasets stores its own.
+        image_size: height and width in pixels, up to 1024, to which the photographs, 96×96, are
+            resized as in `load_images`.
 
     Raises:
-        ValueError: if a file is damaged, does not hold what it should, or the images are not one
-            of each combination of the factors.
-        FileNotFoundError: if some of the files are missing, or the data cannot be had.
+        ValueError: if a file is damaged or has other content, or there is not exactly one image for
+            each combination of factors.
+        FileNotFoundError: if some of the files are missing, or the data are not available.
         ImportError: if the files are not in `data_dir` and tensorflow_datasets is not installed.
 
     Example:
-        ```python
-        data = kd.datasets.SmallNORB("small_norb")
-        images = data.images([0, 1, 2])  # (3, 64, 64, 1) uint8
-        ```
+
+    >>> data = kd.datasets.SmallNORB("small_norb")
+    >>> images = data.images([0, 1, 2])  # (3, 64, 64, 1) uint8
 
     Reference: LeCun, Huang & Bottou, Learning Methods for Generic Object Recognition with
-        Invariance to Pose and Lighting, CVPR 2004.
+    Invariance to Pose and Lighting, CVPR 2004.
     """
 
     CATEGORIES = ("four-legged animal", "human figure", "airplane", "truck", "car")
@@ -96,9 +94,9 @@ def _read_files(folder, image_shape):
 
 
 def _read_matrix(folder, name, dtype, shape):
-    """The array of a file: type, number of axes, sizes (at least three), numbers, little-endian.
+    """The array of a file: type, number of axes, sizes (at least three), values, little-endian.
 
-    `shape` is the expected one, None where any size will do.
+    `shape` is the expected shape, with `None` for any size.
     """
     found = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
     if not found:

@@ -1,4 +1,4 @@
-"""Factor data sets of which some combinations are drawn less often, or never."""
+"""Factor data sets with weighted combinations of factors."""
 
 import numpy as np
 
@@ -12,36 +12,34 @@ _LEAST_SHARE = 1e-4  # of all combinations, below which drawing gives up
 
 
 class WeightedFactors(FactorDataset):
-    """A factor data set of which some combinations are drawn less often than others, or never.
+    """A factor data set in which some combinations of factors are drawn less often, or never.
 
-    `batches`, `sample_factors` and `sample_index` draw factors of `dataset` and keep them with the
-    probability `weight(factors)`: so p(factors) ∝ weight(factors), and no data set is too large
-    for it. All else, the numbers of the images, `images`, `factors`, `index` and `len`, is that of
-    `dataset`. `kd.evaluate` follows the weights in all that it asks of codes and factors;
-    `factor_vae` and `beta_vae`, which choose factors themselves, look at all combinations.
+    `batches`, `sample_factors` and `sample_index` draw factors of `dataset` and keep them with
+    probability `weight(factors)`: so p(factors) ∝ weight(factors), for a data set of any size.
+    Indices, `images`, `factors`, `index` and `len` are those of `dataset`. `kd.evaluate` follows
+    the weights for all metrics of codes and factors; `factor_vae` and `beta_vae`, which draw
+    factors themselves, use all combinations.
 
     Batches are drawn with replacement. Batch i of epoch e depends on (seed, e, i) alone.
 
     Args:
-        dataset: a `FactorDataset`; its own weights are multiplied by these.
-        weight: function of factor values (n, k), int64, giving (n,) probabilities in [0, 1], or
-            booleans, which hold combinations out. The same factors must always get the same.
+        dataset: a `FactorDataset`; if it is weighted already, the weights are multiplied.
+        weight: function from factor values (n, k), int64, to probabilities (n,) in [0, 1], or to
+            booleans, which hold combinations out. It must be deterministic.
 
     Raises:
-        ValueError: if `weight` does not give such numbers, or so few combinations are kept
-            (fewer than about 1 in 10,000) that drawing them takes too long.
+        ValueError: if `weight` does not return such numbers, or keeps so few combinations (fewer
+            than about 1 in 10,000) that drawing them takes too long.
 
     Example:
-        ```python
-        def unseen(factors):  # hearts on the right
-            return (factors[:, 0] == 2) & (factors[:, 3] >= 16)
 
-        data = kd.datasets.DSprites(image_size=28)
-        seen = kd.datasets.WeightedFactors(data, lambda factors: ~unseen(factors))
-        batches = seen.batches(128, seed=0)
-        rest = kd.datasets.WeightedFactors(data, unseen)
-        kd.evaluate(model, rest, metrics=["mig", "sap"], num_samples=500)
-        ```
+    >>> def unseen(factors):  # hearts on the right
+    ...     return (factors[:, 0] == 2) & (factors[:, 3] >= 16)
+    >>> data = kd.datasets.DSprites(image_size=28)
+    >>> seen = kd.datasets.WeightedFactors(data, lambda factors: ~unseen(factors))
+    >>> batches = seen.batches(128, seed=0)
+    >>> rest = kd.datasets.WeightedFactors(data, unseen)
+    >>> kd.evaluate(model, rest, metrics=["mig", "sap"], num_samples=500)
     """
 
     def __init__(self, dataset, weight):
@@ -54,7 +52,7 @@ class WeightedFactors(FactorDataset):
         super().__init__(dataset.factor_names, dataset.factor_sizes, dataset.image_shape)
         self._dataset = dataset
         self._weight = weight
-        self.sample_factors(1, 0)  # tells at once what the weights cannot do
+        self.sample_factors(1, 0)  # raises errors of `weight` at once
 
     def images(self, index):
         return self._dataset.images(index)
@@ -67,8 +65,8 @@ class WeightedFactors(FactorDataset):
             rng: a `numpy.random.Generator`, or a seed for one.
 
         Raises:
-            ValueError: if the weights are not probabilities, nearly nothing is kept, `n` is no
-                integer from 0 to 2**27, or `rng` neither of these.
+            ValueError: if the weights are not probabilities, hardly any factors are kept, `n` is
+                not an integer from 0 to 2**27, or `rng` is neither of these.
         """
         rng, n = as_generator(rng), check_int("n", n, minimum=0, maximum=MOST_ROWS)
         kept, missing, tries = [np.empty((0, len(self.factor_sizes)), np.int64)], n, 0
@@ -77,7 +75,7 @@ class WeightedFactors(FactorDataset):
             if tries > most:
                 raise ValueError(
                     f"`weight` must keep at least about 1 in {round(1 / _LEAST_SHARE):,} "
-                    f"combinations. It kept {n - missing} of {tries:,}"
+                    f"combinations. Received: a weight that kept {n - missing} of {tries:,}"
                 )
             factors = self._dataset.sample_factors(min(max(4 * missing, 1024), 2**18), rng)
             keep = rng.random(len(factors)) < self._checked_weight(factors)
@@ -87,7 +85,7 @@ class WeightedFactors(FactorDataset):
         return np.concatenate(kept)
 
     def sample_index(self, n, rng):
-        """Numbers (n,) of images with factors as `sample_factors` draws them, with replacement."""
+        """Indices (n,) of images with factors from `sample_factors`, with replacement."""
         return self.index(self.sample_factors(n, rng))
 
     def batches(self, batch_size, seed, steps_per_epoch=None):
@@ -95,12 +93,12 @@ class WeightedFactors(FactorDataset):
 
         Args:
             batch_size: images in a batch.
-            seed: non-negative int; batch i of epoch e depends on (seed, e, i) alone.
-            steps_per_epoch: batches in an epoch; by default, as many as hold the number of images
-                of the data set.
+            seed: integer >= 0; batch i of epoch e depends on (seed, e, i) alone.
+            steps_per_epoch: batches in an epoch; by default, the number of full batches in the data
+                set.
 
         Returns:
-            A `keras.utils.PyDataset` of tuples `(x,)`. Its `epoch` can be set, to resume.
+            A `keras.utils.PyDataset` of tuples `(x,)`, whose `epoch` can be set to resume.
         """
         batch_size = check_int("batch_size", batch_size, maximum=MOST_ROWS)
         if steps_per_epoch is None:
@@ -111,15 +109,15 @@ class WeightedFactors(FactorDataset):
         weight = to_numpy("weight(factors)", self._weight(factors))
         if weight.shape != (len(factors),) or weight.dtype.kind not in "biuf":
             raise ValueError(
-                f"`weight` must give numbers of shape ({len(factors)},) for factors of shape "
-                f"{factors.shape}. It gave shape={weight.shape}, dtype={weight.dtype}"
+                f"`weight` must return numbers of shape ({len(factors)},) for factors of shape "
+                f"{factors.shape}. Received: shape={weight.shape}, dtype={weight.dtype}"
             )
         outside = ~((weight >= 0) & (weight <= 1))  # true for NaN as well
         if outside.any():
             i = outside.argmax()
             raise ValueError(
-                "`weight` must give probabilities in [0, 1]. "
-                f"It gave {weight[i]} for the factors {factors[i].tolist()}"
+                "`weight` must return probabilities in [0, 1]. "
+                f"Received: {weight[i]} for the factors {factors[i].tolist()}"
             )
         return weight
 

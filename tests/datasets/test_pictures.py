@@ -202,7 +202,7 @@ def test_images_of_other_kinds_are_counted(tmp_path, where):
     with pytest.raises(ValueError, match=r"must hold images \(.*\). It holds 1 .avif, 2 .heic"):
         read()
     Image.fromarray(COLOUR).save(folder / "a.png")
-    with pytest.warns(UserWarning, match="left out, beside 1 that are read: 1 .avif, 2 .heic") as w:
+    with pytest.warns(UserWarning, match="are read, 1 here. Left out: 1 .avif, 2 .heic") as w:
         assert len(read()[0]) == 1
     assert w[0].filename == __file__
 
