@@ -1,4 +1,4 @@
-"""Pictures of what a model has learned: NumPy arrays in, uint8 images out."""
+"""Pictures of a model's latents, scores and training: NumPy arrays in, uint8 images out."""
 
 from keras_disentangle.visualization.charts import activeness_bars, score_points, training_curves
 from keras_disentangle.visualization.event_writer import EventWriter

@@ -68,13 +68,13 @@ def labelled_grid(images, groups, labels=None, padding=1, column_labels=None, co
 
 
 def check_labels(name, labels, number, of):
-    """`labels` as a list of `number` texts, or None."""
+    """`labels` as a list of `number` strings, or `None`."""
     if labels is None:
         return None
     texts = [labels] if isinstance(labels, str) or not np.iterable(labels) else list(labels)
     if len(texts) != number or not all(isinstance(text, str) for text in texts):
         raise ValueError(
-            f"`{name}` must be {number} texts, one for each {of}. Received: {name}={labels!r}"
+            f"`{name}` must be {number} strings, one for each {of}. Received: {name}={labels!r}"
         )
     return texts
 

@@ -70,7 +70,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     Args:
         points: dict of a model's label to a dict of a setting's label, such as beta's value, to (x,
             y). Points of a model share a colour and a marker, and are joined in order.
-        x_label, y_label: what the axes show, with units.
+        x_label, y_label: labels of the axes, with units.
         size: width and height in inches; there are 120 pixels to an inch.
         path: `None`, or the PNG file to write the picture to.
 
@@ -140,7 +140,7 @@ def training_curves(
         curves: dict of label to (steps, values), two arrays (n,). Labels may hold mathematics
             between dollar signs.
         reference: `None`, or a dict of label to number: horizontal dotted lines to compare with.
-        x_label, y_label: what the axes show, with units.
+        x_label, y_label: labels of the axes, with units.
         y_scale: "linear", or "log" for quantities that span orders of magnitude, all above 0.
         size: width and height in inches; there are 120 pixels to an inch.
         path: `None`, or the PNG file to write the picture to.

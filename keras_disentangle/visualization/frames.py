@@ -32,7 +32,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
         List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 
@@ -86,7 +86,7 @@ def direction_frames(
         List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range, or a
+        ValueError: if an argument or the output of `decode` has another shape or range, or a
             direction is 0.
 
     Example:

@@ -45,7 +45,7 @@ def latent_grid(
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 
@@ -100,7 +100,7 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 
@@ -151,7 +151,7 @@ def components_by_activeness(
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 

@@ -49,7 +49,7 @@ def latent_traversal(
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 
@@ -105,7 +105,7 @@ def code_traversal(
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range.
+        ValueError: if an argument or the output of `decode` has another shape or range.
 
     Example:
 
@@ -169,7 +169,7 @@ def direction_traversal(
         `Picture`, a uint8 array (H, W, c).
 
     Raises:
-        ValueError: if an argument, or what `decode` returns, has another shape or range, or a
+        ValueError: if an argument or the output of `decode` has another shape or range, or a
             direction is 0.
 
     Example:

@@ -162,5 +162,5 @@ def test_bad_input_is_named(draw, arguments, message):
 
 @pytest.mark.parametrize("labels", [["w1"], [], "w1w2w3w4"])
 def test_bad_labels_are_named(labels):
-    with pytest.raises(ValueError, match="`labels` must be 3 texts, one for each direction. Rec"):
+    with pytest.raises(ValueError, match="`labels` must be 3 strings, one for each direction. Rec"):
         direction_traversal(Decoder(), LATENTS, DIRECTIONS, labels=labels)

@@ -75,7 +75,7 @@ def test_labels_that_are_too_wide_do_not_overlap():
 def test_bad_labels_are_named(labels):
     images = np.zeros((4, 8, 8, 1))
     for name, of in (("row_labels", "row"), ("column_labels", "column")):
-        with pytest.raises(ValueError, match=f"`{name}` must be 2 texts, one for each {of}"):
+        with pytest.raises(ValueError, match=f"`{name}` must be 2 strings, one for each {of}"):
             image_grid(images, 2, **{name: labels})
 
 

@@ -173,7 +173,7 @@ def test_bad_input_of_heatmaps(penalty, arguments, message):
         ({"hessians": HESSIANS[0, 0]}, r"`hessians` must be of shape .* Received: shape \(6, 6\)"),
         ({"hessians": HESSIANS[..., :5]}, "`hessians` must be of shape"),
         ({"hessians": HESSIANS * np.nan}, "`hessians` must be finite"),
-        ({"labels": ["one"]}, r"`labels` must be 2 texts.* Received: labels=\['one'\]"),
+        ({"labels": ["one"]}, r"`labels` must be 2 strings.* Received: labels=\['one'\]"),
         ({"limit": -1}, "`limit` must be a finite number > 0"),
         ({"images": IMAGES}, r"`images` must hold one .* 2 rows of 3. Received: .*\(3, 5, 4, 3\)"),
         ({"pixels": np.zeros((2, 3, 2), int)}, "`pixels` are drawn in images"),
