@@ -39,7 +39,7 @@ def test_a_model_that_knows_nothing():
 
 
 def test_a_gan_has_no_codes_of_images():
-    with pytest.raises(ValueError, match="`model` must .*of a GAN, give .* Received: model=<GAN"):
+    with pytest.raises(ValueError, match="`model` must .*for a GAN, one .* Received: model=<GAN"):
         kd.evaluate(MODELS["gan_r1"].build(), DATA, **FEW)
 
 
