@@ -133,7 +133,7 @@ def examples_of(docstring):
 
 def collect():
     """(where, names it may use, steps) of every example."""
-    modules = [kd, *walk(kd), *walk(kd.applications)]
+    modules = [kd, *walk(kd)]
     for module in modules:
         found = [(module.__name__, module, {})]
         for name, value in vars(module).items():
