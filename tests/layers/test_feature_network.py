@@ -320,7 +320,7 @@ def twice():
         ({"preprocessing": lambda x: x}, "`preprocessing` must be .* or a Keras layer"),
         (
             {"network": identity((8, 6, 1)), "layers": "same", "preprocessing": "torch"},
-            "`preprocessing` must be another one .* for a network of 1.*preprocessing='torch'",
+            "`preprocessing` must not be one of .* for a network of 1.*preprocessing='torch'",
         ),
         ({"image_size": (1, 2, 3)}, "`image_size` must be one or two sides"),
         ({"image_size": 0}, "`image_size` must be an integer >= 1"),
