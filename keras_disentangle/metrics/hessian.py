@@ -10,14 +10,14 @@ from keras_disentangle.metrics._validation import check_matrix
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score
 
-# The release's guard against division by zero, for outputs on the scale of images.
+# Guard against division by zero in the authors' release, for outputs on the scale of images.
 _OFFSET = 1e-8
 
 
 def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     """All second derivatives of each output of a generator, by its code or along directions.
 
-    By central differences, as the release does:
+    By central differences, as in the authors' release:
 
         H_ij = [f(z + e_i + e_j) - f(z + e_i - e_j) - f(z - e_i + e_j) + f(z - e_i - e_j)] / 4 eps^2
 
@@ -25,7 +25,7 @@ def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     evaluations of each code, 289 for d = 12. The truncation error is of the order of `eps**2` times
     fourth derivatives.
 
-    With `directions` Q `(m, d)`, e_i is eps times its row i, and H_ij = q_i^T H q_j: the Hessian of
+    With `directions` Q (m, d), e_i is eps times its row i, and H_ij = q_i^T H q_j: the Hessian of
     f(z + w Q) with respect to w at w = 0, m x m, from `2 * m**2 + 1` evaluations.
 
     `fn` computes in float32; the differences are taken in float64. What remains is the rounding
