@@ -122,9 +122,9 @@ def test_too_many_images_to_count():
     "weight, message",
     [
         (0.5, "weight.*0.5"),
-        (lambda f: f[:, 0], r"\[0, 1\].*gave [2-5] for the factors"),
-        (lambda f: -f[:, 0] / 5, r"\[0, 1\].*gave -"),
-        (lambda f: np.full(len(f), np.nan), r"\[0, 1\].*gave nan"),
+        (lambda f: f[:, 0], r"\[0, 1\].*Received: [2-5] for the factors"),
+        (lambda f: -f[:, 0] / 5, r"\[0, 1\].*Received: -"),
+        (lambda f: np.full(len(f), np.nan), r"\[0, 1\].*Received: nan"),
         (lambda f: np.ones((len(f), 1)), r"shape=\(1024, 1\)"),
         (lambda f: True, r"shape=\(\)"),
         (lambda f: None, "weight.factors.*None"),
