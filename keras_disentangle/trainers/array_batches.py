@@ -170,7 +170,7 @@ def _is_sliceable(x):
 
 
 def _batch(array, index):
-    """The rows `index` of an array, a `slice` or their numbers, of the type that Keras gives."""
-    # Always a copy: TensorFlow may write its own results over what a data set gives it.
+    """The rows `index` of an array, a `slice` or an array of indices, in the dtype of Keras."""
+    # Always a copy: TensorFlow may overwrite the arrays that a data set gives it with its results.
     rows = np.array(array[index]) if isinstance(index, slice) else read_rows(array, index)
     return rows.astype(keras.config.floatx(), copy=False) if rows.dtype.kind == "f" else rows
