@@ -36,6 +36,12 @@ class Penalty:
     Raises:
         ValueError: if an argument is out of range.
 
+    Example:
+
+    >>> penalty = kd.penalties.HessianPenalty(weight=0.1, every=4)
+    >>> penalty.ramps(), penalty.terms(["norm_1"])
+    ({'hessian_weight': 0.1}, {'hessian_penalty': 'hessian_weight', 'hessian_penalty_norm_1': None})
+
     Reference: Karras et al., 2020 (StyleGAN2), appendix B, for `every`.
     """
 
@@ -45,7 +51,7 @@ class Penalty:
     def __init__(self, weight=1.0, every=1, name="penalty"):
         if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
             raise ValueError(
-                f"`name` must be a text of letters, digits and underscores. Received: name={name!r}"
+                f"`name` must be a string of letters, digits and underscores. Received: name={name!r}"
             )
         self.name = name
         self.weight = None if weight is None else check_weight("weight", weight)

@@ -125,7 +125,7 @@ def taken_by(cls, *penalties):
         ),
         (lambda: HessianPenalty(weight=-1), "`weight` must be .*Received: weight=-1"),
         (lambda: HessianPenalty(every=0), "`every` must be .*Received: every=0"),
-        (lambda: HessianPenalty(name="a/b"), "`name` must be a text of letters.*name='a/b'"),
+        (lambda: HessianPenalty(name="a/b"), "`name` must be a string of letters.*name='a/b'"),
         (lambda: HessianPenalty(name=3), "`name` must be .*name=3"),
         (lambda: HessianPenalty(outputs=[1.5]), r"`outputs` must be None, names.*outputs=\[1.5\]"),
         (lambda: HessianPenalty(outputs=0), "`outputs` must be .*outputs=0"),
