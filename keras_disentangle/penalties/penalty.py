@@ -51,7 +51,8 @@ class Penalty:
     def __init__(self, weight=1.0, every=1, name="penalty"):
         if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
             raise ValueError(
-                f"`name` must be a string of letters, digits and underscores. Received: name={name!r}"
+                "`name` must be a string of letters, digits and underscores. "
+                f"Received: name={name!r}"
             )
         self.name = name
         self.weight = None if weight is None else check_weight("weight", weight)
