@@ -167,7 +167,9 @@ def test_whole_models(network, tmp_path, bad):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=rf"`evaluator`.*net\.keras.*model\.weights\.h5.*{message}"):
+    with pytest.raises(
+        ValueError, match=rf"`evaluator`.*net\.keras.*model\.weights\.h5.*{message}"
+    ):
         load_model(path, "evaluator")
 
 
