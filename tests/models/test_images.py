@@ -146,6 +146,14 @@ def test_evaluation_and_prediction():
     )
 
 
+def test_labels_beside_images_are_no_part_of_them():
+    for call in (vae().evaluate, vae().predict):
+        with pytest.raises(ValueError, match="`x` must be one array .* `y` and .* a tuple of 2"):
+            call((IMAGES, np.zeros(16)))
+    with pytest.raises(ValueError, match="`validation_split` must be left out .* generator"):
+        vae().fit(generator(IMAGES), validation_split=0.5, verbose=0)
+
+
 def test_images_without_a_picture_are_evaluated_and_predicted():
     model, blank = vae(), np.zeros_like(IMAGES[:4])
     assert np.isfinite(model.evaluate(blank, verbose=0, return_dict=True)["loss"])
@@ -233,6 +241,14 @@ def test_batches_that_devices_cannot_share(monkeypatch):
     with pytest.raises(ValueError, match="evenly among the 2 devices.* Received: a batch of 7"):
         _image_data.check_images("x", IMAGES[:15], IMAGE_SHAPE, None, 8)
     _image_data.check_images("x", IMAGES[:14], IMAGE_SHAPE, None, 8)
+    # What is held out is no part of the batches that are trained on, and is shared out too.
+    _image_data.check_images("x", IMAGES[:15], IMAGE_SHAPE, None, 8, split=1 / 15)
+    with pytest.raises(ValueError, match="evenly .* Received: a batch of 7"):
+        _image_data.check_images("x", IMAGES, IMAGE_SHAPE, None, 8, split=1 / 16)
+    for size, received in ((4, 1), (None, 5)):
+        with pytest.raises(ValueError, match=f"evenly .* Received: a batch of {received}"):
+            arguments = {"validation_split": 5 / 15, "validation_batch_size": size}
+            vae().fit(IMAGES[:15], batch_size=10, **arguments, verbose=0)
 
 
 def test_no_loss_or_metrics():
