@@ -4,8 +4,8 @@
     keras-disentangle train APPLICATION [flags]           trains a model by a recipe
     keras-disentangle evaluate APPLICATION [flags]        scores a trained model
     keras-disentangle evaluate MODEL.keras --data DATA    scores any Keras model that encodes images
-    keras-disentangle compare APPLICATION [RUN ...]       compares trainings
-    keras-disentangle traverse APPLICATION [flags]        draws what latents do
+    keras-disentangle compare APPLICATION [RUN ...]       compares training runs
+    keras-disentangle traverse APPLICATION [flags]        draws the effect of each latent
     keras-disentangle ship APPLICATION NAME MODEL.keras   bundles trained weights
     keras-disentangle convert APPLICATION [flags]         converts published checkpoints
 
@@ -16,7 +16,7 @@ tensorflow, jax or torch.
 import sys
 
 from keras_disentangle.applications._shared import commands, listing, registry
-from keras_disentangle.applications._shared.parsers import choice
+from keras_disentangle.applications._shared.parsers import choice, usage_error
 
 COMMANDS = ("list", *commands.OF_APPLICATIONS, "convert")
 
@@ -44,7 +44,10 @@ def _run(command, words):
     if words in (["--help"], ["-h"]):
         print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(known)}")
         return None
-    name = choice("application", words[0] if words else None, known)
+    name = words[0] if words else None
+    if name not in known and name in registry.names("convert.py"):
+        usage_error(f"{name} has published checkpoints alone: only `convert` takes it")
+    choice("application", name, known)
     if command == "convert":
         return registry.converter(name).main(words[1:])
     return commands.OF_APPLICATIONS[command](registry.find(name), words[1:])

@@ -67,7 +67,13 @@ class ImageBatches(keras.utils.PyDataset):
         number, batch = divmod(self.epoch * self._steps + i, self._batches_per_pass)
         start = batch * self.batch_size
         index = self._pass_order(number)[start : start + self.batch_size]
-        return (np.divide(self._images(index), 255, dtype=np.float32),)
+        images = self._images(index)
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise ValueError(
+                "`images` must return uint8 images (n, h, w, c), in 0…255. "
+                f"Received: shape={images.shape}, dtype={images.dtype}"
+            )
+        return (np.divide(images, 255, dtype=np.float32),)
 
     def on_epoch_begin(self):
         self._global_state = random.getstate()

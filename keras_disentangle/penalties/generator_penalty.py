@@ -70,7 +70,7 @@ class GeneratorPenalty(Penalty):
         Returns:
             Scalars or tensors (batch,), in the structure of the results of `fn`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `evaluate`")
 
     def draw(self, shape, seed):
         """Random directions of entries 1 and -1, (batch, num_directions, d), for codes (batch, d).

@@ -32,4 +32,4 @@ class PosteriorPenalty(Penalty):
         Returns:
             Scalar, tensor (batch,), or a dict of these with the keys `parts`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `evaluate`")

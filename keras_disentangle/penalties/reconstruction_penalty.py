@@ -47,7 +47,7 @@ class ReconstructionPenalty(Penalty):
         Returns:
             Scalar, tensor (batch,), or a dict of these with the keys `parts`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `evaluate`")
 
     def get_config(self):
         return {**super().get_config(), "encoder_gradient": self.encoder_gradient}

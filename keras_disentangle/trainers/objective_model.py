@@ -1,5 +1,7 @@
 """Models whose objective has terms: their logs, their weights, and penalties."""
 
+import inspect
+
 import keras
 from keras import ops, tree
 
@@ -54,6 +56,11 @@ class ObjectiveModel(keras.Model):
 
     def track(self, name, values, sample_weight=None):
         """Logs a term of the objective: the (weighted) mean of `values` over an epoch."""
+        if name not in self.trackers:
+            raise ValueError(
+                f"Every term must be declared by `add_terms` when the model is made. "
+                f"Received: {name!r}, not one of {sorted(self.trackers)}"
+            )
         self.trackers[name].update_state(values, sample_weight)
 
     # Ramps
@@ -113,6 +120,7 @@ class ObjectiveModel(keras.Model):
                     f"`penalties` of {type(self).__name__} must each be a {kinds}. "
                     f"Received: {penalty!r}"
                 )
+            _check_complete(penalty)
             if isinstance(penalty, GeneratorPenalty):
                 self._activations[penalty.name] = self.activations(penalty.outputs)
             elif isinstance(penalty, ReconstructionPenalty):
@@ -172,6 +180,7 @@ class ObjectiveModel(keras.Model):
 
         def found():
             values = penalty.values(evaluate())
+            _check_values(penalty, values, terms)
             return {name: _like(values[name], loss) for name in terms}
 
         if times == 1:
@@ -241,6 +250,41 @@ def _listed(penalties):
             f"Received: penalties={penalties!r}"
         )
     return penalties
+
+
+def _check_complete(penalty):
+    """Raises a ValueError if a class of a user's own would not come back from a file as it was."""
+    kind = type(penalty)
+    if not hasattr(penalty, "every"):
+        raise ValueError(
+            f"`__init__` of {kind.__name__} must call `super().__init__(weight, every, name)`."
+        )
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    names = {x.name for x in parameters if x.kind in named} - {"self"}
+    if missing := sorted(names - set(penalty.get_config())):
+        raise ValueError(
+            f"`get_config` of {kind.__name__} must return every argument of `__init__`, so that "
+            f"files keep them. Received: a dict without {missing}"
+        )
+
+
+def _check_values(penalty, values, terms):
+    """Raises a ValueError unless an evaluation gave a scalar or a tensor (batch,) for each term."""
+    kind = type(penalty).__name__
+    # Layers without a name, or that are not in use, have no term of their own.
+    unknown = set() if isinstance(penalty, GeneratorPenalty) else set(values) - set(terms)
+    if unknown or set(terms) - set(values):
+        raise ValueError(
+            f"`evaluate` of {kind} must return one value, or a dict with the keys `parts`, so that "
+            f"{sorted(terms)} are logged. Received: values of {sorted(values)}"
+        )
+    for name, value in values.items():
+        if len(shape := getattr(value, "shape", ())) > 1:  # Without layers in use, the sum is 0.
+            raise ValueError(
+                f"`evaluate` of {kind} must return scalars or tensors (batch,). "
+                f"Received: {name!r} of shape {tuple(shape)}"
+            )
 
 
 def _like(value, loss):

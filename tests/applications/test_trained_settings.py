@@ -23,7 +23,7 @@ SHIPPED = [
 OBJECTIVES = {
     ("DiscriminativeVAE", "fashion_mnist"): (
         {"beta": 3.0, **{f"feature_weight_norm_{i}": 0.05 for i in (2, 4, 6)}},
-        {"encoder_gradient": True, "observation": "gaussian"},
+        {"encoder_gradient": True},
     ),
     ("InfoGAN", "mnist"): (
         {"information_weight_categorical": 0.1, "information_weight_continuous": 1.0},
@@ -63,6 +63,8 @@ def test_weights_bring_the_objective_of_their_training_and_are_not_drawn_first(
     found = {ramp: float(value(model.step)) for ramp, value in getattr(model, "ramps", {}).items()}
     assert found == pytest.approx(ramps, rel=1e-6)
     assert {setting: getattr(model, setting) for setting in settings} == settings
+    if application == "DiscriminativeVAE":
+        assert model.observation.get_config() == {"scale": "full", "min_log_std": -4.0}
 
 
 @pytest.mark.parametrize("name", kd.applications.__all__)

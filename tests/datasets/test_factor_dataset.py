@@ -112,6 +112,20 @@ def test_bad_data(changes, message):
         small_dataset(**changes)
 
 
+def test_images_of_ones_own_must_be_uint8():
+    class Bars(FactorDataset):
+        def __init__(self, images):
+            super().__init__(["height"], [4], (4, 4, 1))
+            self.images = images
+
+    for images in (
+        lambda index: np.zeros((len(index), 4, 4, 1)),
+        lambda index: np.zeros((len(index), 4, 4), "uint8"),
+    ):
+        with pytest.raises(ValueError, match=r"`images` must return uint8 images \(n, h, w, c\)"):
+            Bars(images).batches(2, seed=0)[0]
+
+
 def test_batches_train_a_model():
     class Model(keras.Sequential):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

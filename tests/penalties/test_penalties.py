@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from keras import ops
 from penalty_table import Moments, Smoothness, feature_matching
 from tiny_networks import (
     IMAGES,
@@ -22,7 +23,7 @@ from keras_disentangle.models import (
     DiscriminativeVAE,
     ProgressiveGAN,
 )
-from keras_disentangle.penalties import HessianPenalty, Penalty
+from keras_disentangle.penalties import HessianPenalty, Penalty, PosteriorPenalty
 
 pytestmark = pytest.mark.one_backend
 EAGER = {"run_eagerly": True}
@@ -149,6 +150,49 @@ def test_what_is_refused(make, message):
 
 class Undirected(Smoothness):
     num_directions = 0
+
+
+class Scaled(Moments):
+    """Of which a file would not keep the scale."""
+
+    def __init__(self, scale=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+
+class Unfinished(Moments):
+    def __init__(self):
+        self.name = "unfinished"
+
+
+class Misnamed(Moments):
+    def evaluate(self, z, mean, log_var):
+        return {"mean": ops.sum(mean), "other": ops.sum(z)}
+
+
+class Wide(PosteriorPenalty):
+    def evaluate(self, z, mean, log_var):
+        return ops.square(mean)
+
+
+class Empty(PosteriorPenalty):
+    pass
+
+
+def test_what_is_wrong_with_ones_own_penalty():
+    with pytest.raises(ValueError, match=r"`get_config` of Scaled .* without \['scale'\]"):
+        taken_by(VAE, Scaled())
+    with pytest.raises(ValueError, match="`__init__` of Unfinished must call"):
+        taken_by(VAE, Unfinished())
+    for penalty, error, message in (
+        (Misnamed(), ValueError, "`evaluate` of Misnamed must return .* the keys `parts`"),
+        (Wide(), ValueError, r"scalars or tensors \(batch,\). Received: 'penalty' of shape"),
+        (Empty(), NotImplementedError, "Empty must implement `evaluate`"),
+    ):
+        model = taken_by(VAE, penalty)
+        model.compile("adam", run_eagerly=True)
+        with pytest.raises(error, match=message):
+            model.fit(IMAGES, verbose=0)
 
 
 def test_images_out_of_a_classifiers_range_are_refused():

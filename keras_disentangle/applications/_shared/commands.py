@@ -153,7 +153,7 @@ def traverse(application, arguments):
             data_name = _data_name(application, options, recipe, True)
             data = _data(application, model, data_name, options, settings)
         written = write_pictures(out, application.pictures(model, data, settings, recipe))
-        put({"folder": str(out), "pictures": written}, f"{', '.join(written)} are in {out}")
+        put({"folder": str(out), "pictures": written}, f"written to {out}: {', '.join(written)}")
 
 
 def ship(application, arguments):
@@ -218,7 +218,7 @@ def _write(out, content, report, pictures):
         pass
     content["pictures"] = write_pictures(out, pictures)
     write_json(out / EVALUATION, content)
-    return f"\n{report}\n\n{', '.join([EVALUATION, *content['pictures']])} are in {out}"
+    return f"\n{report}\n\nwritten to {out}: {', '.join([EVALUATION, *content['pictures']])}"
 
 
 OF_APPLICATIONS = {

@@ -49,7 +49,7 @@ def compare(application, arguments):
         content, report, pictures = application.compare(runs, settings, options["data_dir"])
         write_json(out / "scores.json", content)
         written = ["scores.json", *write_pictures(out, pictures)]
-        put(content, f"{report}\n\n{', '.join(written)} are in {out}")
+        put(content, f"{report}\n\nwritten to {out}: {', '.join(written)}")
 
 
 def _kinds(own, options):

@@ -121,6 +121,11 @@ def image_shape_of(name, data_dir=None):
     try:
         return tuple(load_images(name, data_dir=data_dir)[0].shape[1:])
     except ValueError as error:
+        if str(error).startswith("`name_or_path` must be one of"):
+            raise ValueError(
+                f"`data` must be {', '.join(RENDERED)}, small_norb, {', '.join(_NAMED)}, or the "
+                f"path of a folder, .zip, .npz or .h5 file that exists. Received: data={name}"
+            ) from error
         if not str(error).startswith("`image_shape` must be given"):
             raise
         return None

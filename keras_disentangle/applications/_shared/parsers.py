@@ -62,7 +62,6 @@ def add_weights(parser, application):
     parser.add_argument(
         "--weights",
         default=application.weights,
-        required=application.weights is None,
         help=f"bundled weights ({bundled}) or a .keras file",
     )
 

@@ -101,7 +101,8 @@ class ProgressiveGANApplication(Application):
             )
         if recipe.continues != (recipe.start is not None):
             raise ValueError(
-                "`start` must be a trained model for a recipe that continues, and none for others. "
+                "`start` must be bundled weights or the path of a .keras file for a recipe that "
+                "continues a training run, and left out for others. "
                 f"Received: start={recipe.start}"
             )
         check_int("scores_every", recipe.scores_every)
