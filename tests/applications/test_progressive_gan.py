@@ -300,7 +300,7 @@ def test_bad_recipes(trained, tmp_path):
     kd.models.ProgressiveGAN(**networks, ema_half_life=None).save(tmp_path / "bare.keras")
     for name, changes, message in (
         ("finetune", {}, "start.*start=None"),
-        ("scratch", {"start": start}, "`start` must be.*none for others"),
+        ("scratch", {"start": start}, "`start` must be.*left out for others"),
         ("scratch", {"images": 20}, "images.*multiple of 8.*20"),
         ("scratch", {"data": "nowhere"}, "nowhere"),
         ("scratch", {"hessian_weight": -1.0}, "`hessian_weight`.*-1"),
