@@ -13,6 +13,7 @@ import pytest
 import random_checkpoints
 
 import keras_disentangle as kd
+from keras_disentangle._files import sha256
 from keras_disentangle.applications.biggan import checkpoint
 from keras_disentangle.applications.biggan.convert import convert, main
 
@@ -78,7 +79,7 @@ def test_the_manifest_tells_of_every_tensor(family, tmp_path):
     assert manifest["checkpoint"] == {
         "file": "a.pth",
         "bytes": path.stat().st_size,
-        "sha256": checkpoint.sha256(path),
+        "sha256": sha256(path),
     }
     tensors = manifest["tensors"]
     assert {name: tuple(tensor["shape"]) for name, tensor in tensors.items()} == {

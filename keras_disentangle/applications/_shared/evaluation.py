@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 
 import keras_disentangle as kd
+from keras_disentangle._files import sha256
 from keras_disentangle.applications._shared.recipe import setting
-from keras_disentangle.applications._shared.release import checksum
 from keras_disentangle.datasets.named import RENDERED
 from keras_disentangle.evaluation import metric_names
 from keras_disentangle.visualization import (
@@ -118,7 +118,7 @@ def record(scores, intervals, name, weights, data_name, data, settings):
     found = {
         "scores": scores,
         "intervals": intervals,
-        "model": {"name": str(name), "sha256": checksum(weights)},
+        "model": {"name": str(name), "sha256": sha256(Path(weights).expanduser())},
         "settings": used,
         "versions": _versions(),
     }
@@ -126,7 +126,7 @@ def record(scores, intervals, name, weights, data_name, data, settings):
         file = Path(str(data_name)).expanduser()
         found["data"] = {"name": str(data_name), **described(data)}
         if data_name not in RENDERED and file.is_file():
-            found["data"]["sha256"] = checksum(file)
+            found["data"]["sha256"] = sha256(file)
     return _finite(found)
 
 

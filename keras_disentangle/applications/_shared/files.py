@@ -1,10 +1,10 @@
 """Trained models from files, and models, results and pictures to files, whole or not at all."""
 
 import json
-import os
 
 import keras
 
+from keras_disentangle._files import replacing, write_whole
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.visualization import save_gif, save_png
@@ -30,17 +30,13 @@ def load_model(path, argument="weights"):
 
 def save_model(model, path):
     """Writes a `.keras` file."""
-    part = path.with_suffix(".part.keras")
-    model.save(part)
-    os.replace(part, path)
+    with replacing(path, suffix=".keras") as part:
+        model.save(part)
 
 
 def write_json(path, content):
     """Writes a JSON file, with its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(part, path)
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def write_pictures(folder, pictures):

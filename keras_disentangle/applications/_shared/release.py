@@ -3,15 +3,15 @@
 import json
 import os
 import tempfile
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
 from keras import ops
 
-from keras_disentangle._files import open_zip, read_json, read_member
+from keras_disentangle._files import open_zip, read_json, read_member, replacing, sha256
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle._weights_files import check_weights_file
+from keras_disentangle.applications._shared.files import write_json
 
 ROOT = Path(__file__).parents[1]  # one folder for each application
 MANIFEST = "manifest.json"
@@ -197,10 +197,14 @@ def save_weights(model, application, title, name, settings, mantissa_bits=10, **
 
     folder = ROOT / application / "weights"
     folder.mkdir(parents=True, exist_ok=True)
-    path, half = folder / f"{name}.weights.h5", folder / f"{name}.part"
+    path = folder / f"{name}.weights.h5"
     with tempfile.TemporaryDirectory() as scratch:
         model.save_weights(whole := Path(scratch) / path.name)
-        with h5py.File(whole) as source, h5py.File(half, "w") as target:
+        with (
+            replacing(path) as half,
+            h5py.File(whole) as source,
+            h5py.File(half, "w") as target,
+        ):
 
             def copy(key, item):
                 if isinstance(item, h5py.Dataset):
@@ -216,8 +220,7 @@ def save_weights(model, application, title, name, settings, mantissa_bits=10, **
 
             target.attrs.update(source.attrs)
             source.visititems(copy)
-    entry = {"file": path.name, "sha256": checksum(half), "settings": settings, **known}
-    os.replace(half, path)
+    entry = {"file": path.name, "sha256": sha256(path), "settings": settings, **known}
     # All that was said of another file of this name goes, its scores too.
     content = _manifest(folder)
     content["weights"][name] = entry
@@ -249,14 +252,8 @@ def verified(path):
 def record_file(path, title):
     """Writes the checksum of a network that is bundled beside an application's weights."""
     content = _manifest(path.parent)
-    content.setdefault("files", {})[path.name] = checksum(path)
+    content.setdefault("files", {})[path.name] = sha256(path)
     _write(path.parent, title, content)
-
-
-def checksum(path):
-    """The SHA-256 of a file's content."""
-    with open(Path(path).expanduser(), "rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _configuration(path, names):
@@ -270,7 +267,7 @@ def _configuration(path, names):
 
 
 def _verify(path, expected, what):
-    received = checksum(path) if path.is_file() else "no file"
+    received = sha256(path) if path.is_file() else "no file"
     if received != expected:
         raise ValueError(
             f"{what} not as shipped: expected SHA-256 {expected}. Received: {received} ({path})"
@@ -292,11 +289,7 @@ def _manifest(folder):
 
 
 def _write(folder, title, content):
-    content["application"] = title
-    manifest = folder / MANIFEST
-    part = manifest.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(part, manifest)
+    write_json(folder / MANIFEST, {**content, "application": title})
 
 
 def _plain(value):

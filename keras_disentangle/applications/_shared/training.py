@@ -230,7 +230,8 @@ def clear(log_dir, leaves=()):
         return
     if (log_dir / "backup").is_dir():  # An error if another process trains there.
         FolderLock(log_dir / "backup").release()
-    for name in ("train", "pictures", "backup", "model.part.keras", MODEL, RESULTS, *leaves):
+    unfinished = [path.name for path in log_dir.glob(f"{MODEL}.*.tmp.keras")]  # of killed runs
+    for name in ("train", "pictures", "backup", MODEL, RESULTS, *unfinished, *leaves):
         path = log_dir / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,5 @@
 """Reads tensors that PyTorch stored, without ever running what a file holds besides them."""
 
-import hashlib
 import importlib
 import math
 import pickle
@@ -82,12 +81,6 @@ def read_directions(path):
             f"{path}, whose row {row} is a combination of those before it"
         )
     return columns.T * np.sign(kept)[:, None]
-
-
-def sha256(path):
-    """Hexadecimal SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _load(path):

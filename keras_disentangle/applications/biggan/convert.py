@@ -3,13 +3,13 @@
 import argparse
 import functools
 import math
-import os
 import re
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_disentangle._files import replacing, sha256
 from keras_disentangle.applications._shared.files import write_json
 from keras_disentangle.applications.biggan import checkpoint, networks
 from keras_disentangle.applications.biggan.biggan import BigGAN, BigGANDeep
@@ -82,18 +82,13 @@ def convert(checkpoint_path, to_path, manifest_path=None):
         )
     family = families[0](published, checkpoint_path)
     model = family.convert()
-    to_path.parent.mkdir(parents=True, exist_ok=True)
-    part = to_path.with_name(to_path.name.removesuffix(".weights.h5") + ".part.weights.h5")
-    try:
+    with replacing(to_path, suffix=".weights.h5") as part:
         model.save_weights(part)
-        os.replace(part, to_path)
-    finally:
-        part.unlink(missing_ok=True)
     manifest = {
         "checkpoint": {
             "file": Path(checkpoint_path).name,
             "bytes": Path(checkpoint_path).stat().st_size,
-            "sha256": checkpoint.sha256(checkpoint_path),
+            "sha256": sha256(checkpoint_path),
         },
         "application": type(model).__name__,
         "settings": family.settings,

