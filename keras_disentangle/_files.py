@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import struct
 import zipfile
 import zlib
 
@@ -110,6 +111,9 @@ def is_zip(path):
         return True
 
 
+# The records at the end of a zip file, with the longest comment that there can be.
+_END_OF_ZIP = 2**16 + 22 + 20 + 56
+
 # Raised when damaged or encrypted members are read.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -141,6 +145,10 @@ def open_zip(path, kind="zip"):
         members = archive.infolist()
         if sum(member.compress_size for member in members) > os.path.getsize(path):
             raise ValueError(f"{path} declares members that are larger than the file")
+        # A wrong size in its list of members ends the list early, which zipfile does not notice.
+        declared = _num_members(archive.fp)
+        if declared != len(members):
+            raise ValueError(f"{path} declares {declared} members and lists {len(members)}")
         for member in members:
             _check_member(path, member)
             try:
@@ -154,6 +162,17 @@ def open_zip(path, kind="zip"):
             yield archive
         except _ZIP_ERRORS as error:
             raise ValueError(f"{path} is damaged: {short(error)}") from error
+
+
+def _num_members(file):
+    """How many members the end of an open zip file declares."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _END_OF_ZIP))
+    end = file.read()
+    place = end.rfind(b"PK\5\6")
+    (number,) = struct.unpack_from("<H", end, place + 10)
+    # If there are more than this number can say, another record holds theirs.
+    place = end.rfind(b"PK\6\6", 0, place) if number == 0xFFFF else -1
+    return number if place < 0 else struct.unpack_from("<Q", end, place + 32)[0]
 
 
 def _check_member(path, member):

@@ -13,7 +13,7 @@ from keras_disentangle.models._image_data import (
 from keras_disentangle.models._networks import batch_normalizations
 from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
-from keras_disentangle.trainers.optimizer_group import serialize_optimizer
+from keras_disentangle.trainers.optimizer_group import get_optimizer, serialize_optimizer
 
 TOO_SMALL = (
     "`batch_size` must leave at least 2 images to the last batch of an epoch too, because batch "
@@ -57,6 +57,8 @@ class VariationalFitting:
                     f"`FactorMetrics`. Received: {name}={value!r}"
                 )
         self._auto_scale_loss = kwargs.get("auto_scale_loss", True)
+        if optimizer is not None:  # A model that is only evaluated needs none.
+            optimizer = get_optimizer("optimizer", optimizer)
         super().compile(optimizer=optimizer, **kwargs)
 
     def get_compile_config(self):

@@ -109,8 +109,13 @@ def read(variable):
 
 def _as_step(step):
     """A tensor or variable as it is, anything else as an integer >= 0, or a ValueError."""
-    is_tensor = hasattr(step, "dtype") and not isinstance(step, np.generic)
-    return step if is_tensor else check_int("step", step, minimum=0)
+    if not hasattr(step, "dtype") or isinstance(step, np.generic):
+        return check_int("step", step, minimum=0)
+    # "torch.int32" is one of the names.
+    dtype = str(getattr(step.dtype, "name", step.dtype)).removeprefix("torch.")
+    if not dtype.startswith(("bool", "int", "uint", "float", "bfloat")):
+        raise ValueError(f"`step` must hold integers. Received: step of type {dtype}")
+    return step
 
 
 def _equal(variable, number):

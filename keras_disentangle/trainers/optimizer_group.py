@@ -13,6 +13,23 @@ from keras_disentangle._keras_graph import (
 )
 
 
+def get_optimizer(name, optimizer):
+    """The optimizer that an argument called `name` stands for, as `keras.optimizers.get` reads it.
+
+    Raises:
+        ValueError: if it stands for none.
+    """
+    try:
+        found = keras.optimizers.get(optimizer)
+    except Exception as error:  # Keras raises several kinds for dicts that describe none.
+        raise ValueError(
+            f"`{name}` must be a Keras optimizer or the name of one. Received: {name}={optimizer!r}"
+        ) from error
+    if found is None:
+        raise ValueError(f"`{name}` must be a Keras optimizer or the name of one. Received: None")
+    return found
+
+
 @keras.saving.register_keras_serializable("keras_disentangle")
 class OptimizerGroup(keras.optimizers.Optimizer):
     """Named optimizers, each for variables of its own, which take the place of `model.optimizer`.
@@ -36,8 +53,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         shares: dict from slot to its share, `None` where it is unknown.
 
     Raises:
-        ValueError: if there are no slots, one optimizer fills two of them, or `shares` are not
-            positive numbers for the slots.
+        ValueError: if there are no slots, a slot holds no optimizer, one fills two of them, or
+            `shares` are not positive numbers for the slots.
 
     Example:
 
@@ -52,7 +69,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 f"`slots` must be a dict from names to optimizers. Received: slots={slots!r}"
             )
         super().__init__(learning_rate=1.0, name=name)
-        self.slots = {slot: keras.optimizers.get(optimizer) for slot, optimizer in slots.items()}
+        self.slots = {
+            slot: get_optimizer(f"slots[{slot!r}]", optimizer) for slot, optimizer in slots.items()
+        }
         if len({id(optimizer) for optimizer in self.slots.values()}) < len(slots):
             raise ValueError(
                 f"`slots` must hold an optimizer of its own for each name. Received: slots={slots}"

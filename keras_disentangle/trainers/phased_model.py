@@ -7,7 +7,11 @@ from keras_disentangle._arguments import check_seed
 from keras_disentangle._keras_graph import all_layers, clear_losses, own_losses
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.fit_arguments import fit_arguments
-from keras_disentangle.trainers.optimizer_group import OptimizerGroup, serialize_optimizer
+from keras_disentangle.trainers.optimizer_group import (
+    OptimizerGroup,
+    get_optimizer,
+    serialize_optimizer,
+)
 from keras_disentangle.trainers.phase import Move
 from keras_disentangle.trainers.stepped_model import SteppedModel
 
@@ -107,7 +111,9 @@ class PhasedModel(SteppedModel):
                 f"`compile` needs the optimizers {sorted(expected)}, and nothing else, because "
                 f"the model defines its objective itself. Received: {received}"
             )
-        group = OptimizerGroup({slot: optimizers[name] for name, slot in expected.items()})
+        group = OptimizerGroup(
+            {slot: get_optimizer(name, optimizers[name]) for name, slot in expected.items()}
+        )
         self._check_precision(group)
         group.build_slots(slots)
         self.moves = [Move(phase, slots[phase.slot]) for phase in phases]

@@ -102,4 +102,9 @@ def test_steps_that_are_none_are_named(step):
     for use in (ramp, ramp.is_active):
         with pytest.raises(ValueError, match="`step` must be an integer >= 0. Received: step="):
             use(step)
+    # Called, a layer makes a tensor of its argument first, which not every backend can.
+    with pytest.raises((ValueError, TypeError)):
+        ramp(np.array([["a"]]))
+    with pytest.raises(ValueError, match="`step` must hold integers. Received: step of type str"):
+        ramp.is_active(np.array([["a"]]))
     assert float(ramp(np.int64(4))) == float(ramp(ops.convert_to_tensor(4))) == 0.5

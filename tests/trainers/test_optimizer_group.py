@@ -280,6 +280,12 @@ one = SGD(0.1)
             "slot 'a' was built for other variables",
         ),
         (lambda: OptimizerGroup({"a": "sgd"}).build(variables()), "built by `build_slots`"),
+        (lambda: OptimizerGroup({1: None}), r"`slots\[1\]` must be a Keras .*Received: None"),
+        (lambda: OptimizerGroup({"a": {}}), r"`slots\['a'\]` must .*Received: slots\['a'\]={}"),
+        (
+            lambda: Regressions({"a": regressor()}).compile(a_optimizer="fastest"),
+            "`a_optimizer` must be a Keras optimizer .*Received: a_optimizer='fastest'",
+        ),
         (
             lambda: OptimizerGroup({"a": "sgd"}, shares={"a": 0.0}),
             r"`shares` must be .* the slots \['a'\] .* Received: shares={'a': 0.0}",
