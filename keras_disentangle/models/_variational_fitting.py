@@ -156,9 +156,14 @@ class VariationalFitting:
         """2 if vectors are batch-normalised, which turns a single one into zeros, otherwise 1."""
         return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
 
+    @property
+    def _batch_message(self):
+        """The error about a smaller batch than `_smallest_batch`; its size is appended."""
+        return TOO_SMALL
+
     def _check_batch_size(self, size):
         if size is not None and size < self._smallest_batch:
-            raise ValueError(f"{TOO_SMALL}{size}")
+            raise ValueError(f"{self._batch_message}{size}")
 
 
 def _normalises_pixels(layer):

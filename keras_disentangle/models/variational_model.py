@@ -13,7 +13,7 @@ from keras_disentangle.losses import gaussian_kl
 from keras_disentangle.models._generated import Generated
 from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._networks import output_activation
-from keras_disentangle.models._variational_fitting import TOO_SMALL, VariationalFitting
+from keras_disentangle.models._variational_fitting import VariationalFitting
 from keras_disentangle.models._variational_use import VariationalUse
 from keras_disentangle.observations._shorthand import as_arguments, as_observation
 from keras_disentangle.penalties import GeneratorPenalty, PosteriorPenalty, ReconstructionPenalty
@@ -193,13 +193,27 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        loss = self.objective(x, y_pred, sample_weight, training)
+        self.track_ramps()
+        # Losses that the layers of the networks add: regularisers, `add_loss`.
+        for extra in self.losses:
+            loss = loss + ops.cast(ops.sum(extra), "float32")
+        if training:
+            self.step.assign_add(1)
+        return self.batch_mean(loss, loss, sample_weight)
+
+    def objective(self, x, y_pred, sample_weight=None, training=True):
+        """The negative bound of each image in nats, (batch,), with all further terms and penalties.
+
+        Every term is tracked. Losses that layers add are not part of it.
+        """
         smallest = 1
         if training:
             smallest = self._smallest_batch
             self._check_batch_size(x.shape[0])
         # Batches of `tf.data` and generators may be of any dtype, such as uint8 or float64.
         x = ops.cast(x, y_pred["mean"].dtype)
-        self.trackers["reconstruction"].look(x, self.bounded, smallest, TOO_SMALL)
+        self.trackers["reconstruction"].look(x, self.bounded, smallest, self._batch_message)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
         means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
         kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
@@ -218,15 +232,9 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         for penalty, directions in zip(self.penalties, drawn, strict=True):
             evaluate = self._evaluation(penalty, directions, x, y_pred, training)
             loss = self.penalised(loss, penalty, evaluate, training, sample_weight)
-        self.track_ramps()
         for name, value in self.observation.logged().items():
             self.trackers[name].update_state(value)
-        # Losses that the layers of the networks add: regularisers, `add_loss`.
-        for extra in self.losses:
-            loss = loss + ops.cast(ops.sum(extra), "float32")
-        if training:
-            self.step.assign_add(1)
-        return self.batch_mean(loss, loss, sample_weight)
+        return loss
 
     def negative_log_likelihood(self, x, prediction):
         """-log p(x|z) in nats, summed over pixels: tensor (batch,).
