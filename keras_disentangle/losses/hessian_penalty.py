@@ -155,8 +155,22 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     raised if they have another shape.
     """
     check_settings(num_directions=num_directions, **settings)
-    # NumPy's small integers would overflow in the computations.
-    num_directions, settings["epsilon"] = int(num_directions), float(settings["epsilon"])
+    z, directions = point_and_directions(fn, z, int(num_directions), directions, seed)
+    # NumPy's small numbers would overflow in the computations.
+    settings["epsilon"] = float(settings["epsilon"])
+    return penalties_along(fn, z, directions, **settings)
+
+
+def point_and_directions(fn, z, num_directions, directions, seed):
+    """`z` in float32 or wider, and the directions at it, a list of tensors like `z`.
+
+    Args:
+        fn, z, num_directions, directions, seed: as in `penalties`.
+
+    Raises:
+        ValueError: if `fn` is a layer that is not built, `z` is not a float tensor (batch, ...), or
+            the given `directions` have another shape.
+    """
     if isinstance(fn, keras.Layer) and not fn.built:
         # Its variables would be created inside, and then treated as constants.
         raise ValueError(f"`fn` must be built, if it is a layer. Received: fn={fn}")
@@ -183,7 +197,7 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
             "`directions` must have the shape (batch, num_directions, ...) that goes with `z`, "
             f"{expected}. Received: directions.shape={shape}"
         )
-    return penalties_along(fn, z, [directions[:, i] for i in range(num_directions)], **settings)
+    return z, [directions[:, i] for i in range(num_directions)]
 
 
 def rademacher(shape, num_directions, seed):
@@ -196,28 +210,13 @@ def rademacher(shape, num_directions, seed):
 
 def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
     """Like `penalties`, along given directions, a list of tensors like `z`."""
-    if not isinstance(fn, Evaluation):
-        is_layer = isinstance(fn, keras.Layer)
-        fn = Evaluation(full_precision(fn, all_layers(fn)) if is_layer else fn)
-    structure, k = None, len(directions)
-
-    def evaluate(z):
-        nonlocal structure
-        outputs = fn(z)
-        structure = tree.map_structure(lambda _: 0, outputs)
-        return _floats(outputs, z)
-
+    evaluate, k = Flattened(fn), len(directions)
     scale = 1 / (k - 1 if unbiased else k)
     if method == "exact":
         curvatures = [second_derivative(evaluate, z, v) for v in directions]
     else:
         points = [z + sign * epsilon * v for sign in (1, -1) for v in directions]
-        if one_pass:
-            batch = evaluate(ops.concatenate(points, axis=0))
-            values = zip(*[ops.split(y, 2 * k, axis=0) for y in batch], strict=True)
-        else:
-            values = map(evaluate, points)
-        values = list(values)
+        values = evaluate.at(points, one_pass)
         # Without the middle term; the division by epsilon^2 is in `scale`.
         curvatures = [
             [a + b for a, b in zip(*pair, strict=True)]
@@ -225,25 +224,55 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         ]
         scale /= epsilon**4
 
+    squares = [_squares_about_mean(ks) for ks in zip(*curvatures, strict=True)]
+    return evaluate.packed([reduced(x, reduction, scale) for x in squares])
+
+
+class Flattened:
+    """A function of tensors `z` as one that returns a list of tensors, in float32 or wider.
+
+    It computes with the current values of variables and without side effects, a layer in float32.
+    """
+
+    def __init__(self, fn):
+        if not isinstance(fn, Evaluation):
+            is_layer = isinstance(fn, keras.Layer)
+            fn = Evaluation(full_precision(fn, all_layers(fn)) if is_layer else fn)
+        self.fn, self.structure = fn, None
+
+    def __call__(self, z):
+        outputs = self.fn(z)
+        self.structure = tree.map_structure(lambda _: 0, outputs)
+        return _floats(outputs, z)
+
+    def at(self, points, one_pass):
+        """Its results at each of several points, tensors like `z`: a list of lists."""
+        if not one_pass:
+            return [self(point) for point in points]
+        batch = self(ops.concatenate(points, axis=0))
+        return list(zip(*[ops.split(y, len(points), axis=0) for y in batch], strict=True))
+
+    def packed(self, values):
+        """A value of each tensor, in the structure of the results of `fn`."""
+        return tree.pack_sequence_as(self.structure, values)
+
+
+def reduced(x, reduction, scale):
+    """`x` times `scale`, reduced to a scalar, or a ValueError if `reduction` gives another shape.
+
+    A named reduction comes first: the factor is then applied to a single number.
+    """
     if isinstance(reduction, str):
-        # The factor is applied last, to a single number.
-        def reduce(x):
-            return scale * REDUCTIONS[reduction](x)
+        found = scale * REDUCTIONS[reduction](x)
     else:
-
-        def reduce(x):
-            return reduction(scale * x)
-
-    found = []
-    for ks in zip(*curvatures, strict=True):
-        penalty = ops.convert_to_tensor(reduce(_squares_about_mean(ks)))
-        if len(penalty.shape):
-            raise ValueError(
-                "`reduction` must return a scalar. "
-                f"Received: reduction={reduction!r}, which returns shape {tuple(penalty.shape)}"
-            )
-        found.append(penalty)
-    return tree.pack_sequence_as(structure, found)
+        found = reduction(scale * x)
+    found = ops.convert_to_tensor(found)
+    if len(found.shape):
+        raise ValueError(
+            "`reduction` must return a scalar. "
+            f"Received: reduction={reduction!r}, which returns shape {tuple(found.shape)}"
+        )
+    return found
 
 
 def _floats(outputs, z):
@@ -263,8 +292,8 @@ def _floats(outputs, z):
             )
         if _dtype(y) in ("bfloat16", "float16"):
             warnings.warn(
-                f"`fn` computes in {_dtype(y)}, whose rounding errors are as large as the second "
-                "differences: the Hessian Penalty is several times too large. Let the network "
+                f"`fn` computes in {_dtype(y)}, whose rounding errors are as large as the "
+                "differences: the penalty is several times too large. Let the network "
                 "compute in float32, or pass it as `fn` itself, whose layers then do",
                 stacklevel=2,
             )
