@@ -11,6 +11,7 @@ from tiny_networks import (
     flat_networks,
     frozen_classifier,
     make_space,
+    network,
     player_networks,
     progressive_networks,
     reconstructor,
@@ -26,6 +27,7 @@ from keras_disentangle.models import (
     VAE,
     DirectionDiscovery,
     DiscriminativeVAE,
+    FactorVAE,
     InfoGAN,
     LadderVAE,
     ProgressiveGAN,
@@ -65,6 +67,18 @@ def _discriminative_vae():
     feature_loss = FeatureMatchingLoss(frozen_classifier(), ["norm", "hidden"])
     model = DiscriminativeVAE(**flat_networks(3), feature_loss=feature_loss, seed=1)
     model.ramps["feature_weight_norm"].set(0.5, 2.0, 0, 8)
+    return model
+
+
+def factor_vae(seed=1, **arguments):
+    """With a smaller discriminator than by default."""
+    discriminator = network((3,), keras.layers.Dense(5, "tanh"), keras.layers.Dense(2))
+    return FactorVAE(**flat_networks(3), discriminator=discriminator, seed=seed, **arguments)
+
+
+def _ramped_factor_vae():
+    model = factor_vae(observation="gaussian", beta=2.0)
+    model.ramps["gamma"].set(4.0, 20.0, 0, 8)
     return model
 
 
@@ -188,6 +202,13 @@ VAES = {
     "teacher_student_vae": ModelRow(
         lambda: TeacherStudentVAE(trained_teacher(), **flat_networks(4), seed=1),
         ("loss", "reconstruction", "kl", "beta", "code_error", "jacobian_error", "jacobian_weight"),
+    ),
+    "factor_vae": ModelRow(
+        _ramped_factor_vae,
+        (
+            *("loss", "reconstruction", "kl", "beta", "log_std", "total_correlation", "gamma"),
+            *("discriminator_loss", "discriminator_accuracy"),
+        ),
     ),
     "discriminative_vae": ModelRow(
         _discriminative_vae,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import keras
 from keras import ops
-from model_table import info_gan, trained_teacher
+from model_table import factor_vae, info_gan, trained_teacher
 from tiny_networks import (
     conv_ladder,
     flat_networks,
@@ -151,5 +151,6 @@ TAKERS = {
     "teacher_student_vae": Taker(
         lambda **s: TeacherStudentVAE(trained_teacher(), **flat_networks(4), **s)
     ),
+    "factor_vae": Taker(factor_vae),
     "discriminative_vae": Taker(_discriminative_vae),
 }

@@ -9,18 +9,26 @@ from keras_disentangle.losses.adversarial import (
     wgan_gp_penalty,
 )
 from keras_disentangle.losses.convert_hessian_weight import convert_hessian_weight
+from keras_disentangle.losses.density_ratio import (
+    density_ratio_loss,
+    log_density_ratio,
+    permute_codes,
+)
 from keras_disentangle.losses.divergence import gaussian_kl
 from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
+from keras_disentangle.losses.quantization import commitment_loss, quantization_loss
 
 __all__ = [
     "OBJECTIVES",
     "FeatureMatchingLoss",
     "HessianPenaltyLoss",
     "bernoulli_nll",
+    "commitment_loss",
     "convert_hessian_weight",
+    "density_ratio_loss",
     "discriminator_loss",
     "gaussian_kl",
     "gaussian_nll",
@@ -28,6 +36,9 @@ __all__ = [
     "hessian_penalty",
     "information_lower_bound",
     "information_per_code",
+    "quantization_loss",
+    "log_density_ratio",
+    "permute_codes",
     "r1_penalty",
     "wgan_gp_penalty",
 ]

@@ -2,6 +2,7 @@
 
 from keras_disentangle.models.direction_discovery import DirectionDiscovery
 from keras_disentangle.models.discriminative_vae import DiscriminativeVAE
+from keras_disentangle.models.factor_vae import FactorVAE
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.ladder_vae import LadderVAE
@@ -18,6 +19,7 @@ __all__ = [
     "VAE",
     "DirectionDiscovery",
     "DiscriminativeVAE",
+    "FactorVAE",
     "InfoGAN",
     "LadderVAE",
     "ProgressiveGAN",

@@ -16,6 +16,7 @@ class Phase:
         differentiates_shared: whether the gradient also flows through `shared`, the result of
             `PhasedModel.share` before the first phase. The phase must then be the first to update
             the variables that `share` depends on. For every other phase `shared` is a constant.
+        weights: further variables that are updated and belong to no network, such as a model's own.
 
     Example:
 
@@ -32,10 +33,12 @@ class Phase:
     networks: tuple
     loss: Callable
     differentiates_shared: bool = False
+    weights: tuple = ()
 
     @property
     def variables(self):
         found = {id(v): v for network in self.networks for v in network.trainable_variables}
+        found.update((id(v), v) for v in self.weights if v.trainable)
         return list(found.values())
 
 

@@ -53,6 +53,8 @@ class PhasedModel(SteppedModel):
     >>> model.fit(images, batch_size=16)
     """
 
+    refused_arguments = ("validation_data", "validation_split", "sample_weight", "class_weight")
+
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = check_seed("seed", seed)
@@ -174,8 +176,7 @@ class PhasedModel(SteppedModel):
                 `compile`.
         """
         arguments = fit_arguments(*args, **kwargs)
-        refused = ("validation_data", "validation_split", "sample_weight", "class_weight")
-        for name in refused:
+        for name in self.refused_arguments:
             given = arguments.get(name)
             # Arrays have no truth value; the default of `validation_split` is 0.
             if given is not None and not (isinstance(given, (int, float)) and given == 0):
