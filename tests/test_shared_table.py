@@ -15,6 +15,7 @@ from keras_disentangle.layers import (
     EqualizedDense,
     FadeIn,
     FeatureNetwork,
+    FiniteScalarQuantization,
     GaussianSampling,
     LatentDirections,
     MinibatchStd,
@@ -163,6 +164,10 @@ LAYERS = {
     "feature_matching": (_feature_matching, (6,)),
     "feature_matching_fixed": (lambda x: _feature_matching(x, scale="fixed"), (6,)),
     "feature_network": (_features, (6, 4)),
+    "finite_scalar_quantization": (
+        lambda x: FiniteScalarQuantization(4)(layers.Dense(3)(layers.Flatten()(x))),
+        (6, 3),
+    ),
     "gaussian_sampling": (_sample, (6, 3)),
     "latent_directions": (_directions, (6, 6)),
     "minibatch_std": (lambda x: MinibatchStd(2)(layers.Dense(2)(x)), (6, 4, 4, 3)),

@@ -19,9 +19,9 @@ class LatentSpace:
     network for the informative codes and the likelihood of the codes under these outputs.
 
     Args:
-        codes: list of `Normal`, `Uniform` and `Categorical` codes, in their order in the vector.
-            Unnamed codes of one type are numbered: "uniform" if there is one, otherwise
-            "uniform_1", "uniform_2", ...
+        codes: list of `Normal`, `Uniform`, `Quantized` and `Categorical` codes, in their order in
+            the vector. Unnamed codes of one type are numbered: "uniform" if there is one,
+            otherwise "uniform_1", "uniform_2", ...
 
     Attributes:
         codes, names: tuples of the codes, with their final names, and of the names.
@@ -50,8 +50,8 @@ class LatentSpace:
         codes = tuple(codes) if isinstance(codes, (list, tuple)) else ()
         if not codes or not all(isinstance(code, Code) for code in codes):
             raise ValueError(
-                "`codes` must be a list of one or more `Normal`, `Uniform` and `Categorical`. "
-                f"Received: codes={codes}"
+                "`codes` must be a list of one or more `Normal`, `Uniform`, `Quantized` and "
+                f"`Categorical`. Received: codes={codes}"
             )
         self.codes = _with_unique_names(codes)
         self.names = tuple(code.name for code in self.codes)

@@ -5,8 +5,10 @@ from keras_disentangle.layers.equalized_conv2d import EqualizedConv2D
 from keras_disentangle.layers.equalized_dense import EqualizedDense
 from keras_disentangle.layers.fade_in import FadeIn
 from keras_disentangle.layers.feature_network import FeatureNetwork
+from keras_disentangle.layers.finite_scalar_quantization import FiniteScalarQuantization
 from keras_disentangle.layers.gaussian_sampling import GaussianSampling
 from keras_disentangle.layers.latent_directions import LatentDirections
+from keras_disentangle.layers.latent_quantization import LatentQuantization
 from keras_disentangle.layers.minibatch_std import MinibatchStd
 from keras_disentangle.layers.pixel_normalization import PixelNormalization
 from keras_disentangle.layers.q_head import QHead
@@ -22,8 +24,10 @@ __all__ = [
     "EqualizedDense",
     "FadeIn",
     "FeatureNetwork",
+    "FiniteScalarQuantization",
     "GaussianSampling",
     "LatentDirections",
+    "LatentQuantization",
     "MinibatchStd",
     "PixelNormalization",
     "QHead",

@@ -5,7 +5,7 @@ import scipy.special
 import scipy.stats
 from keras import layers, ops
 
-from keras_disentangle.latents import Categorical, Normal, Uniform
+from keras_disentangle.latents import Categorical, Normal, Quantized, Uniform
 
 RNG = np.random.default_rng(0)
 N = 20_000
@@ -20,6 +20,10 @@ CODES = {
     "categorical": (
         Categorical(4),
         {"dim": 4, "num_params": 4, "informative": True, "num_traversals": 1},
+    ),
+    "quantized": (
+        Quantized(2, 5, 0, 2),
+        {"dim": 2, "num_params": 10, "informative": True, "num_traversals": 2},
     ),
 }
 
@@ -68,6 +72,15 @@ def test_categorical_samples():
     np.testing.assert_allclose(draws.mean(axis=0), 0.2, atol=0.4 * FIVE_ERRORS)
 
 
+def test_quantized_samples():
+    draws = numbers(Quantized(2, 5, 0, 2).sample(N, seed=0))
+    for column in draws.T:
+        values, counts = np.unique(column, return_counts=True)
+        np.testing.assert_array_equal(values, [0, 0.5, 1, 1.5, 2])
+        np.testing.assert_allclose(counts / N, 0.2, atol=0.4 * FIVE_ERRORS)
+    assert abs(np.corrcoef(draws.T)[0, 1]) < FIVE_ERRORS
+
+
 @pytest.mark.parametrize(
     "code, expected",
     [
@@ -75,6 +88,7 @@ def test_categorical_samples():
         (Uniform(2, -1, 3), 2 * scipy.stats.uniform(-1, 4).entropy()),
         (Uniform(1, 0, 0.5), np.log(0.5)),
         (Categorical(10), scipy.stats.entropy(np.full(10, 0.1))),
+        (Quantized(3, 10), scipy.stats.entropy(np.full(1000, 0.001))),
     ],
 )
 def test_entropy(code, expected):
@@ -109,6 +123,20 @@ def test_categorical_posterior():
     np.testing.assert_allclose(numbers(code.predict(logits)), np.exp(expected), rtol=1e-5)
 
 
+def test_quantized_posterior():
+    """A softmax of each dimension; codes between two values count as the nearer one."""
+    code = Quantized(2, 4)
+    logits = (10 * RNG.normal(size=(7, 2, 4))).astype("float32")
+    index = RNG.integers(0, 4, (7, 2))
+    expected = scipy.special.log_softmax(logits.astype("float64"), axis=2)
+    expected = np.take_along_axis(expected, index[..., None], 2).sum((1, 2))
+    codes = code.traversal()[index] + RNG.uniform(-0.3, 0.3, (7, 2))
+    value = numbers(code.log_likelihood(logits.reshape(7, 8), codes))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    predicted = numbers(code.predict(logits.reshape(7, 8)))
+    np.testing.assert_array_equal(predicted, code.traversal()[logits.argmax(2)])
+
+
 @pytest.mark.parametrize("kind", CODES)
 def test_likelihoods_are_wide(kind):
     code, _ = CODES[kind]
@@ -141,6 +169,7 @@ def test_the_learned_std_has_a_floor_that_it_can_leave():
         (Normal(2), {"steps": 5}, [-2, -1, 0, 1, 2]),
         (Normal(2), {"steps": 2, "extent": 0.5}, [-1, 1]),
         (Categorical(3), {"steps": 7, "extent": 2}, np.eye(3)),
+        (Quantized(2, 3, 0, 1), {"steps": 7, "extent": 2}, [0, 0.5, 1]),
     ],
 )
 def test_traversal(code, arguments, expected):
@@ -159,6 +188,9 @@ def test_traversal(code, arguments, expected):
         (lambda: Uniform(1, high=np.inf), "`high` must be a finite number. Received: high=inf"),
         (lambda: Uniform(1, "a"), "`low` must be a finite number. Received: low='a'"),
         (lambda: Categorical(0), "`num_categories` must be an integer >= 2. Received: .*=0"),
+        (lambda: Quantized(2, 1), "`num_values` must be an integer >= 2. Received: .*=1"),
+        (lambda: Quantized(2, 3, 1, 0), "`low` must be less than `high`. Received: low=1, high=0"),
+        (lambda: Quantized(2).traverse(np.zeros(2), 2), "`dim` must be less than 2.*dim=2"),
         (lambda: Categorical(1), "`num_categories` must be an integer >= 2. Received: .*=1"),
         (
             lambda: Normal(1, posterior_std=0),

@@ -121,6 +121,24 @@ TABLE = {
         share=0.2,
         nan=True,
     ),
+    "LatentQuantization": Case(
+        called(layers.LatentQuantization, "z"),
+        {
+            "z": rows,
+            "num_values": maybe(st.integers(2, 4)),
+            "low": maybe(st.sampled_from((-1, 0.0))),
+            "high": maybe(st.sampled_from((1, 2.5))),
+            **LAYER,
+        },
+        same("z"),
+        nan=True,
+    ),
+    "FiniteScalarQuantization": Case(
+        called(layers.FiniteScalarQuantization, "z"),
+        {"z": rows, "num_levels": maybe(st.integers(2, 12)), **LAYER},
+        same("z"),
+        nan=True,
+    ),
     "GaussianSampling": Case(
         called(layers.GaussianSampling, "mean", "log_var"),
         {"mean": rows, "log_var": rows, "seed": maybe(optional_seeds), **LAYER},

@@ -125,6 +125,18 @@ TABLE = {
         share=0.4,
         nan=True,
     ),
+    "quantization_loss": Case(
+        losses.quantization_loss,
+        {"continuous": arrays((4, 3)), "quantized": arrays((4, 3))},
+        lambda a: (4,),
+        nan=True,
+    ),
+    "commitment_loss": Case(
+        losses.commitment_loss,
+        {"continuous": arrays((4, 3)), "quantized": arrays((4, 3))},
+        lambda a: (4,),
+        nan=True,
+    ),
     "information_lower_bound": Case(
         losses.information_lower_bound,
         {

@@ -18,6 +18,15 @@ CODES = {
         },
     ),
     "Categorical": (latents.Categorical, {"num_categories": st.integers(2, 4)}),
+    "Quantized": (
+        latents.Quantized,
+        {
+            "size": st.integers(1, 3),
+            "num_values": maybe(st.integers(2, 4)),
+            "low": maybe(st.sampled_from((-1, 0.0))),
+            "high": maybe(st.sampled_from((1, 2.5))),
+        },
+    ),
 }
 common = {
     "informative": maybe(st.booleans()),
