@@ -16,6 +16,7 @@ INPUTS = tuple(name for name in LAYOUTS if name != "list")
 pairs = arrays(BATCH)
 images = arrays((2, 4, 4, 1), low=0, high=1)
 logits = arrays((4, 1))
+two_logits = arrays((4, 2))
 objectives = st.sampled_from(losses.OBJECTIVES)
 gradients = arrays((4, 2, 2, 1))
 SPACE = latents.LatentSpace([latents.Normal(2, informative=True), latents.Categorical(3)])
@@ -75,6 +76,18 @@ TABLE = {
     "discriminator_loss": Case(
         losses.discriminator_loss,
         {"objective": objectives, "real_logits": logits, "fake_logits": logits},
+        nan=True,
+    ),
+    "permute_codes": Case(
+        losses.permute_codes, {"z": pairs, "noise": pairs}, lambda a: BATCH, nan=True
+    ),
+    "log_density_ratio": Case(
+        losses.log_density_ratio, {"logits": two_logits}, per_example("logits"), nan=True
+    ),
+    "density_ratio_loss": Case(
+        losses.density_ratio_loss,
+        {"logits": two_logits, "permuted_logits": two_logits},
+        per_example("logits"),
         nan=True,
     ),
     "r1_penalty": Case(losses.r1_penalty, {"gradients": gradients}, nan=True),

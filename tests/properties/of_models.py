@@ -42,6 +42,8 @@ def parts(name):
         space = SPACES[name]
         networks["q_head"] = q_network(networks["discriminator"], space.num_params)
         return networks
+    if name == "codes":
+        return {"discriminator": tiny_networks.dense((3,), 2, None)}
     if name == "teacher":
         return {"teacher": model_table.trained_teacher()}
     if name == "frozen":
@@ -168,6 +170,18 @@ TABLE = {
             **vae,
             "code_weight": weights,
             "jacobian_weight": weights,
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
+    "FactorVAE": Case(
+        sampled(models.FactorVAE),
+        {
+            **given("vae"),
+            **given("codes", "discriminator"),
+            **vae,
+            "gamma": weights,
         },
         two,
         share=0.1,
