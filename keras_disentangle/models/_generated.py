@@ -10,7 +10,7 @@ class Generated:
 
     Args:
         model: the `VariationalModel`.
-        outputs: `None`.
+        outputs: `None`: the layers of several networks have no names of their own.
 
     Raises:
         ValueError: if layers are named.
@@ -21,8 +21,8 @@ class Generated:
     def __init__(self, model, outputs):
         if outputs is not None:
             raise ValueError(
-                "`outputs` must be None for a VAE: its penalties are of the output of the decoder. "
-                f"Received: outputs={outputs!r}"
+                "`outputs` must be None, the output of the decoder, for a model whose decoder is "
+                f"made of several networks. Received: outputs={outputs!r}"
             )
         self._model = model
 

@@ -66,7 +66,16 @@ class VariationalUse:
         Raises:
             ValueError: as `encode`.
         """
-        return self.decode(self.encode(x)[0])
+        return self.decode(self.represent(x))
+
+    def represent(self, x):
+        """Images (n, h, w, c) to the codes that stand for them, (n, latent_dim): the posteriors'
+        means; a hook."""
+        return self.encode(x)[0]
+
+    def draw_prior(self, n, seed=None):
+        """Draws codes (n, latent_dim) from the prior; a hook."""
+        return keras.random.normal((n, self.latent_dim), seed=seed)
 
     @inference
     def sample(self, n, seed=None):
@@ -76,7 +85,7 @@ class VariationalUse:
             ValueError: if `n` is not a positive integer.
         """
         n, seed = check_int("n", n), check_seed("seed", seed)
-        return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
+        return self.decode(self.draw_prior(n, seed))
 
     @inference
     def interpolate(self, a, b, steps=8):
@@ -101,7 +110,7 @@ class VariationalUse:
                 "`a` and `b` must have the same shape. "
                 f"Received: a.shape={np.shape(a)}, b.shape={np.shape(b)}"
             )
-        (a, _), (b, _) = self.encode(a), self.encode(b)
+        a, b = self.represent(a), self.represent(b)
         share = ops.reshape(ops.linspace(0.0, 1.0, steps), (1, steps, 1))
         z = a[:, None] * (1 - share) + b[:, None] * share
         images = self.decode(ops.reshape(z, (-1, self.latent_dim)))
@@ -129,10 +138,7 @@ class VariationalUse:
         num_batches = check_int("num_batches", num_batches)
         batch_size = check_int("batch_size", batch_size, minimum=2)
         generator = keras.random.SeedGenerator(check_seed("seed", seed))
-        shape = (batch_size, self.latent_dim)
-        self.average_statistics(
-            keras.random.normal(shape, seed=generator) for _ in range(num_batches)
-        )
+        self.average_statistics(self.draw_prior(batch_size, generator) for _ in range(num_batches))
 
     def average_statistics(self, codes):
         """Sets the moving statistics of the decoder's batch normalisations to means over batches.

@@ -61,6 +61,7 @@ class VAE(VariationalModel):
             beta=beta,
             observation=observation,
             seed=seed,
+            decoder=decoder,
             **kwargs,
         )
         self.encoder = encoder

@@ -10,6 +10,7 @@ from keras_disentangle._log_std import checked_floor
 from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import gaussian_kl
+from keras_disentangle.losses._layer_activations import LayerActivations
 from keras_disentangle.models._generated import Generated
 from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._networks import output_activation
@@ -32,6 +33,8 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         space: the `LatentSpace` of the rungs: a `Normal` code for each, the most abstract first.
         rung_sizes: number of dimensions of each rung.
         latent_dim: their sum.
+        has_posteriors: whether images have posteriors, and the objective KL terms. A model without
+            (a quantised auto-encoder) has no `beta`, gives its own `space`, and no `log_var`.
         observation: the `Observation`, whose weights belong to this model.
 
     Args:
@@ -44,6 +47,9 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
             (it gives means), or an `Observation`, of which the model takes a copy.
         pixel_scale, min_log_std: the arguments of `Gaussian` for `observation="gaussian"`.
         seed: integer seed of the latent noise, or `None`.
+        decoder: the network that `generate` calls, if it is a single one: penalties may then name
+            its layers.
+        space: the `LatentSpace` of a model without posteriors, in place of the rungs.
         hessian_penalty: `None`, or a dict of keywords of `kd.penalties.HessianPenalty` (`{}` for
             its defaults): a shorthand for that penalty, with a weight that begins at 0.
         penalties: list of `kd.penalties.Penalty` objects added to the objective: of the decoder's
@@ -58,16 +64,19 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     penalty_kinds = (GeneratorPenalty, PosteriorPenalty, ReconstructionPenalty)
     arguments_of_ramps = ARGUMENTS_OF_RAMPS
+    has_posteriors = True
 
     def __init__(
         self,
         *,
-        rung_sizes,
+        rung_sizes=None,
         rung_names=None,
         image_shape,
-        beta,
+        beta=None,
         observation,
         seed=None,
+        decoder=None,
+        space=None,
         hessian_penalty=None,
         pixel_scale="scalar",
         min_log_std=None,
@@ -85,25 +94,31 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
                 "`image_shape` must be (height, width, channels). "
                 f"Received: image_shape={image_shape}"
             )
-        self.space = space_of_rungs("rung_sizes", rung_sizes, rung_names)
+        if self.has_posteriors:
+            space = space_of_rungs("rung_sizes", rung_sizes, rung_names)
+        self.space = space
         self.latent_dim = self.space.dim
         self.image_shape = image_shape
-        self.beta = check_weight("beta", beta)
+        self.beta = check_weight("beta", beta) if self.has_posteriors else None
         arguments = as_arguments(self.observation)
         self.pixel_scale = arguments.get("pixel_scale", pixel_scale)
         self.min_log_std = arguments.get("min_log_std", checked_floor(min_log_std))
         self.seed = check_seed("seed", seed)
 
         self.sampling = GaussianSampling(seed=seed, name="sampling")
-        self.add_ramp("beta", beta)
+        if self.has_posteriors:
+            self.add_ramp("beta", beta)
         self.observation.add_weights(self, image_shape)
         for name in self.observation.logged():
             self.trackers[name] = PresentValue(name=name)
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in self.space.names]
+        kl_names = kl_names if self.has_posteriors else []
         self.trackers["reconstruction"] = GuardedMean("reconstruction", lambda: self.step)
         self.add_terms(*kl_names)
         self.kl_names = kl_names
+        # As a function, so that Keras does not track the network before its subclass does.
+        self._decoder = lambda: decoder
         self.add_penalties(penalties)
         self.hessian_penalty = hessian_penalty
         self.add_penalties(as_penalties(hessian_penalty), given=False)
@@ -162,12 +177,16 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
     # Penalties
 
     def activations(self, outputs):
-        return Generated(self, outputs)
+        if outputs is None or self._decoder() is None:
+            return Generated(self, outputs)
+        return LayerActivations(self._decoder(), outputs)
 
     def _evaluation(self, penalty, directions, x, outputs, training):
         """The function without arguments that evaluates a penalty on a batch."""
         if isinstance(penalty, GeneratorPenalty):
-            codes = ops.stop_gradient(ops.cast(outputs["code"], "float32"))
+            codes = ops.cast(outputs["code"], "float32")
+            if not penalty.code_gradient:
+                codes = ops.stop_gradient(codes)
             return partial(self.generator_penalty, penalty, codes, directions, training)
         if isinstance(penalty, ReconstructionPenalty):
             reconstruction = outputs["reconstruction"]
@@ -175,8 +194,9 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
                 code = ops.stop_gradient(outputs["code"])
                 reconstruction = self.generate(self.split(code), training=training)
             return partial(penalty.evaluate, x, self.image(reconstruction))
-        parts = (outputs[name] for name in ("code", "mean", "log_var"))
-        return partial(penalty.evaluate, *(ops.cast(part, "float32") for part in parts))
+        parts = (outputs.get(name) for name in ("code", "mean", "log_var"))
+        parts = (part if part is None else ops.cast(part, "float32") for part in parts)
+        return partial(penalty.evaluate, *parts)
 
     # The objective
 
@@ -215,12 +235,12 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         x = ops.cast(x, y_pred["mean"].dtype)
         self.trackers["reconstruction"].look(x, self.bounded, smallest, self._batch_message)
         reconstruction = self.negative_log_likelihood(x, y_pred["reconstruction"])
-        means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
-        kls = [gaussian_kl(mean, log_var) for mean, log_var in zip(means, log_vars, strict=True)]
-        kl_weights = self.kl_weights(self.ramps["beta"](self.step))
-
         terms = {"reconstruction": (1.0, reconstruction)}
-        terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
+        if self.has_posteriors:
+            means, log_vars = self.split(y_pred["mean"]), self.split(y_pred["log_var"])
+            kls = map(gaussian_kl, means, log_vars)
+            kl_weights = self.kl_weights(self.ramps["beta"](self.step))
+            terms.update(zip(self.kl_names, zip(kl_weights, kls, strict=True), strict=True))
         terms.update(self.further_terms(x, y_pred, training))
         loss = 0.0
         for name, (weight, value) in terms.items():

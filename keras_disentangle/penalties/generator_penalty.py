@@ -16,10 +16,13 @@ class GeneratorPenalty(Penalty):
     updates of variables and the losses that they add are discarded.
 
     GANs evaluate it at the codes on which the generator is trained, with `training=True`; VAEs at
-    the sampled codes, as constants; `DirectionDiscovery` at its latents, along its directions.
+    the sampled codes, as constants unless it has a `code_gradient`; `DirectionDiscovery` at its
+    latents, along its directions.
 
     Attributes:
         num_directions: number of random directions for each code; 0 unless a subclass sets it.
+        code_gradient: whether models that encode images train their encoder on it too. Unless a
+            subclass sets it, the codes are constants.
         copies: size of the batches that `evaluate` passes to its function, as a multiple of the
             batch of codes.
 
@@ -27,7 +30,7 @@ class GeneratorPenalty(Penalty):
         outputs: names of the generator's layers whose activations are penalised; `None` for the
             generator's output (in a `ProgressiveGAN`, for the layers that the model chooses); an
             integer n for the first n hidden layers of a `ProgressiveGAN`. It must be `None` for
-            VAEs.
+            ladder VAEs, whose decoder is several networks.
         weight, every, name: as in `Penalty`.
 
     Raises:
@@ -46,6 +49,7 @@ class GeneratorPenalty(Penalty):
     """
 
     num_directions = 0
+    code_gradient = False
     copies = 1
 
     def __init__(self, outputs=None, weight=1.0, every=1, name="generator_penalty"):

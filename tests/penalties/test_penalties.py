@@ -6,6 +6,7 @@ from keras import ops
 from penalty_table import Moments, Smoothness, feature_matching
 from tiny_networks import (
     IMAGES,
+    conv_ladder,
     flat_networks,
     frozen_classifier,
     player_networks,
@@ -21,6 +22,7 @@ from keras_disentangle.models import (
     VAE,
     DirectionDiscovery,
     DiscriminativeVAE,
+    LadderVAE,
     ProgressiveGAN,
 )
 from keras_disentangle.penalties import HessianPenalty, Penalty, PosteriorPenalty
@@ -115,7 +117,14 @@ def taken_by(cls, *penalties):
             lambda: taken_by(GAN, HessianPenalty(["nowhere"])),
             "`outputs` must be layers of the model.* Received: 'nowhere'",
         ),
-        (lambda: taken_by(VAE, HessianPenalty(["dense"])), "`outputs` must be None for a VAE"),
+        (
+            lambda: taken_by(VAE, HessianPenalty(["nowhere"])),
+            "`outputs` must be layers of.*nowhere",
+        ),
+        (
+            lambda: LadderVAE(**conv_ladder(), penalties=[HessianPenalty(["dense"])]),
+            "`outputs` must be None, the output of the decoder",
+        ),
         (
             lambda: taken_by(ProgressiveGAN, HessianPenalty(["nowhere"])),
             r"`outputs` must be among the hidden layers of `generator`, \['dense_4x4'",
