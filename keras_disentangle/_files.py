@@ -229,6 +229,29 @@ class _Arrays(collections.abc.Mapping):
     def __len__(self):
         return len(self._names)
 
+    def __contains__(self, name):  # `Mapping` would read the array.
+        return name in self._names
+
+    def place(self, name):
+        """Shape, type and place in the file of an array whose rows can be read alone; `None` for
+        any other."""
+        member = self._archive.getinfo(f"{name}.npy")
+        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+            return None
+        try:
+            with self._archive.open(member) as file:
+                shape, dtype, start, in_rows = _npy_header(file)
+            # Of its header in the file, which is not always as long as that in the list.
+            self._archive.fp.seek(member.header_offset + 26)
+            lengths = struct.unpack("<HH", self._archive.fp.read(4))
+            start += member.header_offset + 30 + sum(lengths)
+            end = start + math.prod(shape) * dtype.itemsize
+        except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file.
+            raise ValueError(f"{self._path}: {name} is damaged: {short(error)}") from error
+        if end > os.path.getsize(self._path):
+            raise ValueError(f"{self._path}: {name} is larger than the file")
+        return (shape, dtype, start) if in_rows else None
+
     def __getitem__(self, name):
         if name not in self._names:
             raise KeyError(name)
@@ -236,7 +259,7 @@ class _Arrays(collections.abc.Mapping):
         try:
             with self._archive.open(member) as file:
                 # Before NumPy allocates the memory that the header asks for.
-                shape, dtype, start = _npy_header(file)
+                shape, dtype, start, _ = _npy_header(file)
             if start + math.prod(shape) * dtype.itemsize != member.file_size:
                 raise ValueError(f"{member.file_size} bytes do not hold {shape} of {dtype}")
             with self._archive.open(member) as file:
@@ -247,8 +270,49 @@ class _Arrays(collections.abc.Mapping):
             raise ValueError(f"{self._path}: {name} is damaged: {short(error)}") from error
 
 
+def stored_array(path, name):
+    """An array of an npz file, of which rows are read when they are accessed.
+
+    Args:
+        path: the file.
+        name: the array's.
+
+    Returns:
+        An object with `shape` and `dtype`, which called with indices (n,) gives these rows. Those
+        of an array that is stored compressed are in memory, since it must be read whole.
+
+    Raises:
+        ValueError: if the file or the array is damaged, or it is not there.
+    """
+    with open_npz(path) as arrays:
+        if name not in arrays:
+            raise ValueError(f"{path} must hold an array {name}. Received: {list(arrays)}")
+        place = arrays.place(name)
+        return _Rows(path, *place) if place else _Held(arrays[name])
+
+
+class _Held:
+    def __init__(self, array):
+        self.shape, self.dtype = array.shape, array.dtype
+        self._array = array
+
+    def __call__(self, index):
+        return self._array[index]
+
+
+class _Rows:
+    def __init__(self, path, shape, dtype, start):
+        self.shape, self.dtype = shape, dtype
+        self._path, self._start = path, start
+
+    def __call__(self, index):
+        # Opened anew, so that processes can share it.
+        mapped = np.memmap(self._path, self.dtype, "r", self._start, self.shape)
+        return np.asarray(mapped[index])
+
+
 def _npy_header(file):
-    """Shape, type and length in bytes of the header of an array."""
+    """Shape, type, length in bytes of the header of an array, and whether it is in C order."""
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -256,10 +320,10 @@ def _npy_header(file):
     }
     if version not in read:
         raise ValueError(f"version {version} of the format")
-    shape, _, dtype = read[version](file)
+    shape, by_columns, dtype = read[version](file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
-    return shape, dtype, file.tell()
+    return shape, dtype, file.tell(), not by_columns
 
 
 def short(error):

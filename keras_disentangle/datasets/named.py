@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from keras_disentangle._files import is_zip, open_npz
+from keras_disentangle.datasets.cars3d import Cars3D
 from keras_disentangle.datasets.clevr import Clevr
 from keras_disentangle.datasets.dsprites import DSprites
 from keras_disentangle.datasets.dsprites_variant import DSpritesVariant
 from keras_disentangle.datasets.labelled_images import LabelledImages, load_labelled_images
 from keras_disentangle.datasets.load_images import load_images
+from keras_disentangle.datasets.mpi3d import MPI3D
 from keras_disentangle.datasets.shapes3d import Shapes3D
 from keras_disentangle.datasets.small_norb import SmallNORB
 
@@ -26,9 +28,19 @@ RENDERED = {
     "clevr_simple": lambda size: Clevr("simple", image_size=size),
     "clevr_complex": lambda size: Clevr("complex", image_size=size),
 }
+# Functions of the folder and the size, and the channels: read in any size.
+FROM_FILES = {
+    "small_norb": (SmallNORB, 1),
+    "cars3d": (lambda folder, size: Cars3D(folder or ".", size), 3),
+    **{
+        f"mpi3d_{variant}": (lambda folder, size, v=variant: MPI3D(v, folder or ".", size), 3)
+        for variant in ("toy", "realistic", "real", "complex")
+    },
+}
 FACTOR_DATA = (
-    f"{', '.join(RENDERED)}; small_norb or celeb_a (its attributes), from --data-dir or TensorFlow "
-    "Datasets; the original dSprites .npz or 3dshapes.h5; or an .npz file with images and factors"
+    f"{', '.join(RENDERED)}; {', '.join(FROM_FILES)} or celeb_a (its attributes), from --data-dir, "
+    "small_norb and celeb_a also from TensorFlow Datasets; the original dSprites .npz or "
+    "3dshapes.h5; or an .npz file with images and factors"
 )
 
 
@@ -36,7 +48,7 @@ def factor_data(name, image_shape, data_dir=None):
     """The data set with factors for a name or a file, or `None` if it has no factors.
 
     Args:
-        name: a name in `RENDERED`, "small_norb", "celeb_a", or the path of a file with factors.
+        name: a name in `RENDERED` or `FROM_FILES`, "celeb_a", or the path of a file with factors.
         image_shape: (h, w, c) of its images; for a file, entries may be `None` for any size.
         data_dir: folder of downloaded data sets.
 
@@ -46,15 +58,15 @@ def factor_data(name, image_shape, data_dir=None):
     """
     path, shape = Path(str(name)).expanduser(), tuple(image_shape)
     known = len(shape) == 3 and None not in shape
-    if not known and (name in RENDERED or name in ("small_norb", "celeb_a")):
+    if not known and (name in RENDERED or name in FROM_FILES or name == "celeb_a"):
         raise ValueError(
             "`model` must have a known image shape, for data that are converted to it. "
             f"Received: image shape {shape}"
         )
     if name in RENDERED:
         data = RENDERED[name](shape[0])
-    elif name == "small_norb":
-        data = SmallNORB(data_dir, image_size=shape[0])
+    elif name in FROM_FILES:
+        data = FROM_FILES[name][0](data_dir, shape[0])
     elif name == "celeb_a":
         options = {"data_dir": data_dir, "image_shape": shape, "attributes": True}
         images, attributes = load_images(name, **options)

@@ -85,6 +85,29 @@ def no_files(image_size):
             raise
 
 
+def no_cars(image_size):
+    """Finds one file of 183, which is damaged."""
+    pathlib.Path("cars").mkdir(exist_ok=True)
+    pathlib.Path("cars/car_001_mesh.mat").write_bytes(b"no")
+    try:
+        datasets.Cars3D("cars", image_size=image_size)
+    except ValueError as error:
+        if "183" not in str(error):
+            raise
+
+
+def no_arm(variant, image_size):
+    """Finds a file without images."""
+    names = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "mpi3d_complex")
+    for name in names:
+        np.savez(f"{name}.npz", labels=IMAGES)
+    try:
+        datasets.MPI3D(variant, ".", image_size)
+    except ValueError as error:
+        if "array images" not in str(error):
+            raise
+
+
 def archive():
     """The path of a file that holds labelled images."""
     np.savez("labelled.npz", images=IMAGES, factors=np.arange(6) % 2)
@@ -159,6 +182,15 @@ TABLE = {
             "material": maybe(st.sampled_from(("metal", "rubber"))),
             "positions": maybe(st.sampled_from((None, 2, 5))),
             "zoom": maybe(st.sampled_from((1, 1.5))),
+        },
+        share=0.1,
+    ),
+    "Cars3D": Case(no_cars, {"image_size": st.just(32)}, share=0.1),
+    "MPI3D": Case(
+        no_arm,
+        {
+            "variant": st.sampled_from(("toy", "realistic", "real", "complex")),
+            "image_size": st.sampled_from((None, 32)),
         },
         share=0.1,
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_disentangle._files import open_zip, read_member
 from keras_disentangle.datasets import _pictures, load_images
-from keras_disentangle.datasets.named import RENDERED, factor_data
+from keras_disentangle.datasets.named import FROM_FILES, RENDERED, factor_data
 
 LARGEST = 128  # pixels a side that are taken as they are
 _NAMED = {
@@ -36,8 +36,8 @@ def shape_of_data(name, image_shape, data_dir=None, image_size=None):
     size = image_size or image_shape[0]
     if name in RENDERED:
         return tuple(RENDERED[name](size).image_shape)
-    if name == "small_norb":
-        return size, size, 1
+    if name in FROM_FILES:
+        return size, size, FROM_FILES[name][1]
     shape = image_shape_of(name, data_dir)
     if image_size is not None:
         if shape is not None:
@@ -123,8 +123,8 @@ def image_shape_of(name, data_dir=None):
     except ValueError as error:
         if str(error).startswith("`name_or_path` must be one of"):
             raise ValueError(
-                f"`data` must be {', '.join(RENDERED)}, small_norb, {', '.join(_NAMED)}, or the "
-                f"path of a folder, .zip, .npz or .h5 file that exists. Received: data={name}"
+                f"`data` must be {', '.join([*RENDERED, *FROM_FILES, *_NAMED])}, or the path of "
+                f"a folder, .zip, .npz or .h5 file that exists. Received: data={name}"
             ) from error
         if not str(error).startswith("`image_shape` must be given"):
             raise
