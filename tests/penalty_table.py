@@ -30,6 +30,7 @@ from keras_disentangle.penalties import (
     FeatureMatching,
     GeneratorPenalty,
     HessianPenalty,
+    OrthogonalJacobian,
     PosteriorPenalty,
     ReconstructionPenalty,
 )
@@ -96,6 +97,10 @@ PENALTIES = {
         ("seldom_penalty", "seldom_weight"),
         # Its units are leaky: piecewise linear.
         skipped=("progressive_gan",),
+    ),
+    "jacobian": PenaltyRow(
+        lambda: OrthogonalJacobian(weight=1e-3, every=2),
+        ("jacobian_penalty", "jacobian_weight"),
     ),
     "smoothness": PenaltyRow(
         lambda: Smoothness(weight=0.1, every=2, name="smoothness"),

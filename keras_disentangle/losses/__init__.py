@@ -19,6 +19,7 @@ from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
+from keras_disentangle.losses.orthogonal_jacobian import orthogonal_jacobian
 from keras_disentangle.losses.quantization import commitment_loss, quantization_loss
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "information_per_code",
     "quantization_loss",
     "log_density_ratio",
+    "orthogonal_jacobian",
     "permute_codes",
     "r1_penalty",
     "wgan_gp_penalty",

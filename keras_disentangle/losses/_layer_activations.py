@@ -176,8 +176,8 @@ class LayerActivations:
         ]
         if linear:
             warnings.warn(
-                f"The layers {linear} are linear, or come right after a linear layer: the Hessian "
-                "Penalty of their outputs can be lowered by shrinking weights, without "
+                f"The layers {linear} are linear, or come right after a linear layer: the "
+                "penalty of their outputs can be lowered by shrinking weights, without "
                 "disentangling anything. The authors' advice: \"apply the Hessian Penalty after "
                 'normalization layers" (Peebles et al., 2020)',
                 stacklevel=4,

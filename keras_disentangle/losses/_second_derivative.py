@@ -1,7 +1,8 @@
-"""Second derivatives along a direction by automatic differentiation, on each backend."""
+"""Derivatives along a direction by automatic differentiation, on each backend."""
 
 import contextlib
 import threading
+from functools import partial
 
 import keras
 
@@ -105,8 +106,14 @@ def second_derivative(fn, z, direction):
             differentiable.
     """
 
-    def derivative(z):
-        return list(jvp(fn, (z,), (direction,))[1])
+    derivative = partial(directional_derivative, fn, direction=direction)
+    return directional_derivative(derivative, z, direction)
 
+
+def directional_derivative(fn, z, direction):
+    """The first derivative of `fn(z + t direction)` with respect to t, at t = 0.
+
+    Arguments and result are those of `second_derivative`.
+    """
     with twice_differentiable():
-        return list(jvp(derivative, (z,), (direction,))[1])
+        return list(jvp(fn, (z,), (direction,))[1])

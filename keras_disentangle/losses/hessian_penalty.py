@@ -224,7 +224,7 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         ]
         scale /= epsilon**4
 
-    squares = [_squares_about_mean(ks) for ks in zip(*curvatures, strict=True)]
+    squares = [squares_about_mean(ks) for ks in zip(*curvatures, strict=True)]
     return evaluate.packed([reduced(x, reduction, scale) for x in squares])
 
 
@@ -303,7 +303,7 @@ def _floats(outputs, z):
     return found
 
 
-def _squares_about_mean(tensors):
+def squares_about_mean(tensors):
     """The sum of the squared differences from the tensors' mean."""
     if len(tensors) == 2:  # With fewer passes over the memory.
         return 0.5 * ops.square(tensors[0] - tensors[1])

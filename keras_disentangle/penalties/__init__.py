@@ -3,6 +3,7 @@
 from keras_disentangle.penalties.feature_matching import FeatureMatching
 from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
 from keras_disentangle.penalties.hessian_penalty import HessianPenalty
+from keras_disentangle.penalties.orthogonal_jacobian import OrthogonalJacobian
 from keras_disentangle.penalties.penalty import Penalty
 from keras_disentangle.penalties.posterior_penalty import PosteriorPenalty
 from keras_disentangle.penalties.reconstruction_penalty import ReconstructionPenalty
@@ -11,6 +12,7 @@ __all__ = [
     "FeatureMatching",
     "GeneratorPenalty",
     "HessianPenalty",
+    "OrthogonalJacobian",
     "Penalty",
     "PosteriorPenalty",
     "ReconstructionPenalty",

@@ -122,6 +122,22 @@ TABLE = {
         lambda a: (),
         nan=True,
     ),
+    "orthogonal_jacobian": Case(
+        losses.orthogonal_jacobian,
+        {
+            "fn": st.sampled_from((lambda z: z**2, lambda z: z[:, :1] + z[:, 1:2])),
+            "z": arrays((4, 3), layouts=("tensor", "array")),
+            "num_directions": maybe(st.integers(2, 3)),
+            "epsilon": maybe(st.sampled_from((0.1, 0.5))),
+            "reduction": maybe(st.sampled_from(("max", "mean"))),
+            "method": maybe(st.sampled_from(("finite_difference", "exact"))),
+            "unbiased": maybe(st.booleans()),
+            "one_pass": maybe(st.just(False)),
+            "seed": maybe(optional_seeds),
+        },
+        lambda a: (),
+        nan=True,
+    ),
     "HessianPenaltyLoss": Case(
         penalty_of,
         {

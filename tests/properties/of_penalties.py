@@ -27,10 +27,24 @@ def again(make):
     return call
 
 
-def hessian(z, **arguments):
-    penalty = penalties.HessianPenalty(**arguments)
-    directions = penalty.draw(ops.shape(z), 0)
-    return penalty.evaluate(lambda z: z[:, :1] * z[:, 1:], z, directions)
+def along_directions(make):
+    def call(z, **arguments):
+        penalty = make(**arguments)
+        directions = penalty.draw(ops.shape(z), 0)
+        return penalty.evaluate(lambda z: z[:, :1] * z[:, 1:], z, directions)
+
+    return call
+
+
+of_generators = {
+    **named,
+    **outputs,
+    "z": codes,
+    "num_directions": maybe(st.integers(2, 3)),
+    "epsilon": maybe(st.sampled_from((0.1, 1, np.float32(0.5)))),
+    "reduction": maybe(st.sampled_from(("max", "mean"))),
+    "unbiased": maybe(st.booleans()),
+}
 
 
 def feature_matching(**arguments):
@@ -49,22 +63,17 @@ TABLE = {
         {**named, "encoder_gradient": maybe(st.booleans())},
     ),
     "GeneratorPenalty": Case(again(penalties.GeneratorPenalty), {**named, **outputs}),
-    "HessianPenalty": Case(
-        hessian,
-        {
-            **named,
-            **outputs,
-            "z": codes,
-            "num_directions": maybe(st.integers(2, 3)),
-            "epsilon": maybe(st.sampled_from((0.1, 1, np.float32(0.5)))),
-            "reduction": maybe(st.sampled_from(("max", "mean"))),
-            "unbiased": maybe(st.booleans()),
-        },
-        lambda a: (),
-        fixed=("z",),
-        share=0.3,
-        nan=True,
-    ),
+    **{
+        make.__name__: Case(
+            along_directions(make),
+            of_generators,
+            lambda a: (),
+            fixed=("z",),
+            share=0.3,
+            nan=True,
+        )
+        for make in (penalties.HessianPenalty, penalties.OrthogonalJacobian)
+    },
     "FeatureMatching": Case(
         feature_matching,
         {"every": settings["every"], "encoder_gradient": maybe(st.booleans())},
