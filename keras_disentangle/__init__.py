@@ -22,7 +22,7 @@ from keras_disentangle import (
 
 if typing.TYPE_CHECKING:
     from keras_disentangle import applications, callbacks, datasets, metrics, visualization
-    from keras_disentangle.evaluation import encode_images, evaluate
+    from keras_disentangle.evaluation import encode_images, evaluate, rank_models
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "models",
     "observations",
     "penalties",
+    "rank_models",
     "schedules",
     "trainers",
     "visualization",
@@ -49,7 +50,9 @@ __getattr__, __dir__ = _lazy.attributes(
     {
         **dict.fromkeys(["applications", "callbacks", "datasets", "evaluation"]),
         **dict.fromkeys(["metrics", "visualization"]),
-        **dict.fromkeys(["encode_images", "evaluate"], "keras_disentangle.evaluation"),
+        **dict.fromkeys(
+            ["encode_images", "evaluate", "rank_models"], "keras_disentangle.evaluation"
+        ),
     },
 )
 for _name, _module in {

@@ -8,7 +8,9 @@ import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.metrics import METRICS, Metric, confidence_interval
+from keras_disentangle.metrics import METRICS, Metric, confidence_interval, udr
+from keras_disentangle.metrics._mixture import kl_of_dimensions
+from keras_disentangle.metrics._models import check_list
 from keras_disentangle.metrics._votes import check_grid
 
 # The inputs of metrics that can be computed here: see `kd.metrics.Metric`.
@@ -195,6 +197,60 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
             progress.update(min(start + batch_size, num_images))
     mean, log_var = zip(*parts, strict=True)
     return _joined(mean), None if log_var[0] is None else _joined(log_var)
+
+
+def rank_models(
+    models, images, num_images, groups=None, *, method="lasso", batch_size=500, verbose=0
+):
+    """Ranks trained models without looking at factors, by UDR (`kd.metrics.udr`).
+
+    All models encode the same images. A dimension counts if its average KL divergence from the
+    standard normal prior is above 0.01 nats, or, in a model that gives codes alone, if it varies.
+
+    Args:
+        models: two or more models, each as in `evaluate`: a list, or a generator, which need not
+            hold all of them in memory at once.
+        images, num_images: as in `encode_images`; 1000 images or more.
+        groups: `None`, or a list with the setting of each model, any label, of which there must be
+            at least two models each. Models are then compared with those of their own setting,
+            which differ by their seeds, and settings by the median UDR of their models.
+        method: "lasso" or "spearman", as in `kd.metrics.udr`.
+        batch_size: images encoded at once.
+        verbose: 1 shows a progress bar for each model.
+
+    Returns:
+        Dict with `"udr"`, an array (n,); `"order"`, the models' indices, the best first; `"kl"`, a
+        list of arrays (d_i,) in nats, `None` for a model that gives codes alone; and, if there are
+        `groups`, `"groups"`, a dict from each setting to its median UDR, the best first.
+
+    Raises:
+        ValueError: as `encode_images` and `kd.metrics.udr`.
+
+    Example:
+
+    >>> found = kd.rank_models([model, model], data.images, len(data))
+    >>> best = found["order"][0]
+    """
+    labels = None if groups is None else check_list("groups", groups)
+    try:
+        models = iter(models)
+    except TypeError:
+        check_list("models", models)
+    codes, kls = [], []
+    for model in models:
+        mean, log_var = encode_images(model, images, num_images, batch_size, verbose=verbose)
+        codes.append(mean)
+        kls.append(None if log_var is None else kl_of_dimensions(mean, log_var))
+    check_list("models", codes)
+    scores = udr(codes, kls, method, groups=labels)
+    found = {"udr": scores, "order": np.argsort(-scores, kind="stable").tolist(), "kl": kls}
+    if labels is not None:
+        of_label = {label: [] for label in labels}
+        for label, score in zip(labels, scores, strict=True):
+            of_label[label].append(score)
+        medians = {label: float(np.median(each)) for label, each in of_label.items()}
+        found["groups"] = dict(sorted(medians.items(), key=lambda item: -item[1]))
+    return found
 
 
 def _joined(parts):

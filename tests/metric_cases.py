@@ -84,6 +84,7 @@ def given(codes=CODES, factors=FACTORS, log_var=-3.0):
         "distance": squared_pixel_distance,
         "model": Model(),
         "x": IMAGES,
+        "codes of models": [codes, -codes[:, ::-1], np.tanh(codes[:, :2])],
     }
 
 

@@ -210,6 +210,45 @@ def test_bad_arguments_are_named(model, options, message):
         kd.evaluate(model, DATA, **{**FEW, **options})
 
 
+class Rotated(KnowingModel):
+    """The same knowledge in other dimensions, and one that is not in use."""
+
+    def __init__(self, seed):
+        self.rotation, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((3, 3)))
+
+    def encode(self, x):
+        mean, log_var = super().encode(x)
+        dead = np.random.default_rng(1).standard_normal((len(mean), 1)) / 100
+        mean = np.concatenate([np.asarray(mean) @ self.rotation, dead], axis=1)
+        return mean, np.pad(log_var, ((0, 0), (0, 1)))
+
+
+def test_models_are_ranked_without_factors():
+    models = [
+        KnowingModel(),
+        Rotated(0),
+        Rotated(1),
+        Rotated(2),
+        lambda x: KnowingModel().encode(x)[0],
+    ]
+    groups = ["a", "b", "b", "b", "a"]
+    found = kd.rank_models((model for model in models), DATA.images, len(DATA), groups)
+    assert found["order"][:2] == [0, 4] and list(found["groups"]) == ["a", "b"]
+    assert found["groups"]["a"] == found["udr"][0] == pytest.approx(0.9, abs=1e-6)
+    assert found["groups"]["b"] == np.median(found["udr"][1:4]) < 0.8
+    variances = [(size**2 - 1) / 12 for size in SIZES]
+    kl = [0.5 * (v + 0.01**2 - 1 - 2 * np.log(0.01)) for v in variances]
+    np.testing.assert_allclose(found["kl"][0], kl, rtol=1e-5)
+    assert found["kl"][1][3] < 0.01 and found["kl"][4] is None
+    whole = kd.rank_models(models[:2], DATA.images, len(DATA), method="spearman")
+    assert set(whole) == {"udr", "order", "kl"}
+    for one, received in (([KnowingModel()], "list of 1"), (KnowingModel(), "KnowingModel")):
+        with pytest.raises(ValueError, match=f"`models` must be a list .* Received: {received}"):
+            kd.rank_models(one, DATA.images, len(DATA))
+    with pytest.raises(ValueError, match="`groups` must have at least two models with each"):
+        kd.rank_models(models, DATA.images, len(DATA), [0, 0, 0, 0, 1])
+
+
 def test_images_of_another_shape():
     data = kd.datasets.DSprites(image_size=16)
     with pytest.raises(ValueError, match=r"8, 8, 1\). Received: x.shape=\(30, 16, 16, 1\)"):

@@ -112,6 +112,7 @@ OF = {
     "labels": lambda kind: labels(kind, FACTORS[:, 1]),
     "features_a": lambda kind: kind(CODES),
     "features_b": lambda kind: kind(LOG_VAR),
+    "codes of models": lambda kind: [kind(CODES), kind(CODES[:, :2]), kind(LOG_VAR)],
 }
 OPTIONS = {
     "information": {"rungs": [1, 2], "num_samples": 50},
@@ -149,6 +150,7 @@ TABLE = DECLARED | {
     "hessian_diagonality": hessian(metrics.hessian_diagonality),
     "hessian_matrix": hessian(metrics.hessian_matrix),
     "hessian_penalty_map": hessian(metrics.hessian_penalty_map),
+    "jacobian_orthogonality": hessian(metrics.jacobian_orthogonality),
     "importance_nll": lambda kind: metrics.importance_nll(Encoder(kind), kind(IMAGES), 2),
     "mutual_information": lambda kind: metrics.mutual_information(
         kind(CODES), labels(kind, FACTORS)

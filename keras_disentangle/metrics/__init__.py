@@ -18,6 +18,7 @@ from keras_disentangle.metrics.hessian import (
 from keras_disentangle.metrics.image_features import ImageFeatures
 from keras_disentangle.metrics.importance_nll import importance_nll
 from keras_disentangle.metrics.irs import irs
+from keras_disentangle.metrics.jacobian_orthogonality import jacobian_orthogonality
 from keras_disentangle.metrics.latent_information import latent_information
 from keras_disentangle.metrics.metric import METRICS, Metric
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
@@ -29,6 +30,7 @@ from keras_disentangle.metrics.perceptual_path_length import (
 from keras_disentangle.metrics.posterior_mig import posterior_mig
 from keras_disentangle.metrics.sap import sap
 from keras_disentangle.metrics.score import Score
+from keras_disentangle.metrics.udr import udr
 from keras_disentangle.metrics.unsupervised_scores import unsupervised_scores
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "hessian_penalty_map",
     "importance_nll",
     "irs",
+    "jacobian_orthogonality",
     "latent_information",
     "mig",
     "mig_sup",
@@ -60,5 +63,6 @@ __all__ = [
     "posterior_mig",
     "sap",
     "squared_pixel_distance",
+    "udr",
     "unsupervised_scores",
 ]

@@ -9,6 +9,12 @@ import numpy as np
 _BLOCK = (64, 1024)
 
 
+def kl_of_dimensions(mean, log_var):
+    """The KL divergence (d,), in nats, of each dimension from the standard normal prior, averaged
+    over the posteriors (n, d)."""
+    return 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+
+
 def draw_latents(mean, log_var, num_samples, rng):
     """Draws latents from the aggregate posterior.
 

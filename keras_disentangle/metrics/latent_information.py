@@ -4,7 +4,11 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.latents.as_space import as_rungs
-from keras_disentangle.metrics._mixture import draw_latents, log_mixture_ratio
+from keras_disentangle.metrics._mixture import (
+    draw_latents,
+    kl_of_dimensions,
+    log_mixture_ratio,
+)
 from keras_disentangle.metrics._validation import check_posteriors
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score, log_of_images
@@ -59,7 +63,7 @@ def latent_information(mean, log_var, *, rungs=None, num_samples=10_000, seed=0)
     )
     log_ratio = log_mixture_ratio(z, rows, mean, log_var, groups, joint=True)
     *per_rung, total = -log_ratio.mean(axis=0)
-    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    kl = kl_of_dimensions(mean, log_var)
     return {
         "total": float(total),
         "rungs": [float(value) for value in per_rung],

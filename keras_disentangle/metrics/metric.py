@@ -40,6 +40,9 @@ class Metric:
             factors (`kd.metrics.confidence_interval`); "votes", Wilson's, of the share of
             `num_eval`; or `None`, not at all.
         needs_grid: whether `dataset` must have images of every combination of factors.
+        several_models: whether each input is a list with an entry for each of several models, which
+            are compared with each other. `of` then calls `codes` "codes of models", and so on, and
+            `kd.evaluate`, which is about one model, does not compute the metric.
 
     Raises:
         ValueError: if `function` is not callable or has no name, `scores` is not a list of `Score`
@@ -60,6 +63,7 @@ class Metric:
     learns: bool = False
     interval: str | None = None
     needs_grid: bool = False
+    several_models: bool = False
 
     def __post_init__(self):
         check_callable("function", self.function)
@@ -72,6 +76,7 @@ class Metric:
         object.__setattr__(self, "name", own)
         check_flag("learns", self.learns)
         check_flag("needs_grid", self.needs_grid)
+        check_flag("several_models", self.several_models)
         if self.scores is not None:
             object.__setattr__(self, "scores", _check_scores(self.scores))
         check_choice("interval", self.interval, ("resamples", "votes", None))
@@ -89,7 +94,8 @@ class Metric:
     @functools.cached_property
     def of(self):
         """Its inputs: the names of its function's arguments without a default."""
-        return tuple(name for name, default in self._arguments.items() if default is _EMPTY)
+        names = tuple(name for name, default in self._arguments.items() if default is _EMPTY)
+        return tuple(f"{name} of models" for name in names) if self.several_models else names
 
     @functools.cached_property
     def options(self):

@@ -46,6 +46,13 @@ def test_a_metric_of_ones_own_may_have_intervals_and_names():
     assert 0 < low <= 4 <= high + 1e-6
 
 
+def test_a_metric_of_several_models_is_not_evaluated():
+    metric = Metric(lambda codes: float(len(codes)), name="count", several_models=True)
+    assert metric.of == ("codes of models",) and metric([1, 2]) == {"count": 2}
+    with pytest.raises(ValueError, match="`metrics` must have inputs among .*codes of models"):
+        kd.evaluate(KnowingModel(), DATA, metric, **FEW)
+
+
 def test_what_evaluate_fills_in():
     metric = Metric(latents, scores=[Score("latents")])
     found = kd.evaluate(KnowingModel(), DATA, metric, **FEW)

@@ -265,6 +265,8 @@ TABLE = DECLARED | {
             "batch_size": maybe(small),
         },
     ),
+    # Of a constant output nothing is on the diagonal either.
+    "jacobian_orthogonality": Case(metrics.jacobian_orthogonality, hessian, nan=True),
     "mutual_information": Case(
         metrics.mutual_information,
         {**of_codes, "num_bins": maybe(bins)},
@@ -293,6 +295,32 @@ TABLE = DECLARED | {
     ),
     "squared_pixel_distance": Case(
         metrics.squared_pixel_distance, {"images_a": images, "images_b": images}, lambda a: (3,)
+    ),
+    "udr": Case(
+        lambda first, second, **settings: metrics.udr([first, second], **settings),
+        {
+            "first": codes,
+            "second": matrices,
+            "kls": maybe(st.sampled_from((None, [None, [0, 1, 2]], (None, np.zeros(3))))),
+            "method": maybe(st.sampled_from(("lasso", "spearman"))),
+            "groups": maybe(st.sampled_from((None, ["a", "a"], (1, 1)))),
+            "min_kl": maybe(st.sampled_from((0, 0.01))),
+        },
+        lambda a: (2,),
+    ),
+    "rank_models": Case(
+        lambda first, second, **settings: kd.rank_models([first, second], **settings)["udr"],
+        {
+            "first": models,
+            "second": models,
+            "images": st.just(GRID.images),
+            "num_images": st.integers(1, 6),
+            "groups": maybe(st.sampled_from((None, ["a", "a"], (1, 1)))),
+            "method": maybe(st.sampled_from(("lasso", "spearman"))),
+            "batch_size": maybe(small),
+        },
+        lambda a: (2,),
+        share=0.5,
     ),
     "evaluate": Case(
         kd.evaluate,
