@@ -29,6 +29,7 @@ from keras_disentangle.models import (
     DiscriminativeVAE,
     FactorVAE,
     InfoGAN,
+    InfoGANCR,
     LadderVAE,
     ProgressiveGAN,
     ProgressiveInfoGAN,
@@ -87,6 +88,31 @@ def info_gan(batch_normalization=False, activation="sigmoid", seed=1, **argument
     networks = player_networks(space.dim, batch_normalization, activation, features=True)
     q_head = QHead(space, hidden=6, batch_normalization=batch_normalization)
     return InfoGAN(**networks, q_head=q_head, space=space, seed=seed, **arguments)
+
+
+def info_gan_cr(seed=1, **arguments):
+    """Of two images side by side in their channels, four factors could be the same."""
+    space = make_space()
+    contrastive = network(
+        (8, 8, 2), keras.layers.Flatten(), keras.layers.Dense(5, "tanh"), keras.layers.Dense(4)
+    )
+    q_head = QHead(space, hidden=6, batch_normalization=False)
+    networks = player_networks(space.dim, features=True)
+    return InfoGANCR(
+        **networks,
+        q_head=q_head,
+        space=space,
+        contrastive_discriminator=contrastive,
+        seed=seed,
+        **arguments,
+    )
+
+
+def _ramped_info_gan_cr():
+    model = info_gan_cr(gap=0.5, contrastive_weight=0.5)
+    model.ramps["contrastive_weight"].set(0.5, 4.0, 0, 8)
+    model.ramps["gap"].set(0.5, 0.0, 2, 8)
+    return model
 
 
 def _ramped_info_gan():
@@ -269,6 +295,14 @@ GANS = {
     "info_gan_no_feedback": ModelRow(
         lambda: info_gan(feedback=False, objective="saturating"),
         (*PLAYERS, *CODES),
+        info_gan_outputs,
+    ),
+    "info_gan_cr": ModelRow(
+        _ramped_info_gan_cr,
+        (
+            *(*PLAYERS, *CODES, "contrastive_loss", "contrastive_accuracy"),
+            *("contrastive_weight", "gap"),
+        ),
         info_gan_outputs,
     ),
     "gan_hessian": ModelRow(

@@ -5,10 +5,13 @@ from keras_disentangle.models.discriminative_vae import DiscriminativeVAE
 from keras_disentangle.models.factor_vae import FactorVAE
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
+from keras_disentangle.models.info_gan_cr import InfoGANCR
 from keras_disentangle.models.ladder_vae import LadderVAE
 from keras_disentangle.models.progressive_gan import ProgressiveGAN
 from keras_disentangle.models.progressive_info_gan import ProgressiveInfoGAN
 from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
+from keras_disentangle.models.qlae import QLAE
+from keras_disentangle.models.quantized_autoencoder import QuantizedAutoencoder
 from keras_disentangle.models.shift_prediction import ShiftPrediction
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 from keras_disentangle.models.vae import VAE
@@ -21,6 +24,7 @@ __all__ = [
     "DiscriminativeVAE",
     "FactorVAE",
     "InfoGAN",
+    "InfoGANCR",
     "LadderVAE",
     "ProgressiveGAN",
     "ProgressiveInfoGAN",
@@ -28,4 +32,6 @@ __all__ = [
     "ShiftPrediction",
     "TeacherStudentVAE",
     "VariationalModel",
+    "QuantizedAutoencoder",
+    "QLAE",
 ]

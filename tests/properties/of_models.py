@@ -42,6 +42,8 @@ def parts(name):
         space = SPACES[name]
         networks["q_head"] = q_network(networks["discriminator"], space.num_params)
         return networks
+    if name == "contrast":
+        return {"contrastive_discriminator": tiny_networks.dense((8, 8, 2), 4, None)}
     if name == "codes":
         return {"discriminator": tiny_networks.dense((3,), 2, None)}
     if name == "teacher":
@@ -294,6 +296,25 @@ TABLE = {
         },
         two,
         share=0.2,
+        nan=True,
+    ),
+    "InfoGANCR": Case(
+        sampled(models.InfoGANCR),
+        {
+            **given("info_gan"),
+            **given("contrast", "contrastive_discriminator"),
+            "q_head": st.builds(
+                lambda: layers.QHead(
+                    tiny_networks.make_space(), hidden=4, batch_normalization=False
+                )
+            ),
+            "space": st.builds(tiny_networks.make_space),
+            "contrastive_weight": weights,
+            "gap": maybe(st.sampled_from((0, 0.5, 2))),
+            "seed": maybe(optional_seeds),
+        },
+        two,
+        share=0.1,
         nan=True,
     ),
     "InfoGAN.encode": Case(
