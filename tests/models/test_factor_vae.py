@@ -14,7 +14,7 @@ from tiny_training import adams, assign_by_hand, fit, numbers
 import keras_disentangle as kd
 from keras_disentangle.models import VAE, FactorVAE
 
-# A few steps each; the compiled ones of every model are those of the shared table.
+# A few steps each; those of every backend, compiled, are in the shared table.
 pytestmark = pytest.mark.compiled(False)
 
 
@@ -30,6 +30,7 @@ def by_hand(model):
     return ratio.mean(), loss, ((ratio > 0).mean() + (other < 0).mean()) / 2
 
 
+@pytest.mark.one_backend
 def test_objectives_in_numpy(tabled_noise):
     model = factor_vae(gamma=7.0, beta=2.0)
     assign_by_hand(model)
@@ -67,6 +68,7 @@ def test_no_gradient_of_the_discriminators_loss_reaches_the_encoder():
     assert all((gradient != 0).any() for gradient in gradients[of_encoder:])
 
 
+@pytest.mark.one_backend
 def test_each_phase_moves_its_own_variables():
     for still in ("vae", "discriminator"):
         model = factor_vae(observation="gaussian", gamma=100.0)
@@ -83,6 +85,7 @@ def test_each_phase_moves_its_own_variables():
         assert (numbers([model.log_std])[0] != before[0][0]) == (still == "discriminator")
 
 
+@pytest.mark.one_backend
 def test_without_a_weight_the_bound_is_that_of_a_vae(tabled_noise):
     networks = flat_networks(3)
     model = FactorVAE(**networks, discriminator=dense((3,), 2, None), gamma=0.0)
