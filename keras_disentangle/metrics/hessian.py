@@ -59,7 +59,7 @@ def hessian_matrix(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
 
     Reference: Peebles et al., The Hessian Penalty, 2020, section 4.5 and appendix C.
     """
-    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
+    z, epsilon, directions, batch_size = check_points(z, epsilon, directions, batch_size)
     hessian = None
     for rows in _blocks(z, batch_size):
         for i, j, entry in _entries(fn, z[rows], directions, epsilon, batch_size):
@@ -116,14 +116,10 @@ def hessian_diagonality(fn, z, *, epsilon=0.1, min_curvature=None, directions=No
 
     Reference: Peebles et al., The Hessian Penalty, 2020, section 4.5 and table 2.
     """
-    name, parts = ("z", "components") if directions is None else ("directions", "rows")
-    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
+    z, epsilon, directions, batch_size = check_points(
+        z, epsilon, directions, batch_size, pairs=True
+    )
     dim = len(directions)
-    if dim < 2:
-        raise ValueError(
-            f"`{name}` must have two {parts} or more, else nothing is off the diagonal. "
-            f"Received: {name}.shape={(z if name == 'z' else directions).shape}"
-        )
     if min_curvature is not None:
         min_curvature = check_number("min_curvature", min_curvature, 0)
     sizes = {True: dim, False: dim * (dim - 1) // 2}
@@ -176,7 +172,7 @@ def hessian_penalty_map(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
 
     Reference: Peebles et al., The Hessian Penalty, 2020, theorem 1 and appendix D.
     """
-    z, epsilon, directions, batch_size = _check(z, epsilon, directions, batch_size)
+    z, epsilon, directions, batch_size = check_points(z, epsilon, directions, batch_size)
     penalties = []
     for rows in _blocks(z, batch_size):
         penalty = 0.0
@@ -226,7 +222,12 @@ def peak_hessians(fn, z, *, epsilon=0.1, directions=None, batch_size=64):
     return hessians, np.stack(np.unravel_index(peaks, penalty.shape[1:]), axis=-1)
 
 
-def _check(z, epsilon, directions, batch_size):
+def check_points(z, epsilon, directions, batch_size, pairs=False):
+    """The arguments of `hessian_matrix` and of measures like it, checked, the axes as a matrix.
+
+    With `pairs`, a ValueError is also raised if there is only one axis or direction.
+    """
+    name, parts = ("z", "components") if directions is None else ("directions", "rows")
     z = check_matrix("z", z).astype(np.float64)
     epsilon = check_number("epsilon", epsilon, above=0)
     directions = np.eye(z.shape[1]) if directions is None else check_directions(directions, z)
@@ -236,6 +237,11 @@ def _check(z, epsilon, directions, batch_size):
         raise ValueError(
             "`epsilon` must be larger than the rounding of the codes, which are given to `fn` in "
             f"float32, {np.spacing(largest):g}. Received: epsilon={epsilon:g}"
+        )
+    if pairs and len(directions) < 2:
+        raise ValueError(
+            f"`{name}` must have two {parts} or more, else nothing is off the diagonal. "
+            f"Received: {name}.shape={(z if name == 'z' else directions).shape}"
         )
     return z, epsilon, directions, check_int("batch_size", batch_size, minimum=4)
 
