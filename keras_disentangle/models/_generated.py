@@ -1,5 +1,7 @@
 """The output of a VAE's decoder as a function of the codes, for penalties."""
 
+from keras import ops
+
 from keras_disentangle._keras_graph import all_layers
 
 
@@ -31,8 +33,12 @@ class Generated:
         return all_layers(*self._model.generative_networks)
 
     def function(self, codes, copies=1, training=False):
-        model = self._model
-        return lambda z: model.generate(model.split(z), training=training), codes
+        """As `LayerActivations.function`; of a conditional model, `codes` is (codes, labels)."""
+        model, given = self._model, {}
+        if isinstance(codes, tuple):
+            codes, labels = codes
+            given["labels"] = ops.concatenate([labels] * copies)
+        return lambda z: model.generate(model.split(z), training=training, **given), codes
 
     def by_layer(self, found):
         return {"": found}

@@ -15,8 +15,9 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.trainers.array_batches import size_of_batches, split_at
 
 # `data` to pass on to Keras, the known sizes of batches, the number of parts of a batch (images,
-# with labels, with weights), and how many images `validation_split` holds out.
-ImageData = namedtuple("ImageData", "data sizes parts held_out")
+# with labels, with weights), how many images `validation_split` holds out, and a list of pairs:
+# the labels that came with images that were looked at, and the number of these images.
+ImageData = namedtuple("ImageData", "data sizes parts held_out labels")
 
 _CHUNK = 2**23  # bytes that are checked together
 
@@ -63,7 +64,8 @@ def check_images(
         n = split_at(len(x), split) if split else len(x)
         sizes = batch_sizes(n, batch_size, steps)
         check_devices(sizes)
-        return ImageData(data, sizes, parts, len(x) - n)
+        labels = [(data[1], len(x))] if parts > 1 else []
+        return ImageData(data, sizes, parts, len(x) - n, labels)
 
     if split:
         raise ValueError(
@@ -72,7 +74,7 @@ def check_images(
             f"{type(data).__name__}"
         )
     data, batches = _first_batches(name, data)
-    sizes = set()
+    sizes, labels = set(), []
     for i, batch in enumerate(batches):
         parts = len(batch) if isinstance(batch, (tuple, list)) else 1
         x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
@@ -85,8 +87,10 @@ def check_images(
         if i == 0:
             _checked(name, x, image_shape, bounded)
         sizes.add(len(x))
+        if parts > 1:
+            labels.append((batch[1], len(x)))
     check_devices(sizes)
-    return ImageData(data, sizes, parts, 0)
+    return ImageData(data, sizes, parts, 0, labels)
 
 
 def batch_sizes(n, batch_size=None, steps=None):
@@ -139,7 +143,9 @@ def check_devices(sizes):
 
 
 def warn_of_labels(model, data, y):
-    """Warns, once for each model, that it does not use the labels given with the images."""
+    """Warns, once for each model, if it does not use the labels given with the images."""
+    if model.labels is not None:
+        return
     if (y is None and data.parts < 2) or getattr(model, "_warned_of_labels", False):
         return
     model._warned_of_labels = True

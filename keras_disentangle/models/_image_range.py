@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle._unmoved import unmoved
+from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._networks import output_activation
 
 RANGES = {
@@ -20,7 +21,7 @@ RANGES = {
 _UNBOUNDED = ("linear", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")
 
 
-def check_range(image_range, generator, code_dim=None):
+def check_range(image_range, generator, code_dim=None, labels=None):
     """A model's argument `image_range` as (low, high) or None, and the source of an inferred one.
 
     Args:
@@ -28,12 +29,13 @@ def check_range(image_range, generator, code_dim=None):
         generator: the built network. `"auto"` infers the range from its last activation; if that
             is not known, from images of large codes, which saturate it, with a warning.
         code_dim: width of its codes, or `None` if no images are to be generated.
+        labels: the `Labels` of a conditional model.
 
     Raises:
         ValueError: if the argument is none of `"auto"`, `None` and (low, high).
     """
     if isinstance(image_range, str) and image_range == "auto":
-        return _inferred(generator, code_dim)
+        return _inferred(generator, code_dim, labels)
     if image_range is None:
         return None, None
     try:
@@ -48,13 +50,13 @@ def check_range(image_range, generator, code_dim=None):
     return (low, high), None
 
 
-def _inferred(generator, code_dim):
+def _inferred(generator, code_dim, labels):
     activation = output_activation(generator)
     if activation in RANGES:
         return RANGES[activation], f"its {activation}"
     if activation in _UNBOUNDED or code_dim is None:
         return None, None
-    found = range_of_samples(generator, code_dim)
+    found = range_of_samples(generator, code_dim, labels)
     if found is None:
         warnings.warn(
             "`image_range` cannot be inferred from `generator`: its images are used as they are, "
@@ -72,11 +74,16 @@ def _inferred(generator, code_dim):
     return found, "images that it gave"
 
 
-def range_of_samples(generator, code_dim):
+def range_of_samples(generator, code_dim, labels=None):
     """(0, 1) or (-1, 1) if images of large codes reach both endpoints and do not exceed them."""
     codes = np.random.default_rng(0).normal(size=(32, code_dim)) * 1e3
+    given = None
+    if labels is not None:
+        given = np.arange(32) % labels.dim if labels.num_classes else np.zeros((32, labels.dim))
+        given = keras.ops.convert_to_tensor(labels.check("labels", given))
     with unmoved(generator):
-        images = generator(keras.ops.convert_to_tensor(codes, "float32"), training=False)
+        codes = keras.ops.convert_to_tensor(codes, "float32")
+        images = call_network(generator, codes, given, training=False)
         images = to_numpy("generator(z)", keras.ops.stop_gradient(images))
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         inside = low - 1e-6 <= images.min() and images.max() <= high + 1e-6

@@ -12,15 +12,19 @@ from keras_disentangle.layers import (
     SelfAttention2D,
 )
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
+from keras_disentangle.models._conditioning import call_network, check_label_input
 
 
-def network_shapes(name, network, several=False):
+def network_shapes(name, network, several=False, labels=None):
     """Input and output shape of a built network, without the batch axis.
+
+    Of a network that takes labels as its second input, it is the shape of the first.
 
     Args:
         name: the argument's name.
         network: a Keras model or layer: functional, sequential, or of a user's class.
         several: whether it may have several outputs; their shapes are then a list.
+        labels: the `Labels` that it may take as a second input, or `None`.
 
     Raises:
         ValueError: if it is not built, or does not have one input and one output.
@@ -43,10 +47,15 @@ def network_shapes(name, network, several=False):
     outputs = getattr(network, "output", None)
     if isinstance(outputs, dict):  # `output_shape` is a list nevertheless.
         made = {name: tuple(output.shape[1:]) for name, output in outputs.items()}
+    if labels is not None and isinstance(given, list) and len(given) == 2:
+        check_label_input(name, network, labels)
+        given = given[0]
     if isinstance(given, (list, dict)):
+        allowed = "a second one for labels only in a model made with `labels`"
+        if labels is not None:
+            allowed = "and labels as a second one, in a list"
         raise ValueError(
-            f"`{name}` must have one input: networks with classes or other conditions as further "
-            f"inputs cannot be trained here. Received: inputs of the shapes {given}"
+            f"`{name}` must have one input, {allowed}. Received: inputs of the shapes {given}"
         )
     if isinstance(made, dict) or (isinstance(made, list) and not several):
         expected = "one output, or a list of them" if several else "one output"
@@ -76,8 +85,14 @@ def _shapes_of_subclass(name, network):
             f"`{name}` must be a built Keras model, so that its shapes are known: call it once on "
             f"zeros, (1, ...). Received: {name}={network}"
         )
-    given = tuple(given)
-    made = network.compute_output_spec(keras.KerasTensor((None, *given[1:]), network.input_dtype))
+    if isinstance(given[0], (tuple, list)):
+        given = [tuple(shape) for shape in given]
+    else:
+        given = tuple(given)
+    symbolic = keras.tree.map_shape_structure(
+        lambda shape: keras.KerasTensor((None, *shape[1:]), network.input_dtype), given
+    )
+    made = network.compute_output_spec(symbolic)
     return given, keras.tree.map_structure(lambda x: tuple(x.shape), made)
 
 
@@ -116,9 +131,9 @@ def posterior_size(name, shape):
     return shape[0] // 2
 
 
-def posterior(network, x, training):
+def posterior(network, x, training, labels=None):
     """(mean, log_var), each (batch, d), of a network that `posterior_size` accepts."""
-    outputs = network(x, training=training)
+    outputs = call_network(network, x, labels, training=training)
     is_pair = isinstance(outputs, (list, tuple))
     return tuple(outputs) if is_pair else tuple(ops.split(outputs, 2, axis=-1))
 
@@ -221,9 +236,9 @@ def batch_normalizations(*networks):
     return [layer for layer in all_layers(*networks) if isinstance(layer, BATCH_NORMALIZATIONS)]
 
 
-def discriminator_shapes(discriminator):
+def discriminator_shapes(discriminator, labels=None):
     """Shapes of the image and of the features (or `None`), without the batch axis."""
-    image, outputs = network_shapes("discriminator", discriminator, several=True)
+    image, outputs = network_shapes("discriminator", discriminator, several=True, labels=labels)
     if not isinstance(outputs, list):
         return image, None
     if len(outputs) != 2:

@@ -19,6 +19,7 @@ class PhasedVariational(PhasedModel):
     To the outside it remains a variational model, which can be validated and evaluated.
     """
 
+    takes_labels = False
     # `evaluate` weights examples; the train step does not.
     refused_arguments = ("sample_weight", "class_weight")
 

@@ -15,10 +15,8 @@ from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.optimizer_group import get_optimizer, serialize_optimizer
 
-TOO_SMALL = (
-    "`batch_size` must leave at least 2 images to the last batch of an epoch too, because batch "
-    "normalisation of the vectors of a single image gives zeros. Received: a batch of "
-)
+TOO_SMALL = "`batch_size` must leave at least 2 images to the last batch of an epoch too, because "
+NORMALISED = "batch normalisation of the vectors of a single image gives zeros"
 
 
 class VariationalFitting:
@@ -86,16 +84,18 @@ class VariationalFitting:
         """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
         batch), and the range of each batch while it trains.
 
-        Labels that are given with the images are ignored, with one warning.
+        A conditional model also needs labels: `fit(x, y)`, or a data set of pairs (x, y). Others
+        ignore labels, with one warning.
 
         Raises:
             ValueError: if images are not (n, *image_shape), are constant or not finite, or lie
-                outside [0, 1] where they must not; as `SteppedModel.fit`.
+                outside [0, 1] where they must not; if labels are missing or wrong; as
+                `SteppedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
         if arguments.get("class_weight") is not None:
             raise ValueError(
-                "`class_weight` must be left out, because labels are not used: weight each image "
+                "`class_weight` must be left out, because nothing is classified: weight each image "
                 f"by `sample_weight`. Received: class_weight={arguments['class_weight']!r}"
             )
         size, steps = arguments.get("batch_size"), arguments.get("steps_per_epoch")
@@ -109,9 +109,11 @@ class VariationalFitting:
         if given is not None:
             given = self._images("validation_data", given, size, steps=steps, labelled=True)
             arguments["validation_data"] = given.data
+            self.checked_labels(given)
         elif x.held_out:
             check_devices(batch_sizes(x.held_out, size, steps))
         warn_of_labels(self, x, arguments.get("y"))
+        arguments.update(self.checked_labels(x, arguments.get("y")))
         return super().fit(**arguments)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
@@ -125,6 +127,7 @@ class VariationalFitting:
         kwargs = checked(kwargs)
         steps = kwargs.get("steps")
         images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
+        y = self.checked_labels(images, y).get("y", y)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
         check_finite(self, "Evaluation failed")
         return found
@@ -132,34 +135,71 @@ class VariationalFitting:
     def predict(self, x, batch_size=None, **kwargs):
         """`keras.Model.predict`: the outputs of `call`.
 
+        A conditional model takes a pair of arrays (images, labels), or a data set of such pairs.
+
         Raises:
             ValueError: as `fit` for the images, which may be constant.
         """
         kwargs = checked(kwargs)
-        steps = kwargs.get("steps")
-        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
+        steps, pair = kwargs.get("steps"), self.labels is not None
+        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True, labelled=pair)
+        self.checked_labels(images)
         return super().predict(images.data, batch_size, **kwargs)
 
-    def test_on_batch(self, x, *args, **kwargs):
+    def test_on_batch(self, x, y=None, *args, **kwargs):
         self.check_batch(x)
-        return super().test_on_batch(x, *args, **kwargs)
+        self.check_batch_labels(y, len(x))
+        return super().test_on_batch(x, y, *args, **kwargs)
 
     def predict_on_batch(self, x):
-        self.check_batch(x)
+        images, labels = (x, None) if self.labels is None else x
+        self.check_batch(images)
+        self.check_batch_labels(labels, len(images))
         return super().predict_on_batch(x)
+
+    # The labels of a conditional model are inputs of `call`, which in Keras gets `x` alone.
+
+    def train_step(self, *args):
+        return super().train_step(*self._joined(args))
+
+    def test_step(self, *args):
+        return super().test_step(*self._joined(args))
+
+    def predict_step(self, *args):
+        return super().predict_step(*self._joined(args))
+
+    def _joined(self, args):
+        """The arguments of a step with labels in the place of Keras's `x`, beside the images."""
+        if self.labels is None:
+            return args
+        *state, data = args
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return *state, (self.joined(x, y), None, sample_weight)
 
     def _images(self, name, data, batch_size=None, **options):
         return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
 
     @property
     def _smallest_batch(self):
-        """2 if vectors are batch-normalised, which turns a single one into zeros, otherwise 1."""
+        """2 if a penalty is a statistic of the batch, or if vectors are batch-normalised, which
+        turns a single one into zeros; otherwise 1."""
+        if self._batch_statistic is not None:
+            return 2
         return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
 
     @property
     def _batch_message(self):
         """The error about a smaller batch than `_smallest_batch`; its size is appended."""
-        return TOO_SMALL
+        penalty = self._batch_statistic
+        because = NORMALISED
+        if penalty is not None:
+            because = f"the penalty {penalty.name!r} is a statistic of the batch"
+        return f"{TOO_SMALL}{because}. Received: a batch of "
+
+    @property
+    def _batch_statistic(self):
+        """The first penalty that is a statistic of the batch, or `None`."""
+        return next((x for x in self.penalties if getattr(x, "batch_statistic", False)), None)
 
     def _check_batch_size(self, size):
         if size is not None and size < self._smallest_batch:

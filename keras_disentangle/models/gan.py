@@ -16,6 +16,8 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
+from keras_disentangle.models._auxiliary_classifier import AuxiliaryClassifier
+from keras_disentangle.models._conditioning import Conditional, call_network, inputs_of
 from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._image_range import RANGES, check_range, from_range, to_range
@@ -38,7 +40,7 @@ from keras_disentangle.trainers.term_metrics import GuardedMean
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
-class GAN(PhasedModel):
+class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
     r"""Generator and discriminator, trained in turn.
 
     A step updates the discriminator `discriminator_steps` times, then the generator; the last
@@ -48,6 +50,12 @@ class GAN(PhasedModel):
 
     Images are floats in [0, 1] in all methods; for a generator that ends in tanh, the model maps
     them to [-1, 1] internally.
+
+    With `labels` the model is conditional: `fit` takes images and labels. The networks are then
+    called with a list of two inputs, of which the second are the labels: classes (batch,) or
+    (batch, 1), or vectors (batch, d), as its shape says; a network with one input gets no labels.
+    Every generated image of a step has the label of one of its real images, so that both players
+    see the classes, or attributes, as often as they are in the data.
 
     Args:
         generator: network (batch, space.dim) to images (batch, h, w, c).
@@ -71,10 +79,16 @@ class GAN(PhasedModel):
         seed: integer seed of the codes, or `None`.
         penalties: list of `kd.penalties.GeneratorPenalty` objects added to the generator's
             objective, at the codes on which it is trained.
+        labels: `None`; or a `kd.latents.Labels`, or a number of classes.
+        auxiliary_head: `None`, or a layer from the discriminator's features to logits of the
+            classes, (batch, num_classes), such as a `Dense` layer (Odena et al., 2017). It is
+            trained with the discriminator on real and generated images, and the generator on its
+            loss for generated ones, which are logged as `class_loss_real` and `class_loss_fake`.
+        auxiliary_weight: weight of these losses, >= 0: the ramp `auxiliary_weight`.
 
     Raises:
-        ValueError: if the networks or the space do not fit each other, or another argument is out
-            of range.
+        ValueError: if the networks, the space or the labels do not fit each other, or another
+            argument is out of range.
 
     Example:
 
@@ -84,9 +98,11 @@ class GAN(PhasedModel):
     >>> model.fit(images, batch_size=16)
 
     References: Goodfellow et al., 2014; Gulrajani et al., 2017 (WGAN-GP); Mescheder et al., 2018
-    (R1).
+    (R1); Mirza & Osindero, 2014, and Miyato & Koyama, 2018 (conditional discriminators:
+    `kd.layers.ProjectionHead`); Odena et al., 2017 (AC-GAN).
     """
 
+    takes_labels = True
     penalty_kinds = (GeneratorPenalty,)
     arguments_of_ramps = ARGUMENTS_OF_RAMPS
 
@@ -104,17 +120,21 @@ class GAN(PhasedModel):
         hessian_penalty=None,
         seed=None,
         penalties=(),
+        labels=None,
+        auxiliary_head=None,
+        auxiliary_weight=1.0,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        code_shape, image_shape = network_shapes("generator", generator)
+        self.set_labels(labels)
+        code_shape, image_shape = network_shapes("generator", generator, labels=self.labels)
         space = as_space(space, code_shape[0])
         if code_shape != (space.dim,):
             raise ValueError(
                 f"The input of `generator` must have the width of `space`, {space.dim}. "
                 f"Received: an input of shape {('batch', *code_shape)} for {space}"
             )
-        input_shape, self.features_shape = discriminator_shapes(discriminator)
+        input_shape, self.features_shape = discriminator_shapes(discriminator, self.labels)
         check_shape("The input of `discriminator`", image_shape, input_shape)
         if not is_choice(objective, OBJECTIVES):
             raise ValueError(
@@ -137,6 +157,9 @@ class GAN(PhasedModel):
                 f"{output_activation(discriminator)}"
             )
         check_apart(generator=generator, discriminator=discriminator)
+        self.check_takes_labels(generator=generator)
+        if auxiliary_head is None:
+            self.check_takes_labels(discriminator=discriminator)
         self.generator = generator
         self.discriminator = discriminator
         self.space = space
@@ -147,10 +170,14 @@ class GAN(PhasedModel):
         self.penalty_weight = check_weight("penalty_weight", penalty_weight)
         self.discriminator_steps = check_int("discriminator_steps", discriminator_steps)
         self.ema_decay = ema_decay
-        self.image_range, self._range_from = check_range(image_range, generator, space.dim)
+        self.image_range, self._range_from = check_range(
+            image_range, generator, space.dim, self.labels
+        )
         self.ema_generator = None if ema_decay is None else frozen_copy(generator)
 
-        self.trackers["discriminator_loss"] = GuardedMean("discriminator_loss", lambda: self.step)
+        self.trackers["discriminator_loss"] = GuardedMean(
+            "discriminator_loss", lambda: self.step, labelled=self.labels is not None
+        )
         self.add_terms("generator_loss")
         if objective != "wasserstein":
             self.trackers["discriminator_accuracy"] = keras.metrics.Mean("discriminator_accuracy")
@@ -158,6 +185,7 @@ class GAN(PhasedModel):
         if gradient_penalty is not None:
             self.add_terms("gradient_penalty")
             self.add_ramp("penalty_weight", self.penalty_weight)
+        self.add_auxiliary_head(auxiliary_head, auxiliary_weight)
         self.add_penalties(penalties)
         self.hessian_penalty = hessian_penalty
         self.add_penalties(self.shorthand(hessian_penalty), given=False)
@@ -168,14 +196,19 @@ class GAN(PhasedModel):
     def phases(self):
         if self.ema_generator is not None:
             check_copy(self.ema_generator, self.generator)
+        judges = (self.discriminator, *self.auxiliary_heads)
         moves = [
-            Phase("discriminator", (self.discriminator,), partial(self.discriminator_objective, i))
+            Phase("discriminator", judges, partial(self.discriminator_objective, i))
             for i in range(self.discriminator_steps)
         ]
         return [*moves, Phase("generator", (self.generator,), self.generator_objective, True)]
 
     def prepare(self, x):
-        """For each discriminator update: real images, codes, and positions between images."""
+        """For each discriminator update: real images, codes, and positions between images.
+
+        The entry `given` has the keywords of a conditional model's networks: the images' labels.
+        """
+        batch, (x, given) = x, self.parted(x)
         size = ops.shape(x)[0]
         if x.shape[0] is not None:
             self._check_batch_size(x.shape[0])
@@ -184,11 +217,14 @@ class GAN(PhasedModel):
         # XLA has no such assertion: there, the batch is refused after it was trained on.
         tracker, smallest = self.trackers["discriminator_loss"], self._smallest_batch
         tracker.look(x, self.bounded, smallest, self._batch_message)
+        self.look_at_labels(tracker, batch)
         n = size // self.discriminator_steps
         x = self._to_range(ops.cast(x, "float32"))
         parts = []
         for i in range(self.discriminator_steps):
-            part = {"real": x[i * n : (i + 1) * n], "codes": self.draw(self._draw_codes, n)}
+            rows = slice(i * n, (i + 1) * n)
+            part = {"real": x[rows], "codes": self.draw(self._draw_codes, n)}
+            part["given"] = {name: labels[rows] for name, labels in given.items()}
             if self.gradient_penalty == "wgan_gp":
                 part["mix"] = self.draw(self._draw_mix, n)
             parts.append(part)
@@ -198,17 +234,18 @@ class GAN(PhasedModel):
 
     def share(self, batch):
         """The images of the last discriminator update, which the generator's update uses too."""
-        return self.generate(batch[-1]["codes"])
+        return self.generate(batch[-1]["codes"], **batch[-1]["given"])
 
     def discriminator_objective(self, index, batch, fake):
         part, is_last = batch[index], index == self.discriminator_steps - 1
         if not is_last:
-            fake = ops.stop_gradient(self.generate(part["codes"]))
+            fake = ops.stop_gradient(self.generate(part["codes"], **part["given"]))
+        discriminate = partial(self.discriminate, **part["given"])
         if self.gradient_penalty == "r1":
-            (logits, _), gradients = self.input_gradient(self.discriminate, part["real"])
+            (logits, real_features), gradients = self.input_gradient(discriminate, part["real"])
         else:
-            logits, _ = self.discriminate(part["real"])
-        fake_logits, features = self.discriminate(fake)
+            logits, real_features = discriminate(part["real"])
+        fake_logits, features = discriminate(fake)
         loss = discriminator_loss(self.objective, logits, fake_logits)
         self.track("discriminator_loss", loss)
         if self.objective != "wasserstein":
@@ -217,24 +254,26 @@ class GAN(PhasedModel):
         if self.gradient_penalty == "wgan_gp":
             fake = ops.cast(fake, "float32")
             between = fake + part["mix"] * (part["real"] - fake)
-            _, gradients = self.input_gradient(self.discriminate, between)
+            _, gradients = self.input_gradient(discriminate, between)
         if self.gradient_penalty is not None:
             penalty = r1_penalty if self.gradient_penalty == "r1" else wgan_gp_penalty
             value = penalty(gradients)
             self.track("gradient_penalty", value)
             loss = loss + self.ramps["penalty_weight"](self.step) * value
         loss = ops.mean(loss) + self.logits_objective(logits)
-        return loss + self.code_objective("discriminator", features, part["codes"])
+        loss = loss + self.class_objective(features, real_features, **part["given"])
+        return loss + self.code_objective("discriminator", features, part["codes"], **part["given"])
 
     def generator_objective(self, batch, fake):
-        logits, features = self.discriminate(fake)
+        codes, given = batch[-1]["codes"], batch[-1]["given"]
+        logits, features = self.discriminate(fake, **given)
         loss = generator_loss(self.objective, logits)
         self.track("generator_loss", loss)
-        loss = ops.mean(loss) + self.code_objective("generator", features, batch[-1]["codes"])
+        loss = ops.mean(loss) + self.class_objective(features, **given)
+        loss = loss + self.code_objective("generator", features, codes, **given)
+        inputs = inputs_of(self.generator, codes, **given)
         for penalty, directions in zip(self.penalties, batch[-1]["directions"], strict=True):
-            evaluate = partial(
-                self.generator_penalty, penalty, batch[-1]["codes"], directions, training=True
-            )
+            evaluate = partial(self.generator_penalty, penalty, inputs, directions, training=True)
             loss = self.penalised(loss, penalty, evaluate)
         return loss
 
@@ -242,23 +281,25 @@ class GAN(PhasedModel):
         """A term of the discriminator's objective from the logits of real images; a hook."""
         return 0.0
 
-    def code_objective(self, player, features, codes):
+    def code_objective(self, player, features, codes, labels=None):
         """A scalar term of a player's objective from generated images; a hook.
 
         Args:
             player: `"discriminator"` or `"generator"`.
             features: the discriminator's features of the images, or `None` if it has none.
             codes: the latent vectors (batch, space.dim) of the images.
+            labels: their labels, of a conditional model.
         """
         return 0.0
 
-    def generate(self, z, training=True, generator=None):
+    def generate(self, z, training=True, generator=None, labels=None):
         """Codes to images in the generator's range, by `generator` instead of the trained one."""
-        return (self.generator if generator is None else generator)(z, training=training)
+        generator = self.generator if generator is None else generator
+        return call_network(generator, z, labels, training=training)
 
-    def discriminate(self, x, training=True):
+    def discriminate(self, x, training=True, labels=None):
         """Images in the generator's range to (logits, features); features may be `None`."""
-        outputs = self.discriminator(x, training=training)
+        outputs = call_network(self.discriminator, x, labels, training=training)
         logits, features = outputs if isinstance(outputs, (list, tuple)) else (outputs, None)
         return ops.cast(logits, "float32"), features
 
@@ -287,10 +328,13 @@ class GAN(PhasedModel):
         """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
         batch), and the range and number of those of each batch while it trains.
 
+        A conditional model also needs labels: `fit(x, y)`, or a data set of pairs (x, y). Others
+        ignore labels, with one warning.
+
         Raises:
             ValueError: if images are not (n, *image_shape), are constant or not finite, or lie
                 outside [0, 1] while the generator's range is known; if batch normalisation would
-                get a batch of one image; as `PhasedModel.fit`.
+                get a batch of one image; if labels are missing or wrong; as `PhasedModel.fit`.
         """
         arguments = fit_arguments(*args, **kwargs)
         x, size = arguments.get("x"), arguments.get("batch_size")
@@ -298,7 +342,8 @@ class GAN(PhasedModel):
         images = check_images("x", x, self.image_shape, self.bounded, size, steps)
         self.check_sizes(images.sizes)
         warn_of_labels(self, images, arguments.get("y"))
-        return super().fit(**{**arguments, "x": images.data})
+        labels = self.checked_labels(images, arguments.get("y"))
+        return super().fit(**{**arguments, "x": images.data, **labels})
 
     # Penalties
 
@@ -312,16 +357,22 @@ class GAN(PhasedModel):
     # Use
 
     def call(self, z, training=False):
-        """Codes (batch, space.dim) to images in [0, 1], (batch, h, w, c)."""
-        images = self.generate(z, training=training, generator=self.ema_generator)
+        """Codes (batch, space.dim) to images in [0, 1], (batch, h, w, c).
+
+        A conditional model takes a pair [codes, labels].
+        """
+        z, given = self.parted(z)
+        images = self.generate(z, training=training, generator=self.ema_generator, **given)
         return from_range(ops.cast(images, "float32"), self.image_range)
 
     @inference
-    def decode(self, z):
+    def decode(self, z, labels=None):
         """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
 
+        A conditional model needs `labels`: one for each code, or one for all.
+
         Raises:
-            ValueError: if the shape is wrong.
+            ValueError: if the shape is wrong, or labels are missing, wrong or not wanted.
         """
         z = ops.convert_to_tensor(z, "float32")
         if len(z.shape) != 2 or z.shape[1] != self.latent_dim:
@@ -329,16 +380,22 @@ class GAN(PhasedModel):
                 f"`z` must have the shape (n, {self.latent_dim}). "
                 f"Received: z.shape={tuple(z.shape)}"
             )
-        return self(z, training=False)
+        given = self.given(labels, z.shape[0])
+        return self([z, given["labels"]] if given else z, training=False)
 
     @inference
-    def sample(self, n, seed=None):
+    def sample(self, n, seed=None, labels=None):
         """Draws `n` >= 1 images (n, h, w, c) in [0, 1]; `seed` is an integer or `None`.
 
+        Of a conditional model with `labels` (`n` labels, or one for all); without, classes are
+        drawn with equal probabilities.
+
         Raises:
-            ValueError: if `n` is not a positive integer.
+            ValueError: if `n` is not a positive integer; as `decode` for the labels; if there are
+                none and the labels are attributes, which cannot be drawn.
         """
-        return self.decode(self.space.sample(check_int("n", n), seed=seed))
+        z = self.space.sample(check_int("n", n), seed=seed)
+        return self.decode(z, **self.drawn(labels, n, seed))
 
     # Parts
 
@@ -383,7 +440,7 @@ class GAN(PhasedModel):
 
     @property
     def input_signature(self):
-        return [keras.InputSpec(shape=(None, self.latent_dim), dtype="float32")]
+        return self.signature(keras.InputSpec(shape=(None, self.latent_dim), dtype="float32"))
 
     def get_config(self):
         return {
@@ -398,4 +455,6 @@ class GAN(PhasedModel):
             "ema_decay": self.ema_decay,
             "image_range": self.image_range,
             "hessian_penalty": self.hessian_penalty,
+            "labels": keras.saving.serialize_keras_object(self.labels),
+            **self.auxiliary_config(),
         }

@@ -9,6 +9,7 @@ from keras import ops
 from keras_disentangle._arguments import check_flag, check_weight, is_choice
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
+from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._image_data import check_image_batch
 from keras_disentangle.models._networks import check_apart, network_shapes, serialize
 from keras_disentangle.models.gan import GAN
@@ -29,7 +30,8 @@ class InfoGAN(GAN):
     Args:
         generator: network (batch, space.dim) to images (batch, h, w, c).
         discriminator: network from images to [logits (batch, 1), features].
-        q_head: layer or network from these features to (batch, space.num_params): a `QHead`.
+        q_head: layer or network from these features to (batch, space.num_params): a `QHead`. Of a
+            conditional model (`labels`, see `GAN`) it may be a network of [features, labels].
         space: the `LatentSpace`, with an informative code.
         information_weight: lambda of every informative code, >= 0, or a dict from their names to
             numbers: the ramps `information_weight_<code>`.
@@ -112,14 +114,15 @@ class InfoGAN(GAN):
                 phases[i] = replace(phase, networks=(*phase.networks, self.q_head))
         return phases
 
-    def code_objective(self, player, features, codes):
+    def code_objective(self, player, features, codes, labels=None):
         """Minus the weighted bound, for the player that updates Q and, with feedback, for G."""
         updates_q = player == self.q_trained_with
         if not updates_q and not (player == "generator" and self.feedback):
             return 0.0
         if not self.feedback:
             features = ops.stop_gradient(features)
-        bounds = information_per_code(self.space, self.q_head(features, training=True), codes)
+        params = call_network(self.q_head, features, labels, training=True)
+        bounds = information_per_code(self.space, params, codes)
         total = 0.0
         for name, bound in bounds.items():
             if updates_q:
@@ -132,20 +135,24 @@ class InfoGAN(GAN):
     # Use
 
     @inference
-    def q_params(self, x):
+    def q_params(self, x, labels=None):
         """Images in [0, 1] (n, h, w, c) to the outputs of Q, (n, space.num_params) float32.
+
+        A conditional model needs `labels`, one for each image or one for all, if its discriminator
+        or Q head takes them.
 
         Raises:
             ValueError: if the shape is wrong, or if images lie outside [0, 1] while the generator's
-                range is known.
+                range is known; if labels are missing, wrong or not wanted.
         """
         check_image_batch("x", x, self.image_shape, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
-        _, features = self.discriminate(x, training=False)
-        return ops.cast(self.q_head(features, training=False), "float32")
+        given = self.given(labels, x.shape[0], (self.discriminator, self.q_head))
+        _, features = self.discriminate(x, training=False, **given)
+        return ops.cast(call_network(self.q_head, features, **given, training=False), "float32")
 
     @inference
-    def encode(self, x):
+    def encode(self, x, labels=None):
         """Images in [0, 1] (n, h, w, c) to the parameters of q(c|x), a dict of code to (n, p).
 
         For a categorical code they are logits; for a continuous one the means and, if they are
@@ -154,24 +161,25 @@ class InfoGAN(GAN):
         Raises:
             ValueError: as `q_params`.
         """
-        return self.space.split_params(self.q_params(x))
+        return self.space.split_params(self.q_params(x, labels))
 
     @inference
-    def predict_codes(self, x):
+    def predict_codes(self, x, labels=None):
         """Images to the expected codes: a dict of code to probabilities or means (n, d).
 
         Raises:
             ValueError: as `q_params`.
         """
-        return self.space.predict(self.q_params(x))
+        return self.space.predict(self.q_params(x, labels))
 
     @inference
-    def classify(self, x, code=None):
+    def classify(self, x, code=None, labels=None):
         """Images in [0, 1] (n, h, w, c) to the index of the most likely category, int32 (n,).
 
         Args:
             x: the images.
             code: name of the categorical code; by default the first of them.
+            labels: as in `q_params`.
 
         Raises:
             ValueError: if there is no such code; as `q_params`.
@@ -182,11 +190,11 @@ class InfoGAN(GAN):
                 f"`code` must be one of the categorical codes, {categorical}. "
                 f"Received: code={code!r}"
             )
-        return ops.argmax(self.encode(x)[code or categorical[0]], axis=-1)
+        return ops.argmax(self.encode(x, labels)[code or categorical[0]], axis=-1)
 
     def _check_q_head(self):
         if isinstance(self.q_head, keras.Model):
-            features, params = network_shapes("q_head", self.q_head)
+            features, params = network_shapes("q_head", self.q_head, labels=self.labels)
         else:
             shape = (None, *self.features_shape)
             shape = (self.q_head.get_build_config() or {}).get("input_shape", shape)

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from keras_disentangle._image_format import check_channels_last
+from keras_disentangle.latents.labels import as_labels
+from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._networks import (
     check_apart,
     check_shape,
@@ -31,10 +33,12 @@ class LadderVAE(VariationalModel):
         encoder_blocks: $f^e_l$, level l - 1 to level l.
         posteriors: $q_l$, level l to mean and log variance: concatenated, (batch, 2 d_l), or as a
             list of two outputs (batch, d_l).
-        latent_maps: $m_l$, codes (batch, d_l) to a feature map.
+        latent_maps: $m_l$, codes (batch, d_l) to a feature map. With `labels`, these networks or
+            the decoder blocks have a second input, the labels, and so may all others.
         decoder_blocks: $f^d_l$, from the map and the level above, concatenated on the last axis, to
             the level below; the first gives the logits or means of the image.
         beta, observation, seed: as in `VAE`.
+        **kwargs: as in `VAE`, such as `labels`.
 
     Raises:
         ValueError: if the lists differ in length, networks do not fit each other, or another
@@ -49,6 +53,8 @@ class LadderVAE(VariationalModel):
 
     Reference: Zhao et al., 2017; equations 4-7 of Li et al., 2020.
     """
+
+    takes_labels = True
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class LadderVAE(VariationalModel):
             "latent_maps": latent_maps,
             "decoder_blocks": decoder_blocks,
         }
-        image_shape, sizes = _checked_ladder(networks)
+        image_shape, sizes = _checked_ladder(networks, as_labels(kwargs.get("labels")))
         super().__init__(
             rung_sizes=sizes[::-1],
             rung_names=range(len(sizes), 0, -1),
@@ -77,6 +83,7 @@ class LadderVAE(VariationalModel):
             seed=seed,
             **kwargs,
         )
+        self.check_takes_labels(latent_maps=latent_maps, decoder_blocks=decoder_blocks)
         self.encoder_blocks = list(encoder_blocks)
         self.posteriors = list(posteriors)
         self.latent_maps = list(latent_maps)
@@ -100,34 +107,39 @@ class LadderVAE(VariationalModel):
         """The decoder's input from the feature map of rung `level`; a hook of growing models."""
         return feature_map
 
-    def infer(self, x, training=False):
+    def infer(self, x, training=False, labels=None):
         h, rungs = x, []
         for level, (block, q) in enumerate(
             zip(self.encoder_blocks, self.posteriors, strict=True), start=1
         ):
-            h = block(h, training=training)
-            rungs.append(posterior(q, self.enter_rung(level, h), training))
+            h = call_network(block, h, labels, training=training)
+            rungs.append(posterior(q, self.enter_rung(level, h), training, labels))
         return rungs[::-1]
 
-    def generate(self, codes, training=False):
+    def generate(self, codes, training=False, labels=None):
         g = None
         for level, code in zip(range(self.num_rungs, 0, -1), codes, strict=True):
-            feature_map = self.latent_maps[level - 1](code, training=training)
+            latent_map, block = self.latent_maps[level - 1], self.decoder_blocks[level - 1]
+            feature_map = call_network(latent_map, code, labels, training=training)
             feature_map = self.leave_rung(level, feature_map)
             g = feature_map if g is None else ops.concatenate([feature_map, g], axis=-1)
-            g = self.decoder_blocks[level - 1](g, training=training)
+            g = call_network(block, g, labels, training=training)
         return g
 
     @property
     def generative_networks(self):
         return [*self.latent_maps, *self.decoder_blocks]
 
+    @property
+    def inference_networks(self):
+        return [*self.encoder_blocks, *self.posteriors]
+
     def get_config(self):
         names = ("encoder_blocks", "posteriors", "latent_maps", "decoder_blocks")
         return {**super().get_config(), **{name: serialize(getattr(self, name)) for name in names}}
 
 
-def _checked_ladder(networks):
+def _checked_ladder(networks, labels):
     """The image's shape and the rungs' sizes (l = 1 ... L) of networks that fit each other."""
     lengths = {name: len(blocks) for name, blocks in networks.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
@@ -136,7 +148,7 @@ def _checked_ladder(networks):
         )
     shapes = {
         name: [
-            network_shapes(f"{name}[{i}]", block, several=name == "posteriors")
+            network_shapes(f"{name}[{i}]", block, name == "posteriors", labels)
             for i, block in enumerate(blocks)
         ]
         for name, blocks in networks.items()

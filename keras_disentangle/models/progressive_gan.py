@@ -86,6 +86,8 @@ class ProgressiveGAN(GAN):
     Reference: Karras et al., 2018 (progressive GANs).
     """
 
+    takes_labels = False
+
     def __init__(
         self,
         generator,

@@ -53,6 +53,8 @@ class TeacherStudentVAE(VAE):
     Jacobian supervision), section 3.
     """
 
+    takes_labels = False
+
     def __init__(
         self,
         teacher,
@@ -72,6 +74,11 @@ class TeacherStudentVAE(VAE):
             teacher.image_shape,
             network_shapes("encoder", encoder, several=True)[0],
         )
+        if teacher.labels is not None:
+            raise ValueError(
+                "`teacher` must not be conditional. "
+                f"Received: a teacher made with labels={teacher.labels!r}"
+            )
         jacobian_weight = check_weight("jacobian_weight", jacobian_weight)
         code_weight = check_weight("code_weight", code_weight)
         super().__init__(encoder, decoder, beta=beta, observation=observation, seed=seed, **kwargs)

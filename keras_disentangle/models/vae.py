@@ -5,6 +5,8 @@ import warnings
 import keras
 
 from keras_disentangle._image_format import check_channels_last
+from keras_disentangle.latents.labels import as_labels
+from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._image_range import range_of_samples
 from keras_disentangle.models._networks import (
     check_apart,
@@ -26,13 +28,16 @@ class VAE(VariationalModel):
         encoder: network (batch, h, w, c) to mean and log variance: concatenated, (batch, 2d), or
             as a list of two outputs (batch, d).
         decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).
+            With `labels` it has a second input, the labels, and so may the encoder.
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"bernoulli"`, `"gaussian"` or an `Observation` of `kd.observations`.
         seed: integer seed of the latent noise, or `None`.
         **kwargs: as in every variational model: `penalties`, a list of `kd.penalties.Penalty`
             objects; `hessian_penalty`, `None` or a dict of keywords of
             `kd.penalties.HessianPenalty` (a shorthand for it, with a weight that begins at 0);
-            `pixel_scale` and `min_log_std` of Gaussian observations.
+            `pixel_scale` and `min_log_std` of Gaussian observations; `labels`, `None`, a
+            `kd.latents.Labels` or a number of classes, for a conditional model p(x|z, y), which
+            `fit(x, y)` trains.
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range.
@@ -46,13 +51,16 @@ class VAE(VariationalModel):
     >>> model = VAE(encoder, decoder, beta=4.0)
     >>> model.compile("adam")
 
-    References: Kingma & Welling, 2014; Higgins et al., 2017.
+    References: Kingma & Welling, 2014; Higgins et al., 2017; Sohn et al., 2015 (conditional).
     """
 
+    takes_labels = True
+
     def __init__(self, encoder, decoder, beta=1.0, observation="bernoulli", seed=None, **kwargs):
-        image_shape, code_shape = network_shapes("encoder", encoder, several=True)
+        labels = as_labels(kwargs.get("labels"))
+        image_shape, code_shape = network_shapes("encoder", encoder, several=True, labels=labels)
         size = posterior_size("encoder", code_shape)
-        decoder_input, decoder_output = network_shapes("decoder", decoder)
+        decoder_input, decoder_output = network_shapes("decoder", decoder, labels=labels)
         check_shape("The input of `decoder`", (size,), decoder_input)
         check_shape("The output of `decoder`", image_shape, decoder_output)
         super().__init__(
@@ -64,11 +72,12 @@ class VAE(VariationalModel):
             decoder=decoder,
             **kwargs,
         )
+        self.check_takes_labels(decoder=decoder)
         self.encoder = encoder
         self.decoder = decoder
         self._check_logits("decoder", decoder)
         if self.observation.takes_logits and output_activation(decoder) is None:
-            found = range_of_samples(decoder, size)
+            found = range_of_samples(decoder, size, self.labels)
             if found is not None:
                 warnings.warn(
                     f"`decoder` must give logits for {type(self.observation).__name__} "
@@ -81,15 +90,19 @@ class VAE(VariationalModel):
             check_channels_last('`pixel_scale="channel"`', encoder, decoder)
         self.built = True
 
-    def infer(self, x, training=False):
-        return [posterior(self.encoder, x, training)]
+    def infer(self, x, training=False, labels=None):
+        return [posterior(self.encoder, x, training, labels)]
 
-    def generate(self, codes, training=False):
-        return self.decoder(codes[0], training=training)
+    def generate(self, codes, training=False, labels=None):
+        return call_network(self.decoder, codes[0], labels, training=training)
 
     @property
     def generative_networks(self):
         return [self.decoder]
+
+    @property
+    def inference_networks(self):
+        return [self.encoder]
 
     def get_config(self):
         networks = {"encoder": serialize(self.encoder), "decoder": serialize(self.decoder)}

@@ -11,6 +11,7 @@ from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.layers import GaussianSampling
 from keras_disentangle.losses import gaussian_kl
 from keras_disentangle.losses._layer_activations import LayerActivations
+from keras_disentangle.models._conditioning import Conditional, inputs_of
 from keras_disentangle.models._generated import Generated
 from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
 from keras_disentangle.models._networks import output_activation
@@ -22,7 +23,7 @@ from keras_disentangle.trainers.stepped_model import SteppedModel
 from keras_disentangle.trainers.term_metrics import GuardedMean, PresentValue
 
 
-class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
+class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedModel):
     r"""Base of the variational models: $-\log p(x|z) + \sum_l w_l\, KL(q(z_l|x) \| p(z_l))$.
 
     A subclass implements the hooks `infer` and `generate`; it may override `kl_weights` and
@@ -55,6 +56,8 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         penalties: list of `kd.penalties.Penalty` objects added to the objective: of the decoder's
             outputs (logits or means) at the sampled codes, of the posterior, or of the
             reconstruction.
+        labels: `None`; or, of a conditional model, a `kd.latents.Labels` or a number of classes.
+            The hooks then get labels by the keyword `labels`.
 
     Raises:
         ValueError: if `beta` is negative, `observation` or `pixel_scale` is none of these,
@@ -81,9 +84,11 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         pixel_scale="scalar",
         min_log_std=None,
         penalties=(),
+        labels=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.set_labels(labels)
         self.observation = as_observation(observation, pixel_scale, min_log_std)
         try:
             image_shape = tuple(check_int("image_shape", side) for side in listed(image_shape))
@@ -114,7 +119,9 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
         self.batch_mean = BatchMean()
         kl_names = ["kl"] if rung_names is None else [f"kl_{name}" for name in self.space.names]
         kl_names = kl_names if self.has_posteriors else []
-        self.trackers["reconstruction"] = GuardedMean("reconstruction", lambda: self.step)
+        self.trackers["reconstruction"] = GuardedMean(
+            "reconstruction", lambda: self.step, labelled=self.labels is not None
+        )
         self.add_terms(*kl_names)
         self.kl_names = kl_names
         # As a function, so that Keras does not track the network before its subclass does.
@@ -145,6 +152,11 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
     @property
     def generative_networks(self):
         """The networks that `generate` calls; penalties check their layers."""
+        return []
+
+    @property
+    def inference_networks(self):
+        """The networks that `infer` calls; without a second input they need no labels."""
         return []
 
     def kl_weights(self, beta):
@@ -183,29 +195,44 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     def _evaluation(self, penalty, directions, x, outputs, training):
         """The function without arguments that evaluates a penalty on a batch."""
+        given = {"labels": outputs["labels"]} if "labels" in outputs else {}
         if isinstance(penalty, GeneratorPenalty):
             codes = ops.cast(outputs["code"], "float32")
             if not penalty.code_gradient:
                 codes = ops.stop_gradient(codes)
+            if given:
+                is_whole = penalty.outputs is None
+                codes = (codes, *given.values()) if is_whole else self._inputs(codes, **given)
             return partial(self.generator_penalty, penalty, codes, directions, training)
         if isinstance(penalty, ReconstructionPenalty):
             reconstruction = outputs["reconstruction"]
             if not penalty.encoder_gradient and training:
                 code = ops.stop_gradient(outputs["code"])
-                reconstruction = self.generate(self.split(code), training=training)
+                reconstruction = self.generate(self.split(code), training=training, **given)
             return partial(penalty.evaluate, x, self.image(reconstruction))
         parts = (outputs.get(name) for name in ("code", "mean", "log_var"))
         parts = (part if part is None else ops.cast(part, "float32") for part in parts)
+        if penalty.batch_statistic:
+            return self.on_global_batch(penalty.evaluate, *parts)
         return partial(penalty.evaluate, *parts)
+
+    def _inputs(self, codes, labels):
+        """The inputs of the single decoder of a conditional model, for penalties of its layers."""
+        return inputs_of(self._decoder(), codes, labels)
 
     # The objective
 
     def call(self, x, training=False):
-        """Images to a dict: `reconstruction` (logits or means), `code`, `mean`, `log_var`."""
-        posteriors = self.infer(x, training=training)
+        """Images to a dict: `reconstruction` (logits or means), `code`, `mean`, `log_var`.
+
+        A conditional model takes a pair [images, labels], and returns `labels` too.
+        """
+        x, given = self.parted(x)
+        posteriors = self.infer(x, training=training, **given)
         codes = [self.sampling(mean, log_var) for mean, log_var in posteriors]
         return {
-            "reconstruction": self.generate(codes, training=training),
+            **given,
+            "reconstruction": self.generate(codes, training=training, **given),
             "code": ops.concatenate(codes, axis=-1),
             "mean": ops.concatenate([mean for mean, _ in posteriors], axis=-1),
             "log_var": ops.concatenate([log_var for _, log_var in posteriors], axis=-1),
@@ -213,6 +240,8 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""
+        self.look_at_labels(self.trackers["reconstruction"], x)
+        x, _ = self.parted(x)
         loss = self.objective(x, y_pred, sample_weight, training)
         self.track_ramps()
         # Losses that the layers of the networks add: regularisers, `add_loss`.
@@ -284,7 +313,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
 
     @property
     def input_signature(self):
-        return [keras.InputSpec(shape=(None, *self.image_shape), dtype="float32")]
+        return self.signature(keras.InputSpec(shape=(None, *self.image_shape), dtype="float32"))
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """`keras.Model.export` of `call`, whether or not the model was called before.
@@ -311,6 +340,7 @@ class VariationalModel(VariationalUse, VariationalFitting, SteppedModel):
             "hessian_penalty": self.hessian_penalty,
             "pixel_scale": self.pixel_scale,
             "min_log_std": self.min_log_std,
+            "labels": keras.saving.serialize_keras_object(self.labels),
             **as_arguments(self.observation),
         }
 

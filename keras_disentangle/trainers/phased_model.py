@@ -66,6 +66,10 @@ class PhasedModel(SteppedModel):
         """The list of `Phase`, in the order in which a step runs them."""
         raise NotImplementedError
 
+    def joined(self, x, y):
+        """The argument of `prepare` from a batch (x, y): by default, `x` alone."""
+        return x
+
     def prepare(self, x):
         """The input of all phases, made without gradients: by default, the images."""
         return x
@@ -157,18 +161,18 @@ class PhasedModel(SteppedModel):
 
     def train_step(self, *args):
         *state, data = args
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError(
                 "The data must hold no `sample_weight`: alternating training weights all examples "
                 "equally. Received: batches (x, y, sample_weight)"
             )
-        return backend.train_step(self, *state, x)
+        return backend.train_step(self, *state, self.joined(x, y))
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; stops with a ValueError when a term of the objective is not finite.
 
-        Of the data, only `x` is used.
+        Of the data, only `x` is used, unless `joined` says otherwise.
 
         Raises:
             ValueError: as above; if `validation_data` or weights of examples are given, which

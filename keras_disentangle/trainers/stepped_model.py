@@ -30,6 +30,9 @@ class SteppedModel(ObjectiveModel):
     def check_batch(self, x):
         """Raises a ValueError unless `x` is a batch that the model takes; a hook."""
 
+    def check_batch_labels(self, y, n):
+        """Raises a ValueError unless the model takes `y` with a batch of `n` images; a hook."""
+
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; ends with a ValueError when a term of the objective is not finite.
 
@@ -69,7 +72,7 @@ class SteppedModel(ObjectiveModel):
         x, _, _ = cut(x, batch_size=batch_size, steps=steps)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
-    def train_on_batch(self, x, *args, **kwargs):
+    def train_on_batch(self, x, y=None, *args, **kwargs):
         """`keras.Model.train_on_batch`.
 
         Raises:
@@ -77,8 +80,9 @@ class SteppedModel(ObjectiveModel):
         """
         backend.check_processes()
         self.check_batch(x)
+        self.check_batch_labels(y, len(x))
         with backend.readable_errors():
-            return super().train_on_batch(x, *args, **kwargs)
+            return super().train_on_batch(x, y, *args, **kwargs)
 
     # Saving
 

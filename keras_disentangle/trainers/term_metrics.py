@@ -65,11 +65,12 @@ class GuardedMean(FiniteMean):
 
     Args:
         name, step: as in `FiniteMean`.
+        labelled: whether labels are checked too, by `look_at_labels`.
     """
 
-    def __init__(self, name, step):
+    def __init__(self, name, step, labelled=False):
         super().__init__(name, step)
-        self._bounded, self._message = None, ""
+        self._bounded, self._message, self._labels = None, "", ""
         # How far images were below 0 and above 1, whether that was refused, and the size of a batch
         # that was too small, plus 1; all 0 if no batch was out of range or too small.
         self.below, self.above, self.refused, self.too_small = (
@@ -78,6 +79,14 @@ class GuardedMean(FiniteMean):
             )
             for part in ("below", "above", "refused", "too_small")
         )
+        self.mislabelled = None
+        if labelled:
+            self.mislabelled = self.add_variable(
+                shape=(),
+                initializer="zeros",
+                aggregation="only_first_replica",
+                name="mislabelled",
+            )
 
     def look(self, images, bounded, smallest=1, message=""):
         """Checks a batch, and records the result for `refusal` and `hint`.
@@ -102,10 +111,18 @@ class GuardedMean(FiniteMean):
             found = ops.where(size < smallest, size + 1.0, 0.0)
             self.too_small.assign(ops.maximum(self.too_small, found))
 
+    def look_at_labels(self, is_right, message):
+        """Records whether the labels of a batch are right, and the error if they are not."""
+        self._labels = message
+        wrong = 1.0 - ops.cast(is_right, "float32")
+        self.mislabelled.assign(ops.maximum(self.mislabelled, wrong))
+
     def update_state(self, values, sample_weight=None):
         super().update_state(values, sample_weight)
         # A batch that was too small may have no values.
         refused = ops.maximum(self.refused, self.too_small) > 0
+        if self.mislabelled is not None:
+            refused = refused | (self.mislabelled > 0)
         total = ops.convert_to_tensor(self.total)
         self.total.assign(ops.where(refused, float("nan"), total))
         self._notice(refused)
@@ -113,6 +130,8 @@ class GuardedMean(FiniteMean):
     def refusal(self):
         if size := max(by_replica(self.too_small)):
             return f"{self._message}{size - 1:g}"
+        if self.mislabelled is not None and max(by_replica(self.mislabelled)):
+            return f"{self._labels}. Received: others"
         if not max(by_replica(self.refused)):
             return ""
         return (

@@ -209,7 +209,7 @@ def vae(encoder=None, end=None, **arguments):
         (lambda: vae(OwnEncoder()), "`encoder` must be a built Keras model, .* call it once on"),
         (lambda: vae(named()), "`encoder` must have one output, or a list of them. .*'log_var': "),
         (lambda: vae(three_outputs()), "the model itself draws the samples"),
-        (lambda: vae(conditional()), "`encoder` must have one input: networks with classes"),
+        (lambda: vae(conditional()), "`encoder` must have one input, a second one for labels only"),
         (lambda: vae(end="sigmoid"), "`decoder` must give logits .* ends in sigmoid"),
         (lambda: vae(end="tanh"), "`decoder` must give logits .* ends in tanh"),
         (shared, "must not share layers: .* in `encoder` and `decoder`"),
