@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import keras
 from tiny_networks import (
+    IMAGE_SHAPE,
     IMAGES,
     conditional_generator,
     conv_ladder,
+    dense,
     flat_networks,
     frozen_classifier,
     make_space,
@@ -24,6 +26,7 @@ from keras_disentangle.layers import LatentDirections, QHead
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
     GAN,
+    QLAE,
     VAE,
     DirectionDiscovery,
     DiscriminativeVAE,
@@ -173,6 +176,18 @@ def _shift_prediction():
     return ShiftPrediction(two_layer_generator(4, False), reconstructor(4), seed=1)
 
 
+def _qlae():
+    networks = flat_networks(3)
+    networks["encoder"] = dense(IMAGE_SHAPE, 3, None)
+    model = QLAE(**networks, num_values=4, seed=1)
+    model.ramps["commitment_weight"].set(1.0, 3.0, 0, 8)
+    return model
+
+
+def quantized_outputs(model):
+    return [model.encode(IMAGES), model.reconstruct(IMAGES), model.sample(3, seed=0)]
+
+
 def vae_outputs(model):
     """What tells two models apart: all that they give without a draw."""
     return [*model.encode(IMAGES), model.reconstruct(IMAGES)]
@@ -246,6 +261,18 @@ VAES = {
                 for layer in ("norm", "hidden")
             ),
         ),
+    ),
+}
+
+
+QUANTIZED = {
+    "qlae": ModelRow(
+        _qlae,
+        (
+            *("loss", "reconstruction", "quantization", "commitment"),
+            *("quantization_weight", "commitment_weight"),
+        ),
+        quantized_outputs,
     ),
 }
 
@@ -357,4 +384,4 @@ DIRECTIONS = {
 }
 
 
-MODELS = {**VAES, **GANS, **DIRECTIONS}
+MODELS = {**VAES, **QUANTIZED, **GANS, **DIRECTIONS}

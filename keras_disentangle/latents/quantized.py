@@ -86,8 +86,12 @@ class Quantized(Code):
     def traverse(self, code, dim=0, steps=10, extent=1.0):
         self._check_traversal(dim)
         codes = np.tile(np.asarray(code, "float32"), (self.num_values, 1))
-        codes[:, dim] = self.traversal(steps, extent)
+        codes[:, dim] = self.values_of(dim)
         return codes
+
+    def values_of(self, dim):
+        """The values of a dimension in increasing order, NumPy (num_values,)."""
+        return self.traversal()
 
     def _logits(self, params):
         return ops.reshape(params, (-1, self.size, self.num_values))

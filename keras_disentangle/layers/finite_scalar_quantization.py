@@ -1,10 +1,10 @@
 """Codes quantised to fixed, evenly spaced values."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.latents import Quantized
 from keras_disentangle.layers._quantization import nearest_levels, straight_through
 from keras_disentangle.layers.latent_quantization import check_codes
 
@@ -53,10 +53,9 @@ class FiniteScalarQuantization(keras.layers.Layer):
         """
         return nearest_levels(self.continuous(z), self.num_levels)
 
-    @property
-    def values(self):
-        """The values, NumPy (num_levels,)."""
-        return np.linspace(-1.0, 1.0, self.num_levels, dtype="float32")
+    def code(self, size):
+        """The code of a `LatentSpace` of `size` dimensions that has this layer's values."""
+        return Quantized(size, self.num_levels)
 
     def call(self, z):
         z = self.continuous(z)

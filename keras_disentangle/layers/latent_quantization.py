@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle.latents import Quantized
 from keras_disentangle.layers._quantization import nearest_values, straight_through
 
 LARGEST = 1e6  # of the initial values: beyond it, float32 has steps of its own
@@ -82,6 +83,10 @@ class LatentQuantization(keras.layers.Layer):
         """The codes before they are quantised, (batch, d): `z` itself."""
         return z
 
+    def code(self, size):
+        """The code of a `LatentSpace` of `size` dimensions that has this layer's present values."""
+        return _Codebooks(self, size)
+
     def compute_output_shape(self, z_shape):
         return z_shape
 
@@ -92,6 +97,24 @@ class LatentQuantization(keras.layers.Layer):
             "low": self.low,
             "high": self.high,
         }
+
+
+class _Codebooks(Quantized):
+    """A quantised code whose values are the present codebooks of a layer."""
+
+    def __init__(self, layer, size):
+        super().__init__(size, layer.num_values, layer.low, layer.high)
+        self._layer = layer
+
+    def codebooks(self):
+        return ops.stop_gradient(ops.convert_to_tensor(self._layer.codebooks))
+
+    def traversal(self, steps=10, extent=1.0):
+        """The values of each dimension in increasing order, whatever the arguments: (size, k)."""
+        return np.sort(ops.convert_to_numpy(self._layer.codebooks), axis=1)
+
+    def values_of(self, dim):
+        return self.traversal()[dim]
 
 
 def check_codes(shape):

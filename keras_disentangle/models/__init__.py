@@ -7,6 +7,7 @@ from keras_disentangle.models.gan import GAN
 from keras_disentangle.models.info_gan import InfoGAN
 from keras_disentangle.models.info_gan_cr import InfoGANCR
 from keras_disentangle.models.ladder_vae import LadderVAE
+from keras_disentangle.models.latent_clr import LatentCLR
 from keras_disentangle.models.progressive_gan import ProgressiveGAN
 from keras_disentangle.models.progressive_info_gan import ProgressiveInfoGAN
 from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
@@ -19,6 +20,7 @@ from keras_disentangle.models.variational_model import VariationalModel
 
 __all__ = [
     "GAN",
+    "QLAE",
     "VAE",
     "DirectionDiscovery",
     "DiscriminativeVAE",
@@ -26,12 +28,12 @@ __all__ = [
     "InfoGAN",
     "InfoGANCR",
     "LadderVAE",
+    "LatentCLR",
     "ProgressiveGAN",
     "ProgressiveInfoGAN",
     "ProgressiveLadderVAE",
+    "QuantizedAutoencoder",
     "ShiftPrediction",
     "TeacherStudentVAE",
     "VariationalModel",
-    "QuantizedAutoencoder",
-    "QLAE",
 ]

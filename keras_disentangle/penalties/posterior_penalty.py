@@ -8,6 +8,13 @@ class PosteriorPenalty(Penalty):
 
     A subclass implements `evaluate`; if it gives several parts, their names are in `parts`.
 
+    Attributes:
+        needs_log_var: whether it needs the variance of a posterior, which a quantised auto-encoder
+            does not have: True unless a subclass sets it.
+        batch_statistic: whether the value of an example depends on the others of its batch: False
+            unless a subclass sets it. Under several devices it is then evaluated on the global
+            batch, and a training batch of a single image is refused.
+
     Args:
         weight, every, name: as in `Penalty`.
 
@@ -21,13 +28,16 @@ class PosteriorPenalty(Penalty):
     """
 
     parts = ()
+    needs_log_var = True
+    batch_statistic = False
 
     def evaluate(self, z, mean, log_var):
         """The penalty; a hook.
 
         Args:
             z: sampled codes, (batch, d), those of all rungs concatenated.
-            mean, log_var: parameters of the posterior from which they were sampled, (batch, d).
+            mean, log_var: parameters of the posterior from which they were sampled, (batch, d). Of
+                a quantised auto-encoder, the codes before they are quantised, and `None`.
 
         Returns:
             Scalar, tensor (batch,), or a dict of these with the keys `parts`.

@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.latents import Normal
+from keras_disentangle.latents import Normal, Quantized
 from keras_disentangle.latents.as_space import as_rungs
+from keras_disentangle.visualization._traverse import checked_values
 
 
 def split_rungs(latent, rungs):
@@ -21,6 +22,21 @@ def split_rungs(latent, rungs):
     if not np.isfinite(latent).all():
         raise ValueError(f"`latent` must hold finite numbers. Received: latent={latent}")
     return latent, as_rungs(rungs, latent.size)
+
+
+def default_values(space, values, span, steps):
+    """The values that a traversal of each dimension visits, (steps,) or (d, steps).
+
+    Args:
+        space: the `LatentSpace`.
+        values, span, steps: as in `checked_values`. Without `values`, each dimension of a quantised
+            space visits its own values, in increasing order, whatever `span` and `steps` are.
+    """
+    codes = space.codes
+    is_quantized = all(isinstance(code, Quantized) for code in codes)
+    if values is None and is_quantized and len({code.num_values for code in codes}) == 1:
+        return np.stack([code.values_of(dim) for code in codes for dim in range(code.dim)])
+    return checked_values(values, span, steps)
 
 
 def code_labels(space):
@@ -48,15 +64,23 @@ def dimension_labels(space, number="dim"):
 
 
 def sample_rungs(latent, space, num, seed):
-    """Latents (codes, num, d): in row l, code l is drawn from N(0, I), the rest is `latent`."""
+    """Latents (codes, num, d): in row l, code l is drawn from its prior, the rest is `latent`.
+
+    That of all but quantised codes is taken to be N(0, I).
+    """
     latents = np.tile(latent, (len(space.codes), num, 1))
     random = np.random.default_rng(seed)
-    for row, part in zip(latents, space.slices.values(), strict=True):
-        row[:, part] = random.standard_normal(row[:, part].shape)
+    for row, code in zip(latents, space.codes, strict=True):
+        part = space.slices[code.name]
+        if isinstance(code, Quantized):
+            row[:, part] = to_numpy("code.sample(n)", code.sample(num, seed))
+        else:
+            row[:, part] = random.standard_normal(row[:, part].shape)
     return latents
 
 
 def _is_plain(space):
     """Whether it is a single group of dimensions without a name."""
     (first, *others) = space.codes
-    return not others and isinstance(first, Normal) and first.name == Normal.default_name
+    is_plain = isinstance(first, (Normal, Quantized)) and first.name == first.default_name
+    return not others and is_plain

@@ -13,11 +13,13 @@ from keras_disentangle.visualization._pixels import as_uint8
 def traverse(decode, latent, values):
     """Decodes every dimension of `latent` at every value, all in one call.
 
+    `values` are (n,), those of all dimensions, or (d, n).
+
     Returns:
         uint8 array (d, number of values, h, w, c).
     """
     size = latent.size
-    latents = np.tile(latent, (size, values.size, 1))
+    latents = np.tile(latent, (size, values.shape[-1], 1))
     latents[np.arange(size), :, np.arange(size)] = values
     return decoded(decode, latents, "decode(latent)")
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_disentangle.visualization._labelled_grid import labelled_grid
-from keras_disentangle.visualization._rungs import code_labels, split_rungs
+from keras_disentangle.visualization._rungs import code_labels, default_values, split_rungs
 from keras_disentangle.visualization._traverse import checked_values, traverse, traverse_directions
 from keras_disentangle.visualization.grids import image_grid
 
@@ -21,7 +21,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
             clipped with a warning; called once, with n = d * number of values.
         latent: array (d,), the starting point.
         values: values of the traversal, (steps,); by default `steps` of them from -`span` to
-            `span`.
+            `span`, or those of a quantised space.
         span: half the width of the default range.
         steps: number of default values.
         rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
@@ -41,7 +41,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     """
     latent, space = split_rungs(latent, rungs)
     labels, parts = list(code_labels(space).values()), list(space.slices.values())
-    images = traverse(decode, latent, checked_values(values, span, steps))
+    images = traverse(decode, latent, default_values(space, values, span, steps))
     # Rungs may differ in size: shorter rows are padded with white.
     width = max(code.dim for code in space.codes)
     canvas = np.full((len(parts), width, *images.shape[2:]), 255, "uint8")

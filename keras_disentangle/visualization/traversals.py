@@ -6,7 +6,7 @@ from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace
 from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid, texts_of
-from keras_disentangle.visualization._rungs import dimension_labels, split_rungs
+from keras_disentangle.visualization._rungs import default_values, dimension_labels, split_rungs
 from keras_disentangle.visualization._traverse import (
     checked_values,
     decoded,
@@ -37,12 +37,14 @@ def latent_traversal(
             clipped with a warning; called once, with n = d * number of values.
         latent: array (d,), the starting point.
         values: values of the traversal, (steps,); by default `steps` of them from -`span` to
-            `span`, in the latent's own units (standard deviations of the prior).
+            `span`, in the latent's own units (standard deviations of the prior), or the values of
+            each dimension of a quantised space.
         span: half the width of the default range.
         steps: number of default values.
         rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        value_labels: whether the values are written above the columns.
+        value_labels: whether the values are written above the columns; indices from 0, if those of
+            the rows differ.
         padding: white pixels around each image.
 
     Returns:
@@ -60,9 +62,13 @@ def latent_traversal(
     2020.
     """
     latent, space = split_rungs(latent, rungs)
-    values = checked_values(values, span, steps)
+    values = default_values(space, values, span, steps)
     images = traverse(decode, latent, values)
-    above = texts_of(values) if check_flag("value_labels", value_labels) else None
+    above = None
+    if check_flag("value_labels", value_labels):
+        rows = np.atleast_2d(values)
+        # Learnt values differ between the rows.
+        above = texts_of(rows[0]) if (rows == rows[0]).all() else list(map(str, range(len(rows.T))))
     labels = dimension_labels(space).values()
     return labelled_grid(images, list(map(len, labels)), sum(labels, []), padding, above)
 
@@ -122,9 +128,10 @@ def code_traversal(
     images = decoded(decode, latents, "decode(latents)")
     above = None
     if check_flag("value_labels", value_labels):
-        values = space[name].traversal(steps, extent)
         # The values of a categorical code are one-hot vectors.
-        above = texts_of(values) if values.ndim == 1 else [str(i) for i in range(len(values))]
+        is_one = space[name].num_traversals == 1 < space[name].dim
+        column = latents[0][:, space.slices[name].start + (0 if is_one else dim)]
+        above = [str(i) for i in range(len(column))] if is_one else texts_of(column)
     return labelled_grid(images, [rows], None, padding, above)
 
 

@@ -28,6 +28,9 @@ def parts(name):
     """Networks, made once: that a model is made of them changes none of them."""
     if name == "vae":
         return tiny_networks.flat_networks(3)
+    if name == "quantized":
+        decoder = tiny_networks.flat_networks(3)["decoder"]
+        return {"encoder": tiny_networks.dense(SHAPE, 3, None), "decoder": decoder}
     if name == "ladder":
         return tiny_networks.conv_ladder()
     if name == "gan":
@@ -70,6 +73,7 @@ def given(name, *wanted):
     """Strategies for the networks of a model."""
     wanted = wanted or {
         "vae": ("encoder", "decoder"),
+        "quantized": ("encoder", "decoder"),
         "ladder": ("encoder_blocks", "posteriors", "latent_maps", "decoder_blocks"),
     }.get(name, ("generator", "discriminator"))
     return {key: st.builds(lambda key=key: parts(name)[key]) for key in wanted}
@@ -202,6 +206,40 @@ TABLE = {
         two,
         share=0.1,
         nan=True,
+    ),
+    "QuantizedAutoencoder": Case(
+        sampled(models.QuantizedAutoencoder),
+        {
+            **given("quantized"),
+            "quantizer": st.builds(
+                lambda levels: layers.FiniteScalarQuantization(levels), st.integers(2, 5)
+            ),
+            "observation": vae["observation"],
+            "seed": vae["seed"],
+            "name": names,
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
+    "QLAE": Case(
+        sampled(models.QLAE),
+        {
+            **given("quantized"),
+            "num_values": maybe(st.integers(2, 5)),
+            "quantization_weight": weights,
+            "commitment_weight": weights,
+            "observation": vae["observation"],
+            "seed": vae["seed"],
+            "name": names,
+        },
+        two,
+        share=0.2,
+        nan=True,
+    ),
+    "QLAE.encode": Case(method("qlae", "encode"), {"x": images}, lambda a: (2, 3), nan=True),
+    "QLAE.encode_indices": Case(
+        method("qlae", "encode_indices"), {"x": images}, lambda a: (2, 3), nan=True
     ),
     # Its parts are for those who write a model of their own.
     "VariationalModel": Case(
