@@ -15,13 +15,14 @@ from keras_disentangle.applications.progressive_gan import data as images
 from keras_disentangle.applications.progressive_gan import measures, recipes
 from keras_disentangle.applications.progressive_gan.application import APPLICATION
 
-# λ (its variance divides by k = 2), c and |z|: appendix A.1 and the release's scripts.
+# λ (its variance divides by k = 2), c and |z|: appendix A.1 and the release's scripts; and λ of
+# OroJaR in the scripts of its release.
 PAPER = {
-    "clevr_1fov": (0.025, 1, None),
-    "clevr_simple": (0.1, 4, None),
-    "clevr_complex": (0.1, 10, None),
-    "clevr_u": (0.025, 3, 3),
-    "edges_and_shoes": (0.1, 12, None),
+    "clevr_1fov": (0.025, 1, None, 1e-4),
+    "clevr_simple": (0.1, 4, None, 1e-6),
+    "clevr_complex": (0.1, 10, None, 1e-5),
+    "clevr_u": (0.025, 3, 3, 1e-4),
+    "edges_and_shoes": (0.1, 12, None, 1e-5),
 }
 TINY = recipes.Preset(resolution=8, base_channels=16, max_channels=4, batch_size=4)
 
@@ -37,11 +38,16 @@ def test_data_bring_what_the_paper_sets_for_them(data, monkeypatch):
             commands.train(APPLICATION, ["--data", data, "--recipe", *words])
         return found["r"]
 
-    weight, informative, latent_dim = PAPER[data]
+    weight, informative, latent_dim, jacobian = PAPER[data]
+    for name in ("jacobian", "finetune_jacobian"):
+        recipe = recipe_of(f"paper_{name}")
+        assert recipe.jacobian_weight == pytest.approx(jacobian / 2)
+        assert recipe.hessian_weight == 0
     for name in ("scratch", "hessian", "infogan", "longer", "finetune"):
         recipe = recipe_of(f"paper_{name}")
         expected = weight / 2 if name in ("hessian", "finetune") else 0
         assert recipe.hessian_weight == pytest.approx(expected)
+        assert recipe.jacobian_weight == 0
         assert recipe.informative == (informative if name == "infogan" else 0)
         assert (recipe.data, recipe.latent_dim) == (data, latent_dim)
         small = recipe_of(name).hessian_weight
@@ -65,7 +71,7 @@ def test_the_command_runs_them(data, recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(keras.Model, "run_eagerly", True)
     monkeypatch.setitem(recipes.PRESETS, "tiny", TINY)
     growth = {"images_per_fade": 4, "images_per_stage": 4, "images_per_epoch": 4, "scores_every": 9}
-    known = recipes._recipes("tiny", growth, 24, 4, 0.01, 4, 24)
+    known = recipes._recipes("tiny", growth, 24, 4, 0.01, 1e-4, 4, 24)
     monkeypatch.setitem(APPLICATION.recipes, "tiny", known[recipe])
     folder = tmp_path / "edges2shoes" / "train"
     folder.mkdir(parents=True)

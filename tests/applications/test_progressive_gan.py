@@ -40,15 +40,18 @@ def networks_equal(a, b):
 
 @pytest.mark.one_backend
 def test_recipes_follow_the_paper():
-    names = {"scratch", "hessian", "infogan", "finetune", "longer"}
+    names = {"scratch", "hessian", "jacobian", "infogan", "finetune", "longer"}
+    names.add("finetune_jacobian")
     small = {name: recipes.RECIPES[name] for name in names}
     paper = {name: recipes.RECIPES[f"paper_{name}"] for name in names}
-    assert len(recipes.RECIPES) == 10
+    assert len(recipes.RECIPES) == 14
     for preset, found in (("small", small), ("paper", paper)):
         assert all(recipe.preset == preset for recipe in found.values())
         assert found["finetune"].ramp_images > 0 == found["hessian"].ramp_images
-        assert found["hessian"].images == found["infogan"].images
+        assert found["hessian"].images == found["infogan"].images == found["jacobian"].images
         assert found["finetune"].images == found["longer"].images
+        other = {"hessian_weight": 0.0, "jacobian_weight": found["jacobian"].jacobian_weight}
+        assert found["finetune_jacobian"] == replace(found["finetune"], **other)
     # All but the baseline see equally many images; in the release all that begin from nothing do.
     assert small["hessian"].images == small["scratch"].images + small["longer"].images
     assert all(0 <= recipe.images - 50_000_000 < 96_000 for recipe in paper.values())
@@ -108,6 +111,30 @@ def test_fine_tuning_starts_from_all_the_networks(trained, tmp_path):
     weights = results["history"]["hessian_weight"]
     np.testing.assert_allclose(weights, [0.005, 0.01, 0.01], rtol=1e-5)
     assert not networks_equal(model, before)
+
+
+@pytest.mark.one_backend
+def test_fine_tuning_with_orthogonal_jacobians(trained, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(measures, "scores", lambda *_: {})
+    start = str(trained / "model.keras")
+    recipe = replace(GROWING["finetune_jacobian"], images=24, start=start)
+    model, results = APPLICATION.train(recipe, log_dir=tmp_path, verbose=0)
+    history = results["history"]
+    np.testing.assert_allclose(history["jacobian_weight"], [5e-5, 1e-4, 1e-4], rtol=1e-5)
+    assert min(history["jacobian_penalty"]) > 0 and "hessian_penalty" not in history
+    assert (tmp_path / "pictures" / "jacobian_penalty.png").exists()
+    # Releases and files keep the objective, with the weight at which it ended.
+    settings, saved = APPLICATION.release(model, recipe)
+    (penalty,) = settings["penalties"]
+    assert json.loads(json.dumps(settings)) == settings
+    assert penalty["config"]["weight"] == pytest.approx(1e-4) and not saved.penalties
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    assert command("ship", "progressive_gan", "toy", tmp_path / "model.keras") == 0
+    for weights in ("toy", tmp_path / "model.keras"):
+        settings = {} if weights == "toy" else {"preset": "tiny"}
+        again = ProgressiveGAN(weights=weights, **settings)
+        assert float(again.ramps["jacobian_weight"](again.step)) == pytest.approx(1e-4)
+        assert not ProgressiveGAN(weights=weights, penalties=[], **settings).penalties
 
 
 @pytest.mark.one_backend
@@ -304,12 +331,14 @@ def test_bad_recipes(trained, tmp_path):
         ("scratch", {"images": 20}, "images.*multiple of 8.*20"),
         ("scratch", {"data": "nowhere"}, "nowhere"),
         ("scratch", {"hessian_weight": -1.0}, "`hessian_weight`.*-1"),
+        ("scratch", {"jacobian_weight": -1.0}, "`jacobian_weight`.*-1"),
+        ("scratch", {"jacobian_every": 0}, "`jacobian_every`.*0"),
         ("scratch", {"images": 16}, "images.*at least 24.*16"),
         ("scratch", {"preset": "none"}, "preset.*'paper'.*none"),
         ("scratch", {"scores_every": 0}, "scores_every.*0"),
         ("scratch", {"images_per_fade": -8}, "`images_per_fade` must be an integer >= 0.*-8"),
         ("scratch", {"latent_dim": 0}, "`latent_dim`.*0"),
-        ("scratch", {"ramp_images": 8}, "ramp_images.*no `hessian_weight`.*8"),
+        ("scratch", {"ramp_images": 8}, "ramp_images.*neither `hessian_weight`.*8"),
         ("longer", {"start": start, "images_per_fade": 8}, "images_per_fade.*nothing grows"),
         ("longer", {"start": start, "informative": 1}, "networks like those"),
         ("longer", {"start": start, "latent_dim": 4}, "`start` must .* 4 latent comp.*, with 3"),

@@ -1,4 +1,4 @@
-"""Progressive GANs with the Hessian penalty, as an application."""
+"""Progressive GANs with penalties of their generators, as an application."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,6 +66,9 @@ class Traversal:
     seed: int = setting(0, help="of the codes")
 
 
+WEIGHTS = ("hessian_weight", "jacobian_weight")
+
+
 class ProgressiveGANApplication(Application):
     name, title, factory = NAME, "ProgressiveGAN", staticmethod(ProgressiveGAN)
     model_class = kd.models.ProgressiveGAN
@@ -108,8 +111,9 @@ class ProgressiveGANApplication(Application):
         check_int("scores_every", recipe.scores_every)
         for name in ("images_per_fade", "images_per_stage", "ramp_images"):
             check_int(name, getattr(recipe, name), minimum=0)
-        weight = check_weight("hessian_weight", recipe.hessian_weight)
-        check_int("hessian_every", recipe.hessian_every)
+        weights = [check_weight(name, getattr(recipe, name)) for name in WEIGHTS]
+        for name in ("hessian_every", "jacobian_every"):
+            check_int(name, getattr(recipe, name))
         per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
         size, stages = PRESETS[recipe.preset].batch_size, PRESETS[recipe.preset].num_stages
         if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
@@ -129,10 +133,10 @@ class ProgressiveGANApplication(Application):
                 f"`images` must be at least {needed}, for all {stages} stages. "
                 f"Received: images={recipe.images}"
             )
-        if recipe.ramp_images and not weight:
+        if recipe.ramp_images and not any(weights):
             raise ValueError(
-                "`ramp_images` must be 0 where there is no `hessian_weight`. "
-                f"Received: ramp_images={recipe.ramp_images}"
+                "`ramp_images` must be 0 where there is neither `hessian_weight` nor "
+                f"`jacobian_weight`. Received: ramp_images={recipe.ramp_images}"
             )
         return replace(recipe, start=None if recipe.start is None else str(recipe.start))
 
@@ -157,6 +161,7 @@ class ProgressiveGANApplication(Application):
             latent_dim=recipe.latent_dim if trained is None else trained.latent_dim,
             informative=recipe.informative,
             hessian_penalty=_hessian_settings(recipe),
+            penalties=_further_penalties(recipe),
             seed=seed,
         )
         if trained is not None:
@@ -193,9 +198,10 @@ class ProgressiveGANApplication(Application):
         if recipe.images_per_stage:
             growth = recipe.images_per_fade, recipe.images_per_stage
             callbacks.append(kd.callbacks.ProgressiveGrowth(*growth))
-        if recipe.hessian_weight:
-            ramp = recipe.hessian_weight, -(-recipe.ramp_images // size)
-            callbacks.append(kd.callbacks.RampWeight("hessian_weight", *ramp))
+        for name in WEIGHTS:
+            if weight := getattr(recipe, name):
+                steps = -(-recipe.ramp_images // size)
+                callbacks.append(kd.callbacks.RampWeight(name, weight, steps))
         if is_clevr(recipe.data):
             callbacks.append(_Distance(run.data, recipe.scores_every))
         batches = kd.datasets.image_batches(
@@ -292,6 +298,11 @@ class ProgressiveGANApplication(Application):
         if model.hessian_penalty is not None:
             settings["hessian_penalty"] = model.hessian_penalty
             settings["hessian_weight"] = float(model.ramps["hessian_weight"](model.step))
+        if penalties := model.get_config()["penalties"]:
+            for penalty in penalties:
+                ramp = model.ramps[f"{penalty['config']['name']}_weight"]
+                penalty["config"]["weight"] = float(ramp(model.step))
+            settings["penalties"] = penalties
         return settings, saved
 
 
@@ -319,6 +330,13 @@ def _hessian_settings(recipe):
     if not recipe.hessian_weight:
         return None
     return {} if recipe.hessian_every == 1 else {"every": recipe.hessian_every}
+
+
+def _further_penalties(recipe):
+    """The argument `penalties` of a recipe's model."""
+    if not recipe.jacobian_weight:
+        return []
+    return [kd.penalties.OrthogonalJacobian(weight=0.0, every=recipe.jacobian_every)]
 
 
 APPLICATION = ProgressiveGANApplication()

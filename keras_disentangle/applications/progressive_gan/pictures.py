@@ -20,6 +20,7 @@ CURVES = {
     "generator_loss": "linear",
     "discriminator_loss": "linear",
     "hessian_penalty": "linear",
+    "jacobian_penalty": "log",
     "frechet_distance": "log",
 }
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import keras
+
 from keras_disentangle import models
 from keras_disentangle._arguments import check_int, is_choice
 from keras_disentangle.applications._shared.release import Release
@@ -20,6 +22,7 @@ def ProgressiveGAN(
     informative=None,
     hessian_penalty="auto",
     seed=None,
+    penalties="auto",
 ):
     """A `kd.models.ProgressiveGAN` with the networks of the Hessian penalty's experiments.
 
@@ -41,6 +44,9 @@ def ProgressiveGAN(
             begins at the weight at which that training ended, or at 0 if it had no such penalty.
         seed: integer seed of the codes, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
+        penalties: list of further `kd.penalties.GeneratorPenalty` objects, such as an
+            `OrthogonalJacobian`. `"auto"`: as the weights were trained, as far as they say it, with
+            the weight at which that training ended; otherwise none.
 
     Returns:
         An uncompiled model; `PRESETS[preset].optimizers()` is what the paper compiles it with.
@@ -61,10 +67,13 @@ def ProgressiveGAN(
     References: Peebles et al., 2020 (The Hessian Penalty); Karras et al., 2018 (progressive GANs).
     """
     given = {"preset": preset, "latent_dim": latent_dim, "informative": informative}
-    release = Release(NAME, weights, ("hessian_penalty",))
+    release = Release(NAME, weights, ("hessian_penalty", "penalties"))
     release.check(**given)
     if hessian_penalty == "auto":
         hessian_penalty = release.settings.get("hessian_penalty")
+    if is_choice(penalties, ("auto",)):
+        known = release.settings.get("penalties", ())
+        penalties = [keras.saving.deserialize_keras_object(penalty) for penalty in known]
     settings = {name: release.settings.get(name, value) for name, value in DEFAULTS.items()}
     settings.update((name, value) for name, value in given.items() if value is not None)
     if not is_choice(settings["preset"], PRESETS):
@@ -72,7 +81,7 @@ def ProgressiveGAN(
             f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
         )
     with release.building():
-        model = _build(**settings, hessian_penalty=hessian_penalty, seed=seed)
+        model = _build(**settings, hessian_penalty=hessian_penalty, penalties=penalties, seed=seed)
     ramps = {}
     if hessian_penalty is not None:
         # Bundled weights hold no ramp of a penalty; those of a training hold their own.
@@ -102,7 +111,7 @@ def copy_networks(trained, model):
         getattr(model, part).set_weights(getattr(trained, part).get_weights())
 
 
-def _build(preset, latent_dim, informative, hessian_penalty, seed):
+def _build(preset, latent_dim, informative, hessian_penalty, penalties, seed):
     preset = PRESETS[preset]
     if latent_dim is not None:
         preset = replace(preset, latent_dim=check_int("latent_dim", latent_dim))
@@ -111,6 +120,7 @@ def _build(preset, latent_dim, informative, hessian_penalty, seed):
         "objective": preset.objective,
         "gradient_penalty": preset.gradient_penalty,
         "hessian_penalty": hessian_penalty,
+        "penalties": penalties,
         "seed": seed,
     }
     informative, dim = check_int("informative", informative, minimum=0), preset.latent_dim
