@@ -45,7 +45,7 @@ def evaluate(
         model: an object with `encode(x)`, or a function, from float32 images in [0, 1]
             (n, h, w, c) to `(mean, log_var)`, each (n, d), or to codes (n, d); further outputs,
             such as a sample, are ignored. If it has `rung_sizes`, the information is computed for
-            each rung.
+            each rung; if it has `discrete_codes` and that is True, its codes take few values.
         dataset: a `FactorDataset`, or `LabelledImages` for metrics that need no full grid of
             factors.
         metrics: list of names in `kd.metrics.METRICS`, of metrics whose inputs are codes (posterior
@@ -105,6 +105,7 @@ def evaluate(
         "num_eval": max(1, num_votes // 2),
         "num_variance": max(2, len(mean)),
         "encode_batch": batch_size,
+        "discrete_codes": getattr(model, "discrete_codes", False),
     }
     if log_var is None:
         of_posteriors = [metric for metric in chosen if "log_var" in metric.of]
@@ -166,7 +167,7 @@ def check_settings(
     return chosen
 
 
-def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
+def encode_images(model, images, num_images, batch_size=500, *, verbose=0, labels=None):
     """Mean and log variance (n, d), float64 arrays, of images encoded batch by batch.
 
     Args:
@@ -175,12 +176,15 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
         num_images: number of images.
         batch_size: images encoded at once.
         verbose: 1 shows a progress bar.
+        labels: of a conditional model whose encoder takes labels, those of the images,
+            (num_images,) or (num_images, k); `model` then has `encode(x, labels)`.
 
     Returns:
         `(mean, log_var)`; `(codes, None)` for a model that returns codes alone.
 
     Raises:
-        ValueError: if `batch_size` is not a positive integer, or the images do not fit the model.
+        ValueError: if `batch_size` is not a positive integer, the images do not fit the model, or
+            the labels are not as many.
     """
     encode = _encoder(model)
     check_callable("images", images)
@@ -190,9 +194,17 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0):
         verbose = check_int("verbose", verbose, minimum=0)
     parts = []
     progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
+    if labels is not None:
+        labels = to_numpy("labels", labels)
+        if labels.shape[:1] != (num_images,):
+            raise ValueError(
+                f"`labels` must hold a label for each of the {num_images} images. "
+                f"Received: labels.shape={labels.shape}"
+            )
     for start in range(0, num_images, batch_size):
-        batch = images(np.arange(start, min(start + batch_size, num_images)))
-        parts.append(encode(np.divide(batch, 255, dtype="float32")))
+        index = np.arange(start, min(start + batch_size, num_images))
+        given = () if labels is None else (labels[index],)
+        parts.append(encode(np.divide(images(index), 255, dtype="float32"), *given))
         if progress is not None:
             progress.update(min(start + batch_size, num_images))
     mean, log_var = zip(*parts, strict=True)
@@ -271,8 +283,8 @@ def _encoder(model):
             f"that infers codes from its images). Received: model={model!r}"
         )
 
-    def encoded(images):
-        posterior = encode(images)
+    def encoded(images, *labels):
+        posterior = encode(images, *labels)
         parts = posterior if isinstance(posterior, (tuple, list)) else (posterior,)
         if isinstance(posterior, dict) or not parts:
             raise ValueError(

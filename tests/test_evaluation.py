@@ -210,6 +210,22 @@ def test_bad_arguments_are_named(model, options, message):
         kd.evaluate(model, DATA, **{**FEW, **options})
 
 
+def test_a_model_with_discrete_codes_says_so():
+    class Quantized(KnowingModel):
+        discrete_codes = True
+
+    of = {"metrics": "info_mec", "num_samples": 40}
+    index = DATA.sample_index(40, np.random.default_rng(0))
+    codes, factors = DATA.factors(index) - (2, 1.5, 0.5), DATA.factors(index)
+    for model, discrete in ((KnowingModel(), False), (Quantized(), True)):
+        expected = kd.metrics.info_mec(codes, factors, discrete)
+        found = kd.evaluate(model, DATA, **of)
+        assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
+    chosen = kd.evaluate(KnowingModel(), DATA, options={"info_mec": {"discrete_codes": True}}, **of)
+    assert chosen == kd.evaluate(Quantized(), DATA, **of)
+    assert chosen != kd.evaluate(KnowingModel(), DATA, **of)
+
+
 class Rotated(KnowingModel):
     """The same knowledge in other dimensions, and one that is not in use."""
 

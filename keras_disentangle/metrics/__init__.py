@@ -17,6 +17,7 @@ from keras_disentangle.metrics.hessian import (
 )
 from keras_disentangle.metrics.image_features import ImageFeatures
 from keras_disentangle.metrics.importance_nll import importance_nll
+from keras_disentangle.metrics.info_mec import info_mec
 from keras_disentangle.metrics.irs import irs
 from keras_disentangle.metrics.jacobian_orthogonality import jacobian_orthogonality
 from keras_disentangle.metrics.latent_information import latent_information
@@ -51,6 +52,7 @@ __all__ = [
     "hessian_matrix",
     "hessian_penalty_map",
     "importance_nll",
+    "info_mec",
     "irs",
     "jacobian_orthogonality",
     "latent_information",

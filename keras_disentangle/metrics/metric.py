@@ -27,7 +27,8 @@ class Metric:
     - `dataset`: the data set itself.
     - Options: `seed`; `rungs`, the sizes of the groups of dimensions; `num_samples`, of latents;
       `num_train`, `num_eval`, numbers of votes; `num_variance`, the number of images, at least 2;
-      `encode_batch`, of images to encode at once.
+      `encode_batch`, of images to encode at once; `discrete_codes`, whether codes take few values,
+      the model's attribute of this name.
 
     Args:
         function: function that returns a number, or a dict of numbers.

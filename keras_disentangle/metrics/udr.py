@@ -5,6 +5,7 @@ import numpy as np
 from keras_disentangle._arguments import check_choice, check_number
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._models import check_groups, check_list
+from keras_disentangle.metrics._scaling import standardize
 from keras_disentangle.metrics._validation import check_matrix
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score
@@ -78,7 +79,7 @@ def udr(codes, kls=None, method="lasso", *, groups=None, min_kl=0.01):
     varies = [each.max(axis=0) > each.min(axis=0) for each in codes]
     live = _live(kls, varies, min_kl)
     # A constant dimension with a KL divergence of its own counts as related to none.
-    matrix = _correlations(codes, varies, ranks=method == "spearman")
+    matrix = _correlations(codes, ranks=method == "spearman")
     ends = np.cumsum([each.shape[1] for each in codes])[:-1]
     used = np.split(np.concatenate(live), ends)
 
@@ -119,21 +120,15 @@ def _live(kls, varies, min_kl):
     return found
 
 
-def _correlations(codes, varies, ranks):
+def _correlations(codes, ranks):
     """The correlation of all dimensions of all models with each other; 0 for constant ones."""
-    columns = []
-    for each, mask in zip(codes, varies, strict=True):
-        # Scaled first: squares of very small or large numbers would leave the range of float64.
-        each = each.astype(np.float64) / np.where(mask, np.abs(each).max(axis=0), 1)
-        if ranks:
-            from scipy.stats import rankdata
+    if ranks:
+        # Here, since it loads SciPy.
+        from scipy.stats import rankdata
 
-            each = rankdata(each, axis=0)
-        each = each - each.mean(axis=0)
-        norm = np.sqrt(np.square(each).sum(axis=0))
-        columns.append(np.where(mask, each / np.where(norm > 0, norm, 1), 0))
-    columns = np.concatenate(columns, axis=1)
-    return columns.T @ columns
+        codes = [rankdata(each, axis=0) for each in codes]
+    columns = np.concatenate([standardize(each) for each in codes], axis=1)
+    return columns.T @ columns / len(columns)
 
 
 def _lasso(gram, targets):

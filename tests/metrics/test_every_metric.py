@@ -216,7 +216,8 @@ def test_one_dimension_and_one_factor(name):
     options = {"continuous": True} if name == "sap" else {}
     options |= {"active": None} if name == "mig_sup" else {}
     found = scores(name, options, codes=codes[:, 2:], factors=factors[:, :1])
-    assert numbers(name, found) == pytest.approx(1, abs=1e-9)
+    # A regression that separates classes stops before it is certain of them.
+    assert numbers(name, found) == pytest.approx(1, abs=1e-3 if name == "info_mec" else 1e-9)
 
 
 # Seeds and arrays
@@ -235,7 +236,8 @@ def test_a_metric_is_reproducible_and_leaves_its_input(name, plain):
 @pytest.mark.parametrize("name", SEEDED)
 def test_the_seed_decides(name, plain):
     options = {"held_out": None} if "held_out" in METRICS[name].options else {}
-    first, same, other = (scores(name, {"seed": seed, **options}) for seed in (1, 1, 2))
+    tied = np.round(CODES)  # There are metrics whose seed decides between equal codes alone.
+    first, same, other = (scores(name, {"seed": seed, **options}, codes=tied) for seed in (1, 1, 2))
     for score in METRICS[name].scores:
         np.testing.assert_array_equal(first[score.name], same[score.name])
     assert str(first) != str(other)

@@ -80,6 +80,14 @@ BAD_OPTIONS = {
         (quantile, "`quantile` must be a finite number <= 1 and > 0")
         for quantile in (0, 1.1, np.nan)
     ],
+    "discrete_codes": [
+        (1, "`discrete_codes` must be True or False"),
+        (True, "`codes` must take each value in two samples or more.*30 values of dimension 0"),
+    ],
+    "min_range": [
+        (value, "`min_range` must be a finite number >= 0 and < 1") for value in (-1, 1, np.nan)
+    ],
+    "num_neighbors": [(0, "`num_neighbors` must be an integer >= 1")],
     "continuous": [(1, "`continuous` must be True or False")],
     "num_samples": [(0, "`num_samples` must be an integer >= 1")],
     "num_train": [(0, "`num_train` must be an integer >= 1. Received: num_train=0")],
