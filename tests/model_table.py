@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from tiny_networks import (
     IMAGE_SHAPE,
     IMAGES,
+    conditional_flat_networks,
     conditional_generator,
+    conditional_players,
     conv_ladder,
     dense,
     flat_networks,
@@ -21,7 +24,7 @@ from tiny_networks import (
 )
 
 from keras_disentangle.applications.progressive_gan.networks import q_network
-from keras_disentangle.latents import LatentSpace, Normal
+from keras_disentangle.latents import Labels, LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections, QHead
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
@@ -34,12 +37,14 @@ from keras_disentangle.models import (
     InfoGAN,
     InfoGANCR,
     LadderVAE,
+    LatentCLR,
     ProgressiveGAN,
     ProgressiveInfoGAN,
     ProgressiveLadderVAE,
     ShiftPrediction,
     TeacherStudentVAE,
 )
+from keras_disentangle.penalties import HessianPenalty
 
 
 def _hessian_ladder():
@@ -186,6 +191,35 @@ def _qlae():
 
 def quantized_outputs(model):
     return [model.encode(IMAGES), model.reconstruct(IMAGES), model.sample(3, seed=0)]
+
+
+def _conditional_gan():
+    return GAN(
+        **conditional_players(3, 4),
+        labels=4,
+        auxiliary_head=keras.layers.Dense(4),
+        penalties=[HessianPenalty(["first"], weight=0.5, epsilon=0.5)],
+        seed=1,
+    )
+
+
+def _conditional_vae():
+    penalty = HessianPenalty(weight=0.5, one_pass=True)
+    networks = conditional_flat_networks(3, 4)
+    return VAE(**networks, labels=Labels(4), penalties=[penalty], seed=1)
+
+
+def conditional_gan_outputs(model):
+    return [model.sample(5, seed=0), model.sample(4, seed=0, labels=[0, 1, 2, 3])]
+
+
+def conditional_vae_outputs(model):
+    labels = np.arange(len(IMAGES)) % 4
+    return [*model.encode(IMAGES, labels), model.reconstruct(IMAGES, labels)]
+
+
+def _latent_clr():
+    return LatentCLR(two_layer_generator(4, False), outputs="first", path_size=1.0, seed=1)
 
 
 def vae_outputs(model):
@@ -365,6 +399,25 @@ GANS = {
 }
 
 
+CONDITIONAL = {
+    "conditional_gan": ModelRow(
+        _conditional_gan,
+        (
+            *PLAYERS,
+            *("class_loss_real", "class_loss_fake", "auxiliary_weight"),
+            *HESSIAN,
+            "hessian_penalty_first",
+        ),
+        conditional_gan_outputs,
+    ),
+    "conditional_vae": ModelRow(
+        _conditional_vae,
+        ("loss", "reconstruction", "kl", "beta", *HESSIAN),
+        conditional_vae_outputs,
+    ),
+}
+
+
 DIRECTIONS = {
     "direction_discovery": ModelRow(
         _direction_discovery,
@@ -376,6 +429,9 @@ DIRECTIONS = {
         ("hessian_penalty", "hessian_penalty_pixels"),
         direction_outputs,
     ),
+    "latent_clr": ModelRow(
+        _latent_clr, ("contrastive_loss", "contrastive_accuracy"), direction_outputs
+    ),
     "shift_prediction": ModelRow(
         _shift_prediction,
         ("direction_loss", "step_loss", "direction_accuracy"),
@@ -384,4 +440,4 @@ DIRECTIONS = {
 }
 
 
-MODELS = {**VAES, **QUANTIZED, **GANS, **DIRECTIONS}
+MODELS = {**VAES, **QUANTIZED, **GANS, **CONDITIONAL, **DIRECTIONS}

@@ -1,6 +1,7 @@
 """Pure functions of tensors: a value per example, or one for the batch where it is a maximum."""
 
 from keras_disentangle._likelihood import bernoulli_nll, gaussian_nll
+from keras_disentangle.losses.adaptive_posteriors import adaptive_posteriors
 from keras_disentangle.losses.adversarial import (
     OBJECTIVES,
     discriminator_loss,
@@ -8,13 +9,14 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
+from keras_disentangle.losses.contrastive import direction_contrast
 from keras_disentangle.losses.convert_hessian_weight import convert_hessian_weight
 from keras_disentangle.losses.density_ratio import (
     density_ratio_loss,
     log_density_ratio,
     permute_codes,
 )
-from keras_disentangle.losses.divergence import gaussian_kl
+from keras_disentangle.losses.divergence import gaussian_kl, laplace_kl
 from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
@@ -26,10 +28,12 @@ __all__ = [
     "OBJECTIVES",
     "FeatureMatchingLoss",
     "HessianPenaltyLoss",
+    "adaptive_posteriors",
     "bernoulli_nll",
     "commitment_loss",
     "convert_hessian_weight",
     "density_ratio_loss",
+    "direction_contrast",
     "discriminator_loss",
     "gaussian_kl",
     "gaussian_nll",
@@ -37,6 +41,7 @@ __all__ = [
     "hessian_penalty",
     "information_lower_bound",
     "information_per_code",
+    "laplace_kl",
     "quantization_loss",
     "log_density_ratio",
     "orthogonal_jacobian",

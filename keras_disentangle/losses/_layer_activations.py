@@ -1,5 +1,6 @@
 """Activations of a model's layers as a function of one of its inputs."""
 
+import contextlib
 import numbers
 import warnings
 
@@ -174,7 +175,7 @@ class LayerActivations:
             if not ends.issuperset(map(id, tensors))
             and any(_is_linear(x) for tensor in tensors for x in _same_scale(tensor))
         ]
-        if linear:
+        if linear and self.model.trainable_variables:
             warnings.warn(
                 f"The layers {linear} are linear, or come right after a linear layer: the "
                 "penalty of their outputs can be lowered by shrinking weights, without "
@@ -193,6 +194,15 @@ class LayerActivations:
                     "A layer inside another model has to be given with that model as `model`. "
                 )
         return f"{message}Received: {output!r}, not one of {[x.name for x in self.model.layers]}"
+
+
+@contextlib.contextmanager
+def linear_layers_allowed(allowed):
+    """A context in which linear layers may be chosen without a warning, if `allowed`."""
+    with warnings.catch_warnings():
+        if allowed:
+            warnings.filterwarnings("ignore", "The layers .* are linear")
+        yield
 
 
 def _is_index(value, size):

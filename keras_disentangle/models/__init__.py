@@ -1,5 +1,7 @@
 """Ready-made models: networks arrive as arguments, `fit` trains them."""
 
+from keras_disentangle.models.ada_gvae import AdaGVAE
+from keras_disentangle.models.ada_ml_vae import AdaMLVAE
 from keras_disentangle.models.direction_discovery import DirectionDiscovery
 from keras_disentangle.models.discriminative_vae import DiscriminativeVAE
 from keras_disentangle.models.factor_vae import FactorVAE
@@ -14,6 +16,7 @@ from keras_disentangle.models.progressive_ladder_vae import ProgressiveLadderVAE
 from keras_disentangle.models.qlae import QLAE
 from keras_disentangle.models.quantized_autoencoder import QuantizedAutoencoder
 from keras_disentangle.models.shift_prediction import ShiftPrediction
+from keras_disentangle.models.slow_vae import SlowVAE
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.models.variational_model import VariationalModel
@@ -22,6 +25,8 @@ __all__ = [
     "GAN",
     "QLAE",
     "VAE",
+    "AdaGVAE",
+    "AdaMLVAE",
     "DirectionDiscovery",
     "DiscriminativeVAE",
     "FactorVAE",
@@ -34,6 +39,7 @@ __all__ = [
     "ProgressiveLadderVAE",
     "QuantizedAutoencoder",
     "ShiftPrediction",
+    "SlowVAE",
     "TeacherStudentVAE",
     "VariationalModel",
 ]

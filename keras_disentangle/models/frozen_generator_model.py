@@ -92,16 +92,19 @@ class FrozenGeneratorModel(PhasedModel):
 
     def prepare(self, x):
         """A dict of latents z (n, latent_dim), indices of directions (n,), steps (n, 1), labels."""
-        n, seed = ops.shape(x)[0], self.seed_generator
-        labels = None
-        if self.labels is not None:
-            labels = self.draw(lambda n: self._draw_labels(n, seed), n)
+        n = ops.shape(x)[0]
         return {
-            "z": self.draw(lambda n: self.space.sample(n, seed=seed), n),
+            **self.draw_latents(n),
             "index": self.draw(self._draw_index, n),
             "step": self.draw(self._draw_step, n),
-            "labels": labels,
         }
+
+    def draw_latents(self, n):
+        """A dict of latents z (n, latent_dim) and labels (n,), `None` without classes."""
+        seed, labels = self.seed_generator, None
+        if self.labels is not None:
+            labels = self.draw(lambda n: self._draw_labels(n, seed), n)
+        return {"z": self.draw(lambda n: self.space.sample(n, seed=seed), n), "labels": labels}
 
     def steps_along(self, batch):
         """w (n, num_directions): the step along its direction, and 0 along the others."""

@@ -78,6 +78,16 @@ TABLE = {
         {"objective": objectives, "real_logits": logits, "fake_logits": logits},
         nan=True,
     ),
+    "direction_contrast": Case(
+        losses.direction_contrast,
+        {
+            "changes": arrays((3, 2, 4)),
+            "temperature": maybe(st.sampled_from((0.5, 2))),
+            "absolute": maybe(st.booleans()),
+        },
+        lambda a: (3, 2),
+        nan=True,
+    ),
     "permute_codes": Case(
         losses.permute_codes, {"z": pairs, "noise": pairs}, lambda a: BATCH, nan=True
     ),

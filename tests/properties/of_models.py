@@ -437,6 +437,21 @@ TABLE = {
         two,
         nan=True,
     ),
+    "LatentCLR": Case(
+        sampled(models.LatentCLR),
+        {
+            **given("frozen", "generator"),
+            "outputs": maybe(st.sampled_from((None, "first", ["last"]))),
+            "path_size": maybe(st.sampled_from((1, 0.1))),
+            "temperature": maybe(st.sampled_from((0.5, 2))),
+            "absolute": maybe(st.booleans()),
+            "image_range": ranges,
+            "seed": maybe(optional_seeds),
+        },
+        two,
+        share=0.2,
+        nan=True,
+    ),
     "ShiftPrediction": Case(
         sampled(models.ShiftPrediction),
         {
