@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed, is_choice
-from keras_disentangle._tensors import check_rank
+from keras_disentangle._tensors import check_rank, to_numpy
 
 PARTS = ("coarse", "mid", "fine")
 _INITIAL = ("random", "axes")
@@ -95,6 +95,36 @@ class LatentDirections(keras.layers.Layer):
             name="kernel",
         )
         self.built = True
+
+    @classmethod
+    def from_matrix(cls, matrix, block=None, **kwargs):
+        """A layer that begins with given directions, made orthonormal from the first on.
+
+        Args:
+            matrix: array (N, latent_dim) of linearly independent rows, such as the result of
+                `kd.latents.closed_form_directions`; 0 outside of `block`.
+            block, **kwargs: as in `LatentDirections`.
+
+        Raises:
+            ValueError: if `matrix` is not such an array.
+        """
+        matrix = to_numpy("matrix", matrix)
+        if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
+            raise ValueError(
+                "`matrix` must be a finite array (N, latent_dim). "
+                f"Received: matrix.shape={matrix.shape}"
+            )
+        count, width = matrix.shape
+        layer = cls(width, count, block=block, initializer="axes", **kwargs)
+        inside = matrix[:, layer._start : layer._stop]
+        is_inside = np.count_nonzero(matrix) == np.count_nonzero(inside)
+        if not is_inside or np.linalg.matrix_rank(inside) < count:
+            raise ValueError(
+                "`matrix` must have linearly independent rows that are 0 outside of `block`. "
+                f"Received: {count} rows of rank {np.linalg.matrix_rank(inside)}, block={block!r}"
+            )
+        layer.kernel.assign(inside)
+        return layer
 
     def matrix(self):
         """The directions as rows: float32 tensor (num_directions, latent_dim), orthonormal."""

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 from hypothesis import strategies as st
-from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds
+from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds, seeds
 
 from keras_disentangle import latents, observations, schedules, trainers
 
@@ -195,6 +195,25 @@ TABLE = {
             "space": st.sampled_from((None, Objects.space)),
             "width": st.sampled_from((1, 6)),
         },
+    ),
+    "closed_form_directions": Case(
+        latents.closed_form_directions,
+        {"layers": arrays((3, 4), low=0.1), "num": maybe(st.integers(1, 3))},
+        lambda a: (a.get("num") or 3, 3),
+    ),
+    "principal_directions": Case(
+        latents.principal_directions,
+        {
+            "generator": st.sampled_from((lambda z: z, lambda z: np.tanh(z @ np.ones((3, 2))))),
+            "layer": maybe(st.none()),
+            "num": st.just(1),
+            "space": st.sampled_from((3, latents.LatentSpace([latents.Uniform(3)]))),
+            "num_samples": st.integers(4, 20),
+            "batch_size": maybe(st.integers(2, 30)),
+            "seed": maybe(seeds),
+        },
+        lambda a: (1, 3),
+        share=0.5,
     ),
     "orthogonalize": Case(
         latents.orthogonalize,
