@@ -15,12 +15,12 @@ from keras_disentangle.visualization.frames import traversal_frames
 from keras_disentangle.visualization.grids import enlarge, reconstruction_grid
 from keras_disentangle.visualization.latents import rung_samples
 
-_MAX_RECONSTRUCTIONS = 16
+_MAX_STARTS = 16
 
 
 def _as_float(images):
     """The first few images as float32 in [0, 1], or a ValueError if they are not images."""
-    images = np.atleast_1d(to_numpy("images", images))[:_MAX_RECONSTRUCTIONS]
+    images = np.atleast_1d(to_numpy("images", images))[:_MAX_STARTS]
     # Pictures may leave the range a little, the images given to a model may not.
     inside = images.dtype == np.uint8 or np.all((images >= -1e-3) & (images <= 1 + 1e-3))
     if not inside:
@@ -68,12 +68,15 @@ class LatentTraversal(PictureCallback):
         steps: number of images in a row of the traversal.
         num_samples: number of images in a row of the rung samples.
         seed: seed of the rung samples, or of the random latent vector, the same at each epoch.
+        labels: of a conditional model, a label for each of the `images`, or one for everything. The
+            traversal and the rung samples have that of the first image throughout.
 
     Raises:
         ValueError: if `every`, `steps` or `num_samples` is too small, `span` is not positive,
             `images` are not images, or `log_dir` is a file; when training begins, if the model
             lacks one of these attributes, does not take `images`, decodes no images with channels
-            last, or has no reconstructions although `images` are given.
+            last, or has no reconstructions although `images` are given, or if labels are missing,
+            wrong or not wanted.
 
     Example:
 
@@ -81,9 +84,22 @@ class LatentTraversal(PictureCallback):
     >>> model.fit(images, epochs=30, callbacks=[traversal])
     """
 
-    def __init__(self, log_dir, every=1, images=None, *, span=2.5, steps=9, num_samples=10, seed=0):
+    def __init__(
+        self,
+        log_dir,
+        every=1,
+        images=None,
+        *,
+        span=2.5,
+        steps=9,
+        num_samples=10,
+        seed=0,
+        labels=None,
+    ):
         super().__init__(log_dir, every)
         self.images = None if images is None else _as_float(images)
+        self.labels = None if labels is None else to_numpy("labels", labels)
+        self._num_given = 1 if images is None else np.shape(images)[0]
         self.span = check_number("span", span, above=0)
         self.steps = check_int("steps", steps, minimum=2)
         self.num_samples = check_int("num_samples", num_samples)
@@ -99,6 +115,11 @@ class LatentTraversal(PictureCallback):
         if not self._generates:
             needed.append("latent_dim" if self.images is None else "encode")
         self._check_model(needed, f" {'without' if self.images is None else 'with'} `images`")
+        if self.labels is not None and getattr(self.model, "labels", None) is None:
+            raise ValueError(
+                "`labels` must be None with a model that is not conditional. "
+                f"Received: labels={self.labels!r} and {self.model!r}"
+            )
         super().on_train_begin(logs)
 
     def _try(self):
@@ -123,13 +144,22 @@ class LatentTraversal(PictureCallback):
             return to_numpy("model.space", self.model.space.sample(1, seed=self.seed))
         if self.images is None:
             return np.zeros((1, self.model.latent_dim), "float32")
-        codes = self.model.encode(ops.convert_to_tensor(self.images))
+        codes = self.model.encode(ops.convert_to_tensor(self.images), *self._labels())
         mean = to_numpy("model.encode(x)", codes[0] if isinstance(codes, (tuple, list)) else codes)
         # A diverging encoder is no reason to end a training run either.
         return np.nan_to_num(mean.astype("float32"))
 
-    def _decode(self, latents):
-        return displayable(self.model.decode(ops.convert_to_tensor(latents)))
+    def _labels(self):
+        """The labels of the images in a tuple, which is empty for an unconditional model."""
+        if self.labels is None:
+            return ()
+        return (self.model.labels.check("labels", self.labels, self._num_given)[:_MAX_STARTS],)
+
+    def _decode(self, latents, labels=None):
+        """Images of latents, by default all with the label of the first image."""
+        if labels is None:
+            labels = [np.repeat(found[:1], len(latents), axis=0) for found in self._labels()]
+        return displayable(self.model.decode(ops.convert_to_tensor(latents), *labels))
 
     def _pictures(self):
         starts = self._starts()
@@ -141,7 +171,7 @@ class LatentTraversal(PictureCallback):
             )
         if self.images is not None:
             pictures["reconstructions"] = reconstruction_grid(
-                enlarge(self.images), self._decode(starts)
+                enlarge(self.images), self._decode(starts, self._labels())
             )
         return pictures
 

@@ -6,13 +6,16 @@ import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import as_uint8_images
 
 _MOST_STEPS = 2**24  # Keras shuffles their indices
 
 
 class ImageBatches(keras.utils.PyDataset):
-    """Shuffled batches of float32 images in [0, 1], each a tuple `(x,)` as `Model.fit` takes it.
+    """Shuffled batches of float32 images in [0, 1], each a tuple as `Model.fit` takes it.
+
+    It is `(x,)`, or `(x, y)` with labels.
 
     A pass consists of all full batches of a seeded permutation of the images; batch `i` of an epoch
     is batch `epoch * len(self) + i` of the infinite sequence of passes. So it depends on
@@ -30,12 +33,14 @@ class ImageBatches(keras.utils.PyDataset):
         batch_size: images in a batch.
         seed: integer >= 0.
         steps_per_epoch: batches in an epoch; by default, all full batches of one pass.
+        labels: `None`, or an array of the labels of all images, (num_images, ...).
 
     Raises:
-        ValueError: if a number is not positive, or a batch is larger than the data.
+        ValueError: if a number is not positive, a batch is larger than the data, or the labels are
+            not as many as the images.
     """
 
-    def __init__(self, images, num_images, batch_size, seed, steps_per_epoch=None):
+    def __init__(self, images, num_images, batch_size, seed, steps_per_epoch=None, labels=None):
         super().__init__()
         self.batch_size = check_int("batch_size", batch_size)
         self.seed = check_seed("seed", seed, optional=False)
@@ -44,7 +49,14 @@ class ImageBatches(keras.utils.PyDataset):
                 f"`batch_size` must be at most the number of images, {num_images}. "
                 f"Received: batch_size={batch_size}"
             )
-        self._images = images
+        if labels is not None:
+            labels = to_numpy("labels", labels)
+            if labels.shape[:1] != (num_images,):
+                raise ValueError(
+                    f"`labels` must hold a label for each of the {num_images} images. "
+                    f"Received: labels.shape={labels.shape}"
+                )
+        self._images, self._labels = images, labels
         self._num_images = num_images
         self._batches_per_pass = num_images // self.batch_size
         self._steps = (
@@ -73,7 +85,8 @@ class ImageBatches(keras.utils.PyDataset):
                 "`images` must return uint8 images (n, h, w, c), in 0…255. "
                 f"Received: shape={images.shape}, dtype={images.dtype}"
             )
-        return (np.divide(images, 255, dtype=np.float32),)
+        labels = () if self._labels is None else (self._labels[index],)
+        return (np.divide(images, 255, dtype=np.float32), *labels)
 
     def on_epoch_begin(self):
         self._global_state = random.getstate()
@@ -98,7 +111,7 @@ class ImageBatches(keras.utils.PyDataset):
         return order
 
 
-def image_batches(images, batch_size, seed, steps_per_epoch=None):
+def image_batches(images, batch_size, seed, steps_per_epoch=None, labels=None):
     """Shuffled batches of float32 images in [0, 1], for `Model.fit`.
 
     Args:
@@ -108,13 +121,15 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
         seed: integer >= 0; with the epoch and the step it determines the images in a batch.
         steps_per_epoch: batches in an epoch; the next epoch continues the pass through the data. By
             default, all full batches of one pass.
+        labels: `None`, or the labels of all images, (n,) or (n, k), for a conditional model.
 
     Returns:
-        A `keras.utils.PyDataset` of tuples `(x,)`, `x` of shape (batch_size, h, w, c). Its `epoch`
-        can be set to resume.
+        A `keras.utils.PyDataset` of tuples `(x,)`, `x` of shape (batch_size, h, w, c), or `(x, y)`
+        with labels. Its `epoch` can be set to resume.
 
     Raises:
-        ValueError: if `images` are not images, or a number does not fit them.
+        ValueError: if `images` are not images, a number does not fit them, or the labels are not
+            as many.
 
     Example:
 
@@ -122,4 +137,4 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None):
     >>> model.fit(kd.datasets.image_batches(images, batch_size=32, seed=0), epochs=10)
     """
     images = as_uint8_images(images, "images", stay_in_file=True)
-    return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch)
+    return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch, labels)

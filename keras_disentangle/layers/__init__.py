@@ -11,6 +11,7 @@ from keras_disentangle.layers.latent_directions import LatentDirections
 from keras_disentangle.layers.latent_quantization import LatentQuantization
 from keras_disentangle.layers.minibatch_std import MinibatchStd
 from keras_disentangle.layers.pixel_normalization import PixelNormalization
+from keras_disentangle.layers.projection_head import ProjectionHead
 from keras_disentangle.layers.q_head import QHead
 from keras_disentangle.layers.self_attention2d import SelfAttention2D
 from keras_disentangle.layers.spectral_conv2d import SpectralConv2D
@@ -30,6 +31,7 @@ __all__ = [
     "LatentQuantization",
     "MinibatchStd",
     "PixelNormalization",
+    "ProjectionHead",
     "QHead",
     "SelfAttention2D",
     "SpectralConv2D",
