@@ -7,6 +7,7 @@ import numpy as np
 from keras_disentangle._arguments import check_int, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import check_image_shape
+from keras_disentangle.datasets._pairs import PairBatches, change_of, transition_of
 from keras_disentangle.datasets._selection import (
     MOST_ROWS,
     as_generator,
@@ -132,6 +133,96 @@ class FactorDataset:
             A `keras.utils.PyDataset` of tuples `(x,)`, whose `epoch` can be set to resume.
         """
         return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
+
+    def sample_pairs(self, n, rng, num_changed=1):
+        """Factor values (n, 2, k), int64, of pairs that differ in exactly `num_changed` factors.
+
+        Which factors change is drawn uniformly, and so is each new value, which is never the old
+        one. Factors with a single value do not count. In a `WeightedFactors`, the probability of a
+        pair is also in proportion to the product of the two weights.
+
+        Args:
+            n: number of pairs.
+            rng: a `numpy.random.Generator`, or a seed for one.
+            num_changed: number of factors that differ; or several such numbers, of which one is
+                drawn for each pair (`range(1, 4)`); or `None`, for all from 1 to k - 1.
+
+        Raises:
+            ValueError: if an argument is out of range, no factor has two values, or hardly any
+                such pair has a positive weight.
+        """
+        return self._sample_changed(n, rng, change_of(self.factor_sizes, num_changed))
+
+    def sample_transitions(self, n, rng, rate=1.0, fixed=()):
+        """Factor values (n, 2, k), int64, of pairs of neighbouring frames.
+
+        From one frame to the next each factor makes a step with a probability in proportion to
+        exp(-|step| rate / log(size)): most are small, any number of factors moves, and at least
+        one does. In a `WeightedFactors`, the probability of a pair is also in proportion to the
+        product of the two weights.
+
+        Args:
+            n: number of pairs.
+            rng: a `numpy.random.Generator`, or a seed for one.
+            rate: a positive number; or `None`, for one of each pair that is uniform in [1, 10].
+            fixed: names of factors that do not move, such as a shape, whose values have no order.
+
+        Raises:
+            ValueError: as `sample_pairs`.
+
+        Reference: Klindt et al., 2021 (SlowVAE), the transitions of its data sets LAP.
+        """
+        change = transition_of(self.factor_names, self.factor_sizes, rate, fixed)
+        return self._sample_changed(n, rng, change)
+
+    def pairs(self, batch_size, seed, num_changed=1, steps_per_epoch=None):
+        """Batches of pairs of images that differ in a few factors, for weak supervision.
+
+        Args:
+            batch_size: pairs in a batch.
+            seed: integer >= 0; batch i of epoch e depends on (seed, e, i) alone.
+            num_changed: as in `sample_pairs`; `None` is the k = rnd of Locatello et al.
+            steps_per_epoch: batches in an epoch; by default, as many as of single images.
+
+        Returns:
+            A `keras.utils.PyDataset` of tuples `(x,)`, x float32 of shape (batch_size, 2, h, w, c)
+            in [0, 1], whose `epoch` can be set to resume.
+
+        Raises:
+            ValueError: as `sample_pairs`.
+
+        Reference: Locatello et al., 2020 (Weakly-supervised disentanglement without compromises).
+        """
+        change = change_of(self.factor_sizes, num_changed)
+        return self._pair_batches(change, batch_size, seed, steps_per_epoch)
+
+    def transitions(self, batch_size, seed, rate=1.0, fixed=(), steps_per_epoch=None):
+        """Batches of pairs of neighbouring frames, in which most factors move little: for SlowVAE.
+
+        Args:
+            batch_size, seed, steps_per_epoch: as in `pairs`.
+            rate, fixed: as in `sample_transitions`.
+
+        Returns:
+            As `pairs`.
+
+        Raises:
+            ValueError: as `sample_transitions`.
+        """
+        change = transition_of(self.factor_names, self.factor_sizes, rate, fixed)
+        return self._pair_batches(change, batch_size, seed, steps_per_epoch)
+
+    def _pair_batches(self, change, batch_size, seed, steps_per_epoch):
+        def draw(n, rng):
+            return self._sample_changed(n, rng, change)
+
+        return PairBatches(self, draw, batch_size, seed, steps_per_epoch)
+
+    def _sample_changed(self, n, rng, change):
+        """Factors (n, 2, k): drawn ones, and those that `change` makes of them."""
+        rng = as_generator(rng)
+        first = self.sample_factors(n, rng)
+        return np.stack([first, change(first, rng)], axis=1)
 
     def _checked_index(self, index):
         return check_index(index, len(self))

@@ -68,6 +68,16 @@ class LabelledImages:
         """Shuffled batches of float32 images in [0, 1], as from a `FactorDataset`."""
         return ImageBatches(self.images, len(self), batch_size, seed, steps_per_epoch)
 
+    def pairs(self, *args, **kwargs):
+        """Raises a ValueError: images that differ in some factors alone exist in a grid."""
+        raise ValueError(
+            "`data` must be a `FactorDataset` for pairs: without a full grid of factors, an image "
+            f"that differs in some of them alone may not exist. Received: {type(self).__name__} of "
+            f"{len(self)} images"
+        )
+
+    transitions = pairs
+
 
 def load_labelled_images(path):
     """Reads images and their factors from an npz file.

@@ -16,6 +16,7 @@ class WeightedFactors(FactorDataset):
 
     `batches`, `sample_factors` and `sample_index` draw factors of `dataset` and keep them with
     probability `weight(factors)`: so p(factors) ∝ weight(factors), for a data set of any size.
+    Pairs (`pairs`, `transitions`) are kept with the product of the weights of both.
     Indices, `images`, `factors`, `index` and `len` are those of `dataset`. `kd.evaluate` follows
     the weights for all metrics of codes and factors; `factor_vae` and `beta_vae`, which draw
     factors themselves, use all combinations.
@@ -68,21 +69,8 @@ class WeightedFactors(FactorDataset):
             ValueError: if the weights are not probabilities, hardly any factors are kept, `n` is
                 not an integer from 0 to 2**27, or `rng` is neither of these.
         """
-        rng, n = as_generator(rng), check_int("n", n, minimum=0, maximum=MOST_ROWS)
-        kept, missing, tries = [np.empty((0, len(self.factor_sizes)), np.int64)], n, 0
-        most = (n + 100) / _LEAST_SHARE
-        while missing > 0:
-            if tries > most:
-                raise ValueError(
-                    f"`weight` must keep at least about 1 in {round(1 / _LEAST_SHARE):,} "
-                    f"combinations. Received: a weight that kept {n - missing} of {tries:,}"
-                )
-            factors = self._dataset.sample_factors(min(max(4 * missing, 1024), 2**18), rng)
-            keep = rng.random(len(factors)) < self._checked_weight(factors)
-            kept.append(factors[keep][:missing])
-            missing -= len(kept[-1])
-            tries += len(factors)
-        return np.concatenate(kept)
+        n = check_int("n", n, minimum=0, maximum=MOST_ROWS)
+        return self._kept(n, as_generator(rng), self._dataset.sample_factors)
 
     def sample_index(self, n, rng):
         """Indices (n,) of images with factors from `sample_factors`, with replacement."""
@@ -104,6 +92,33 @@ class WeightedFactors(FactorDataset):
         if steps_per_epoch is None:
             steps_per_epoch = max(1, len(self) // batch_size)
         return _DrawnBatches(self, batch_size, seed, steps_per_epoch)
+
+    def _sample_changed(self, n, rng, change):
+        def draw(n, rng):
+            return self._dataset._sample_changed(n, rng, change)
+
+        n = check_int("n", n, minimum=0, maximum=MOST_ROWS)
+        return self._kept(n, as_generator(rng), draw, "pairs of ")
+
+    def _kept(self, n, rng, draw, of=""):
+        """n rows that `draw(n, rng)` gives, factors (n, k) or pairs (n, 2, k), each kept with the
+        product of its weights."""
+        kept, missing, tries = [draw(0, rng)], n, 0
+        most = (n + 100) / _LEAST_SHARE
+        while missing > 0:
+            if tries > most:
+                raise ValueError(
+                    f"`weight` must keep at least about 1 in {round(1 / _LEAST_SHARE):,} {of}"
+                    f"combinations. Received: a weight that kept {n - missing} of {tries:,}"
+                )
+            factors = draw(min(max(4 * missing, 1024), 2**18), rng)
+            weight = self._checked_weight(factors.reshape(-1, factors.shape[-1]))
+            weight = weight.reshape(len(factors), -1).prod(axis=1)
+            keep = rng.random(len(factors)) < weight
+            kept.append(factors[keep][:missing])
+            missing -= len(kept[-1])
+            tries += len(factors)
+        return np.concatenate(kept)
 
     def _checked_weight(self, factors):
         weight = to_numpy("weight(factors)", self._weight(factors))
