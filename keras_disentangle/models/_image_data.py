@@ -108,7 +108,8 @@ def check_image_batch(name, x, image_shape, bounded):
     if shape is None or len(shape) != len(image_shape) + 1 or tuple(shape[1:]) != image_shape:
         received = type(x).__name__ if shape is None else f"{name}.shape={tuple(shape)}"
         raise ValueError(
-            f"`{name}` must have the shape {('n', *image_shape)}. Received: {received}"
+            f"`{name}` must have the shape {('n', *image_shape)}{_of_pairs(x, image_shape)}. "
+            f"Received: {received}"
         )
     if not shape[0]:
         if shape[0] == 0:
@@ -196,8 +197,8 @@ def _checked(name, x, image_shape, bounded):
     """Minimum and maximum of images; raises a ValueError unless shape and range are right."""
     if tuple(x.shape[1:]) != tuple(image_shape) or not x.shape or x.shape[0] == 0:
         raise ValueError(
-            f"`{name}` must hold images of the shape {('n', *image_shape)}, n > 0. "
-            f"Received: {name}.shape={tuple(x.shape)}"
+            f"`{name}` must hold images of the shape {('n', *image_shape)}, n > 0"
+            f"{_of_pairs(x, image_shape)}. Received: {name}.shape={tuple(x.shape)}"
         )
     # Part by part: images in a file or on a device need not fit into memory as a whole.
     rows = max(1, _CHUNK // (8 * int(np.prod(image_shape))))
@@ -214,6 +215,16 @@ def _checked(name, x, image_shape, bounded):
             stacklevel=5,
         )
     return low, high
+
+
+def _of_pairs(x, image_shape):
+    """Advice where images were given in place of pairs, or pairs in place of images."""
+    shape = tuple(getattr(x, "shape", ()))[1:]
+    if len(image_shape) == 4 and shape == tuple(image_shape[1:]):
+        return ": pairs of images, as `data.pairs(...)` gives them"
+    if len(shape) == 4 and shape[1:] == tuple(image_shape):
+        return ": single images (pairs of them are for `fit` of `AdaGVAE` and the like)"
+    return ""
 
 
 def _check_range(name, low, high, bounded):

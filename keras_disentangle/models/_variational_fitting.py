@@ -22,6 +22,8 @@ NORMALISED = "batch normalisation of the vectors of a single image gives zeros"
 class VariationalFitting:
     """The part of `VariationalModel` that checks arguments before Keras's own methods run."""
 
+    images_per_example = 1  # `fit` takes (n, h, w, c); of pairs, (n, 2, h, w, c).
+
     def compile(
         self,
         optimizer="rmsprop",
@@ -80,6 +82,14 @@ class VariationalFitting:
     def check_batch(self, x):
         check_image_batch("x", x, self.image_shape, self.bounded)
 
+    def check_examples(self, x):
+        check_image_batch("x", x, self._example_shape, self.bounded)
+
+    @property
+    def _example_shape(self):
+        group = () if self.images_per_example == 1 else (self.images_per_example,)
+        return (*group, *self.image_shape)
+
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
         batch), and the range of each batch while it trains.
@@ -101,13 +111,13 @@ class VariationalFitting:
         size, steps = arguments.get("batch_size"), arguments.get("steps_per_epoch")
         given, split = arguments.get("validation_data"), arguments.get("validation_split")
         split = split if given is None else None
-        x = self._images("x", arguments.get("x"), size, steps=steps, split=split)
+        x = self._examples("x", arguments.get("x"), size, steps=steps, split=split)
         arguments["x"] = x.data
-        self._check_batch_size(min(x.sizes))
+        self._check_batch_size(min(x.sizes) * self.images_per_example)
         size = arguments.get("validation_batch_size") or size
         steps = arguments.get("validation_steps")
         if given is not None:
-            given = self._images("validation_data", given, size, steps=steps, labelled=True)
+            given = self._examples("validation_data", given, size, steps=steps, labelled=True)
             arguments["validation_data"] = given.data
             self.checked_labels(given)
         elif x.held_out:
@@ -126,7 +136,7 @@ class VariationalFitting:
             return super().evaluate(x, y, batch_size, **kwargs)
         kwargs = checked(kwargs)
         steps = kwargs.get("steps")
-        images = self._images("x", x, batch_size, steps=steps, may_be_constant=True)
+        images = self._examples("x", x, batch_size, steps=steps, may_be_constant=True)
         y = self.checked_labels(images, y).get("y", y)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
         check_finite(self, "Evaluation failed")
@@ -147,7 +157,7 @@ class VariationalFitting:
         return super().predict(images.data, batch_size, **kwargs)
 
     def test_on_batch(self, x, y=None, *args, **kwargs):
-        self.check_batch(x)
+        self.check_examples(x)
         self.check_batch_labels(y, len(x))
         return super().test_on_batch(x, y, *args, **kwargs)
 
@@ -178,6 +188,9 @@ class VariationalFitting:
 
     def _images(self, name, data, batch_size=None, **options):
         return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
+
+    def _examples(self, name, data, batch_size=None, **options):
+        return check_images(name, data, self._example_shape, self.bounded, batch_size, **options)
 
     @property
     def _smallest_batch(self):

@@ -30,6 +30,10 @@ class SteppedModel(ObjectiveModel):
     def check_batch(self, x):
         """Raises a ValueError unless `x` is a batch that the model takes; a hook."""
 
+    def check_examples(self, x):
+        """Raises a ValueError unless `x` is a batch to train on; a hook, if that is another."""
+        self.check_batch(x)
+
     def check_batch_labels(self, y, n):
         """Raises a ValueError unless the model takes `y` with a batch of `n` images; a hook."""
 
@@ -79,7 +83,7 @@ class SteppedModel(ObjectiveModel):
             ValueError: as `fit`.
         """
         backend.check_processes()
-        self.check_batch(x)
+        self.check_examples(x)
         self.check_batch_labels(y, len(x))
         with backend.readable_errors():
             return super().train_on_batch(x, y, *args, **kwargs)
