@@ -21,6 +21,8 @@ from keras_disentangle.metrics.info_mec import info_mec
 from keras_disentangle.metrics.irs import irs
 from keras_disentangle.metrics.jacobian_orthogonality import jacobian_orthogonality
 from keras_disentangle.metrics.latent_information import latent_information
+from keras_disentangle.metrics.mcc import mcc
+from keras_disentangle.metrics.med import med
 from keras_disentangle.metrics.metric import METRICS, Metric
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
 from keras_disentangle.metrics.modularity import modularity
@@ -56,6 +58,8 @@ __all__ = [
     "irs",
     "jacobian_orthogonality",
     "latent_information",
+    "mcc",
+    "med",
     "mig",
     "mig_sup",
     "modularity",

@@ -3,11 +3,10 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_seed
+from keras_disentangle.metrics._concentration import concentration
 from keras_disentangle.metrics._validation import check_learnable
 from keras_disentangle.metrics.metric import declare
 from keras_disentangle.metrics.score import Score, one_in_values
-
-_TINY = 1e-11  # in the logarithm of an importance of 0: disentanglement_lib's value
 
 
 def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
@@ -69,8 +68,8 @@ def dci(codes, factors, *, estimator="binned", held_out=None, seed=0):
         right[:, k] = predicted == factor
     varies = factors.shape[1] > 0
     return {
-        "disentanglement": _concentration(importance),
-        "completeness": _concentration(importance.T),
+        "disentanglement": concentration(importance),
+        "completeness": concentration(importance.T),
         "informativeness": float(right[held_out].mean()) if varies else 0.0,
         "informativeness_train": float(right[~held_out].mean()) if varies else 0.0,
     }
@@ -92,19 +91,6 @@ def _exact_trees(codes, factor, held_out, seed):
 
 
 _ESTIMATORS = {"binned": _binned_trees, "exact": _exact_trees}
-
-
-def _concentration(importance):
-    """1 - the entropy of each row in units of its maximum, averaged by the rows' sums."""
-    weights = importance.sum(axis=1)
-    if not weights.any():
-        return 0.0
-    if importance.shape[1] == 1:
-        return 1.0
-    shares = importance + _TINY
-    shares /= shares.sum(axis=1, keepdims=True)
-    entropy = -np.sum(shares * np.log(shares), axis=1) / np.log(importance.shape[1])
-    return float(np.average(1 - entropy, weights=weights))
 
 
 declare(

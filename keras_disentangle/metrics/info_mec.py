@@ -130,7 +130,7 @@ def _predicted(features, factor):
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    # Without a penalty. With balanced classes, a constant prediction is that all are equally likely.
+    # Without a penalty. Classes are balanced: a constant prediction is that all are as likely.
     regression = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
     with warnings.catch_warnings():
         # Where classes are separable there is nothing to converge to.

@@ -9,8 +9,8 @@ from keras_disentangle.metrics import info_mec
 # disentangle/metrics/infomec.py of kylehkhsu/latent_quantization, commit 9a420a3: `compute_infomec`
 # of the first 1,000 samples (scikit-learn 1.9.1, from which `multi_class` is gone, so without it;
 # `penalty=None` is `C=np.inf`): modularity, compactness, explicitness. Discrete codes are those of
-# `eight_values`; of the continuous ones, mean and standard deviation over numpy.random.seed(0 to 4).
-# Of the random code the authors' estimates of information are 0, and their ratios NaN.
+# `eight_values`; of the continuous ones, mean and standard deviation over numpy.random.seed(0 to
+# 4). Of the random code the authors' estimates of information are 0, and their ratios NaN.
 DISCRETE = {
     "perfect": [0.991263098520, 0.991255883796, 0.999817647228],
     "rotated": [0.403536460122, 0.460197496517, 0.996923745765],

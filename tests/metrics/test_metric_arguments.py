@@ -80,6 +80,11 @@ BAD_OPTIONS = {
         (quantile, "`quantile` must be a finite number <= 1 and > 0")
         for quantile in (0, 1.1, np.nan)
     ],
+    "method": [("lasso", "`method` must be one of .*pearson.*'lasso'")],
+    "top_k": [
+        (0, "`top_k` must be an integer >= 1. Received: top_k=0"),
+        (2.5, "`top_k` must be an integer >= 1"),
+    ],
     "discrete_codes": [
         (1, "`discrete_codes` must be True or False"),
         (True, "`codes` must take each value in two samples or more.*30 values of dimension 0"),

@@ -119,6 +119,8 @@ OPTIONS = {
     "active": maybe(st.sampled_from((None, [True, False, True], np.zeros(3, bool)))),
     "estimator": maybe(st.just("binned")),
     "continuous": maybe(st.booleans()),
+    "method": maybe(st.sampled_from(("pearson", "spearman"))),
+    "top_k": maybe(st.sampled_from((None, 1, 2))),
     "discrete_codes": maybe(st.just(False)),
     "min_range": maybe(st.sampled_from((0, 0.1))),
     "num_neighbors": maybe(st.integers(1, 5)),
