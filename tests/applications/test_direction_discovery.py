@@ -11,7 +11,7 @@ from tiny_applications import directions
 
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import commands, release
-from keras_disentangle.applications.direction_discovery import measures, networks
+from keras_disentangle.applications.direction_discovery import measures, networks, untrained
 from keras_disentangle.applications.direction_discovery.application import APPLICATION
 from keras_disentangle.applications.direction_discovery.recipes import RECIPES
 
@@ -69,6 +69,41 @@ def test_the_baseline_trains(tmp_path, small):
     assert isinstance(model, kd.models.ShiftPrediction)
     assert {"direction_loss", "step_loss", "direction_accuracy"} <= set(results["history"])
     assert (tmp_path / "pictures" / "direction_loss.png").exists()
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("method", ["sefa", "ganspace", "latent_clr"])
+def test_other_methods(method, tmp_path, small, command):
+    model, results = APPLICATION.train(SHORT, method, tmp_path / method, verbose=0)
+    matrix = measures.matrix(model)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(12), atol=1e-5)
+    assert results["scores"]["learnt"] == {**SCORES, "position": 0.25}
+    is_trained = method == "latent_clr"
+    assert isinstance(model, kd.models.LatentCLR) == is_trained
+    assert results["steps"] == (4 if is_trained else 0) and bool(results["history"]) == is_trained
+    loaded = APPLICATION.load(tmp_path / method / "model.keras")
+    np.testing.assert_allclose(measures.matrix(loaded), matrix, atol=1e-6)
+    out = tmp_path / "compared"
+    assert command("compare", "direction_discovery", tmp_path / method, "--out", out) == 0
+    assert method in json.loads((out / "scores.json").read_text())
+    # What they find depends on no chance but, by little, on the latents that GANSpace draws.
+    again = APPLICATION.build(SHORT, method, seed=1)
+    assert is_trained or np.abs(measures.matrix(again)[0] @ matrix[0]) > 0.7
+
+
+@pytest.mark.one_backend
+def test_methods_without_training_find_the_layers():
+    """Of bundled generators: against the kernels and activations themselves."""
+    model = kd.applications.DirectionDiscovery(preset="clevr_1fov", method="sefa")
+    kernel = model.generator.hidden[0].kernel
+    expected = kd.latents.closed_form_directions(kernel)
+    np.testing.assert_allclose(measures.matrix(model), expected, atol=1e-5)
+    model = kd.applications.DirectionDiscovery(preset="mnist", method="sefa")
+    matrix = measures.matrix(model)
+    assert matrix.shape == (62, 74) and not matrix[:, 62:].any()
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Reshape((1, 1, 3))])
+    with pytest.raises(ValueError, match="`model` must be a method that trains"):
+        untrained.sefa(generator, kd.latents.as_space(3), None, 0)
 
 
 def test_the_reconstructor():

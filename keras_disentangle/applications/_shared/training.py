@@ -118,7 +118,8 @@ def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose=
         steps=steps_of(model),
         seconds=round(training.clock.seconds, 1),
         timed_steps=training.clock.steps,
-        history=model.history.history,
+        # Of what is not trained there is none.
+        history=model.history.history if hasattr(model, "history") else {},
     )
     # First of all the model: what follows may fail or be interrupted.
     save_model(model, training.log_dir / MODEL)

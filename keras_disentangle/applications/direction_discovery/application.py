@@ -15,6 +15,7 @@ from keras_disentangle.applications.direction_discovery import measures
 from keras_disentangle.applications.direction_discovery.direction_discovery import (
     METHODS,
     NAME,
+    UNTRAINED,
     DirectionDiscovery,
     build,
     directions_of,
@@ -28,6 +29,12 @@ from keras_disentangle.visualization import (
     training_curves,
 )
 
+# What each method minimises.
+MINIMISED = {
+    "hessian_penalty": "hessian_penalty",
+    "shift_prediction": "direction_loss",
+    "latent_clr": "contrastive_loss",
+}
 # What of a recipe directions belong to.
 GENERATOR = ("generator", "generator_weights", "block", "labels", "path_size")
 
@@ -99,6 +106,8 @@ class DirectionApplication(Application):
         return build(recipe, variant, seed)
 
     def fit(self, model, run):
+        if run.variant in UNTRAINED:
+            return model
         recipe, epochs = run.recipe, run.recipe.steps // run.recipe.steps_per_epoch
         learns = run.variant == "hessian_penalty"
         model.compile(keras.optimizers.Adam(recipe.learning_rate) if learns else None)
@@ -157,8 +166,9 @@ class DirectionApplication(Application):
         """What each method minimises, a picture for each."""
         lines = {}
         for label, result in results.items():
-            learns = result["model"] == "hessian_penalty"
-            name = "hessian_penalty" if learns else "direction_loss"
+            name = MINIMISED.get(result["model"])
+            if name is None:
+                continue
             values = result["history"][name]
             ends = result["settings"]["steps_per_epoch"] * (np.arange(len(values)) + 1)
             lines.setdefault(name, {})[label] = (ends, values)

@@ -10,20 +10,22 @@ from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.biggan.biggan import BigGAN
 from keras_disentangle.applications.direction_discovery.networks import reconstructor
 from keras_disentangle.applications.direction_discovery.recipes import RECIPES
+from keras_disentangle.applications.direction_discovery.untrained import FOUND
 from keras_disentangle.applications.info_gan.info_gan import InfoGAN
 from keras_disentangle.applications.progressive_gan.progressive_gan import ProgressiveGAN
 from keras_disentangle.latents import LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections
 
 NAME = "direction_discovery"
-METHODS = ("hessian_penalty", "shift_prediction")
+METHODS = ("hessian_penalty", "shift_prediction", "latent_clr", "sefa", "ganspace")
+UNTRAINED = ("sefa", "ganspace")
 GENERATORS = {"BigGAN": BigGAN, "InfoGAN": InfoGAN, "ProgressiveGAN": ProgressiveGAN}
 
 
 def DirectionDiscovery(
     weights=None, preset=None, generator_weights=None, method="hessian_penalty", seed=None
 ):
-    """A `kd.models.DirectionDiscovery` on a trained generator, or the baseline's counterpart.
+    """A `kd.models.DirectionDiscovery` on a trained generator, or the counterpart of a baseline.
 
     Args:
         weights: the directions: `None` (random), a name from
@@ -33,8 +35,11 @@ def DirectionDiscovery(
             the weights, else `"clevr_1fov"`.
         generator_weights: weights of the generator, as its application takes them; by default the
             preset's. BigGAN's must be given as a file.
-        method: `"hessian_penalty"`, or `"shift_prediction"` for a `kd.models.ShiftPrediction` with
-            a small reconstructor: the method of Voynov and Babenko.
+        method: `"hessian_penalty"`; `"shift_prediction"` for a `kd.models.ShiftPrediction` with a
+            small reconstructor: the method of Voynov and Babenko; `"latent_clr"` for a
+            `kd.models.LatentCLR`; or, without training, `"sefa"` and `"ganspace"`, whose directions
+            come from the first layer (`kd.latents.closed_form_directions`) and from what enters the
+            second (`kd.latents.principal_directions`).
         seed: integer seed of the random directions and all that is drawn, or `None`.
 
     Returns:
@@ -72,7 +77,8 @@ def DirectionDiscovery(
 
 
 def build(recipe, method="hessian_penalty", seed=None):
-    """The model of a recipe, with its trained generator and random directions."""
+    """The model of a recipe, with its trained generator and directions that are random, or those
+    of a method that needs no training."""
     if not is_choice(method, METHODS):
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     generator, space, image_shape, image_range = _generator(recipe)
@@ -82,7 +88,14 @@ def build(recipe, method="hessian_penalty", seed=None):
         "image_range": image_range,
         "seed": seed,
     }
+    if method in UNTRAINED:
+        found = FOUND[method](generator, space, recipe.block, seed or 0)
+        directions = LatentDirections.from_matrix(found, block=recipe.block, name="directions")
+        return models.DirectionDiscovery(generator, directions, space, **arguments)
     directions = LatentDirections(space.dim, block=recipe.block, seed=seed, name="directions")
+    if method == "latent_clr":
+        arguments["path_size"] = recipe.path_size / 5
+        return models.LatentCLR(generator, directions, space, **arguments)
     if method == "hessian_penalty":
         return models.DirectionDiscovery(generator, directions, space, **arguments)
     network = reconstructor(image_shape, directions.num_directions)
