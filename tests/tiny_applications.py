@@ -9,6 +9,8 @@ from keras import layers
 from tiny_networks import network
 
 from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications.autoencoders import application as autoencoders
+from keras_disentangle.applications.autoencoders import recipes as autoencoders_recipes
 from keras_disentangle.applications.direction_discovery import direction_discovery, measures
 from keras_disentangle.applications.discriminative_vae import classifier, discriminative_vae
 from keras_disentangle.applications.discriminative_vae import recipes as discriminative_recipes
@@ -88,6 +90,7 @@ GROWING = progressive_gan_recipes._recipes(
     more_images=16,
     whole=48,
     hessian_weight=0.01,
+    jacobian_weight=1e-4,
     ramp_images=8,
     data="clevr_simple",
     images_per_epoch=8,
@@ -156,7 +159,32 @@ def features(patch, folder):
     )
 
 
+def methods(patch, folder):
+    """Two epochs of two steps, on a grid of factors in a file."""
+    factors = np.stack(np.unravel_index(np.arange(24), (2, 3, 4)), axis=-1)
+    few = [
+        ("metrics", tuple[str, ...] | None, setting(("mig", "factor_vae"), help="few")),
+        ("votes", int, setting(8, help="few")),
+    ]
+    kind = make_dataclass("Few", few, bases=(autoencoders.Evaluation,), frozen=True)
+    patch.setattr(autoencoders.AutoencodersApplication, "evaluation", kind)
+    path = folder / "grid.npz"
+    np.savez(path, images=PIXELS, factors=factors)
+    return autoencoders_recipes.Recipe(
+        str(path),
+        (8, 8, 1),
+        4,
+        1e-3,
+        "small",
+        strength=1.0,
+        latent_dim=3,
+        batch_size=4,
+        steps_per_epoch=2,
+    )
+
+
 TINY = {
+    "autoencoders": Tiny(methods),
     "direction_discovery": Tiny(directions),
     "discriminative_vae": Tiny(features, files=("evaluator",)),
     "info_gan": Tiny(codes, ("--data", "{data}")),

@@ -6,6 +6,7 @@ from keras_disentangle import _lazy
 
 if typing.TYPE_CHECKING:
     from keras_disentangle.applications._shared.release import available_weights
+    from keras_disentangle.applications.autoencoders.autoencoder import Autoencoder
     from keras_disentangle.applications.biggan.biggan import BigGAN, BigGANDeep
     from keras_disentangle.applications.direction_discovery.direction_discovery import (
         DirectionDiscovery,
@@ -18,6 +19,7 @@ if typing.TYPE_CHECKING:
     from keras_disentangle.applications.provlae.provlae import ProVLAE
 
 __all__ = [
+    "Autoencoder",
     "BigGAN",
     "BigGANDeep",
     "DirectionDiscovery",
@@ -30,6 +32,7 @@ __all__ = [
 
 # Each application is loaded when it is first used.
 _MODULES = {
+    "Autoencoder": "autoencoders.autoencoder",
     "BigGAN": "biggan.biggan",
     "BigGANDeep": "biggan.biggan",
     "DirectionDiscovery": "direction_discovery.direction_discovery",

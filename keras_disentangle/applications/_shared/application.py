@@ -29,6 +29,8 @@ class Application:
         recipe_class: a frozen dataclass of `setting`s.
         recipes: dict from name to recipe.
         default_recipe: the recipe that is trained if none is named.
+        sweeps: dict from the name of a recipe to a dict from a variant to a dict of settings, each
+            with the values that `compare --sweep` gives it.
         weights: the bundled weights that are evaluated and drawn by default, or `None`.
         takes_data: whether a recipe has the field `data`, which names images.
         needs_data: whether a model cannot be evaluated without data.
@@ -43,7 +45,7 @@ class Application:
 
     name = title = factory = model_class = None
     variants = ()
-    recipe_class, recipes, default_recipe = None, {}, None
+    recipe_class, recipes, default_recipe, sweeps = None, {}, None, {}
     weights = None
     takes_data, needs_data, draws_data, default_data = True, True, False, None
     columns = {}
@@ -249,6 +251,11 @@ class Application:
         averages = means(results)
         text = self.text({**scores, **averages})
         return {"runs": scores, "means": averages}, text, self.curves(results)
+
+    def page(self, content, text, pictures):
+        """The Markdown page of a comparison, of what `compare` returned."""
+        shown = (f"![{name}]({name})" for name in pictures)
+        return "\n\n".join(["# Comparison", f"```text\n{text}\n```", *shown])
 
     # Releases.
 

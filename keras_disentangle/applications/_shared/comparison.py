@@ -2,16 +2,24 @@
 
 import itertools
 import json
+import traceback
+from dataclasses import fields
 from pathlib import Path
 
-from keras_disentangle.applications._shared import parsers, training
+from keras_disentangle._arguments import check_int
+from keras_disentangle._files import write_whole
+from keras_disentangle.applications._shared import jobs, parsers, training
 from keras_disentangle.applications._shared.files import write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output
+from keras_disentangle.applications._shared.recipe import parsed
+
+SCORES, PAGE = "scores.json", "report.md"
 
 
 def compare(application, arguments):
     """Compares finished trainings. Without any, first trains each model with each value of the
-    settings and each seed that is not trained yet, in folders of --out."""
+    settings and each seed that is not trained yet, in folders of --out. Started again, it goes on
+    where it was interrupted; a training that fails does not end the others."""
     name = application.name
     parser = Parser(
         f"compare {name}",
@@ -20,6 +28,17 @@ def compare(application, arguments):
     )
     parser.add_argument("runs", nargs="*", help="the --log-dir of each training")
     parsers.add_training(parser, application, several=True)
+    parser.add_argument(
+        "--of",
+        nargs="+",
+        action="append",
+        metavar=("MODEL", "SETTING=VALUE,VALUE"),
+        help="values of settings for one model alone, such as: --of beta_vae beta=1,4",
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="give each model the values that its recipe declares"
+    )
+    parser.add_argument("--jobs", type=int, help="train in processes of their own, so many at once")
     parsers.add_results(parser, "runs/compared")
     parsers.add_settings(parser, application.comparison)
     options = parser.read(arguments)
@@ -29,8 +48,10 @@ def compare(application, arguments):
         for name, values in parsers.own_settings(application, options).items()
     }
     with output(options) as put:
+        failed = {}
         if options["runs"]:
-            if own or options["model"] or options["recipe"] or options["data"]:
+            chosen = ("model", "recipe", "data", "of", "sweep", "jobs")
+            if own or any(options[name] for name in chosen):
                 raise ValueError(
                     "`runs` must be left out for settings by which something is to be trained. "
                     f"Received: runs={options['runs']}"
@@ -44,50 +65,122 @@ def compare(application, arguments):
                     f"Received: runs={options['runs']}"
                 )
         else:
-            folders = [_trained(application, options, *kind, out) for kind in _kinds(own, options)]
-        runs = [training.read_run(application, folder) for folder in folders]
-        content, report, pictures = application.compare(runs, settings, options["data_dir"])
-        write_json(out / "scores.json", content)
-        written = ["scores.json", *write_pictures(out, pictures)]
-        put(content, f"{report}\n\nwritten to {out}: {', '.join(written)}")
+            trainings = list(_trainings(application, options, own, out))
+            failed = _train_missing(application, options, trainings)
+            folders = [x["log_dir"] for x in trainings if x["log_dir"] not in failed]
+        if folders:
+            runs = [training.read_run(application, folder) for folder in folders]
+            content, text, pictures = application.compare(runs, settings, options["data_dir"])
+            write_json(out / SCORES, content)
+            written = [SCORES, PAGE, *write_pictures(out, pictures)]
+            page = application.page(content, text, pictures)
+            write_whole(out / PAGE, f"{page.rstrip()}\n".encode())
+            put(content, f"{text}\n\nwritten to {out}: {', '.join(written)}")
+    if failed:
+        lines = [f"  {folder}: {words}" for folder, words in failed.items()]
+        raise SystemExit("\n".join([f"error: {len(failed)} trainings failed:", *lines]))
 
 
-def _kinds(own, options):
-    """(model, settings, seed, name of the folder) of each training of a comparison."""
-    several = {name for name, values in own.items() if len(values) > 1}
-    for model in options["model"] or [None]:
-        for values in itertools.product(*own.values()):
-            chosen = dict(zip(own, values, strict=True))
-            label = "".join(f"_{name}_{_plain(chosen[name])}" for name in own if name in several)
+def _trainings(application, options, own, out):
+    """The arguments of each training of a comparison, as `training.train` takes them."""
+    models = options["model"] or application.variants[:1]
+    particular = _particular(application, options)
+    if options["sweep"] and not options["model"]:
+        models = application.variants
+    for model in dict.fromkeys([*models, *particular]):
+        values = {**own, **particular.get(model, {})}
+        # Those of one model alone are always named, so that others can join later.
+        named = {x for x in values if len(values[x]) > 1 or x in particular.get(model, {})}
+        for product in itertools.product(*values.values()):
+            chosen = dict(zip(values, product, strict=True))
+            label = "".join(f"_{name}_{_plain(chosen[name])}" for name in values if name in named)
+            recipe = application.check(parsers.recipe_of(application, options, chosen), model)
             for seed in options["seed"]:
-                yield model, chosen, seed, f"{label}_seed_{seed}"
+                yield {
+                    "recipe": recipe,
+                    "variant": model,
+                    "log_dir": out / f"{model}{label}_seed_{seed}",
+                    "data_dir": options["data_dir"],
+                    "seed": seed,
+                    "verbose": 2 if options["verbose"] is None else options["verbose"],
+                }
+
+
+def _particular(application, options):
+    """Dict from a model to the values of the settings that it alone is to have."""
+    found = {}
+    if options["sweep"]:
+        recipe = options["recipe"] or application.default_recipe
+        if recipe not in application.sweeps:
+            known = sorted(application.sweeps)
+            raise ValueError(
+                f"`sweep` must be left out for a recipe that declares none; {known} do. "
+                f"Received: recipe={recipe}"
+            )
+        chosen = options["model"] or application.variants
+        found = {
+            model: {name: list(values) for name, values in own.items()}
+            for model, own in application.sweeps[recipe].items()
+            if model in chosen
+        }
+    known = {field.name for field in fields(application.recipe_class)} - {"data"}
+    for model, *words in options["of"] or ():
+        parsers.choice("model of --of", model, application.variants)
+        for word in words:
+            name, equals, values = word.partition("=")
+            if name not in known or not equals:
+                raise ValueError(
+                    f"`of` must be followed by a model and SETTING=VALUE,VALUE, the setting one of "
+                    f"{sorted(known)}. Received: {word}"
+                )
+            listed = [parsed(application.recipe_class, name, value) for value in values.split(",")]
+            found.setdefault(model, {})[name] = listed
+    return found
 
 
 def _plain(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _trained(application, options, model, chosen, seed, label, out):
-    """The folder of a training, which is trained unless it is there."""
-    model = model or application.variants[0]
-    recipe = parsers.recipe_of(application, options, chosen)
-    folder = out / f"{model}{label}"
-    if (folder / training.RESULTS).is_file():
-        found = training.read_run(application, folder).results
-        asked = training.prepared(
-            application, recipe, model, folder, options["data_dir"], seed
-        ).results
-        asked = json.loads(json.dumps(asked))
-        asked.update(asked.pop("settings"))
-        kept = {**found, **found["settings"]}
-        if differ := sorted(name for name in asked if kept.get(name) != asked[name]):
-            raise ValueError(
-                "`out` must be an empty folder, or one of the same trainings. Received: "
-                f"{folder}, which differs in {differ}"
-            )
-        return folder
-    application.check_comparable(recipe, options["data_dir"])
-    print(f"{model}{label}")
-    verbose = 2 if options["verbose"] is None else options["verbose"]
-    training.train(application, recipe, model, folder, options["data_dir"], seed, verbose)
-    return folder
+def _train_missing(application, options, trainings):
+    """Trains what is not there; returns a dict from the folder of each that failed to why."""
+    missing = [x for x in trainings if not _is_there(application, x)]
+    for recipe in {repr(x["recipe"]): x["recipe"] for x in missing}.values():
+        application.check_comparable(recipe, options["data_dir"])
+    if options["jobs"] is not None:
+        return jobs.run(application, missing, check_int("jobs", options["jobs"]))
+    failed = {}
+    for chosen in missing:
+        folder = chosen["log_dir"]
+        print(folder.name)
+        try:
+            training.train(application, **chosen)
+        except Exception as error:
+            if len(trainings) == 1:
+                raise
+            traceback.print_exc()
+            failed[folder] = f"{type(error).__name__}: {error}"
+    return failed
+
+
+def _is_there(application, chosen):
+    """Whether a training is finished, by these settings.
+
+    Raises:
+        ValueError: if there is one by others.
+    """
+    folder = chosen["log_dir"]
+    if not (folder / training.RESULTS).is_file():
+        return False
+    found = training.read_run(application, folder).results
+    arguments = {name: value for name, value in chosen.items() if name != "verbose"}
+    asked = training.prepared(application, **arguments).results
+    asked = json.loads(json.dumps(asked))
+    asked.update(asked.pop("settings"))
+    kept = {**found, **found["settings"]}
+    if differ := sorted(name for name in asked if kept.get(name) != asked[name]):
+        raise ValueError(
+            "`out` must be an empty folder, or one of the same trainings. Received: "
+            f"{folder}, which differs in {differ}"
+        )
+    return True

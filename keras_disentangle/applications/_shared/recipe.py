@@ -65,6 +65,23 @@ def given(options, kind):
     }
 
 
+def parsed(kind, name, text):
+    """The value of a setting that a word of the command says.
+
+    Raises:
+        ValueError: if it says none, or the setting has several values.
+    """
+    (annotation,) = (known.type for known in fields(kind) if known.name == name)
+    of, is_tuple = _type(annotation)
+    try:
+        if not is_tuple:
+            return _READERS.get(of, of)(text)
+    except (ValueError, argparse.ArgumentTypeError):
+        pass
+    what = "a setting of one value" if is_tuple else f"a value of type {of.__name__}"
+    raise ValueError(f"`{name}` must be {what}. Received: {name}={text}")
+
+
 def of_json(kind, content):
     """The settings `kind` that a JSON file holds.
 

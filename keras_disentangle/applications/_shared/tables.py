@@ -36,17 +36,30 @@ def table(rows, columns, heading="model"):
         columns: dict from the name of a score, as `flat` gives it, to its `Column`.
         heading: what stands above the labels.
     """
-    found = {label: flat(scores) for label, scores in rows.items()}
-    shown = {k: c for k, c in columns.items() if any(k in scores for scores in found.values())}
-    lines = [[heading, *(column.title for column in shown.values())]]
-    for label, scores in found.items():
-        lines.append([label, *(column.cell(scores.get(k)) for k, column in shown.items())])
+    lines = _lines(rows, columns, heading)
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(
         f"{line[0]:{widths[0]}}"
         + "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
         for line in lines
     )
+
+
+def markdown(rows, columns, heading="model"):
+    """The same table in Markdown."""
+    head, *lines = _lines(rows, columns, heading)
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
+
+
+def _lines(rows, columns, heading):
+    """The cells of each line."""
+    found = {label: flat(scores) for label, scores in rows.items()}
+    shown = {k: c for k, c in columns.items() if any(k in scores for scores in found.values())}
+    lines = [[heading, *(column.title for column in shown.values())]]
+    for label, scores in found.items():
+        lines.append([label, *(column.cell(scores.get(k)) for k, column in shown.items())])
+    return lines
 
 
 def flat(scores):

@@ -1,0 +1,225 @@
+"""The field's methods on equal terms, as an application."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_disentangle as kd
+from keras_disentangle.applications._shared import evaluation
+from keras_disentangle.applications._shared.application import Application
+from keras_disentangle.applications._shared.data import shape_of_data, text
+from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.tables import Column
+from keras_disentangle.applications.autoencoders import study
+from keras_disentangle.applications.autoencoders.autoencoder import NAME, Autoencoder
+from keras_disentangle.applications.autoencoders.methods import METHODS
+from keras_disentangle.applications.autoencoders.recipes import RECIPES, SWEEPS, Recipe
+from keras_disentangle.datasets.named import factor_data
+from keras_disentangle.models.variational_model import VariationalModel
+from keras_disentangle.visualization import enlarge, latent_traversal, traversal_frames
+
+METRICS = ("mig", "mig_sup", "dci", "factor_vae", "info_mec")
+_RECONSTRUCTED = 2000  # images whose reconstructions are scored
+
+
+@dataclass(frozen=True)
+class Evaluation(evaluation.FactorEvaluation):
+    """What is measured, and on how much."""
+
+    metrics: tuple[str, ...] | None = setting(
+        None, help=f"all, or some; without, {', '.join(METRICS)}, as far as the data allow"
+    )
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """Around which image latents are traversed, and how far."""
+
+    image: int = setting(0, help="index of the image to start from")
+    span: float = setting(2.5, help="furthest value, in standard deviations of a posterior's prior")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the settings of each method are chosen."""
+
+    images: int = setting(2000, help="images that all models encode, by which they are ranked")
+
+
+class AutoencodersApplication(Application):
+    name, title, factory, model_class = (
+        NAME,
+        "Autoencoder",
+        staticmethod(Autoencoder),
+        VariationalModel,
+    )
+    variants = tuple(METHODS)
+    recipe_class, recipes, default_recipe, sweeps = Recipe, RECIPES, "small", SWEEPS
+    draws_data, default_data = True, "shapes3d"
+    columns = {**study.COLUMNS, "reconstruction": Column("reconstruction", 1, unit=" nats")}
+    evaluation, traversal, comparison = Evaluation, Traversal, Comparison
+
+    def with_data(self, recipe, data, image_size, data_dir, is_chosen):
+        """The images have the shape of these data, or another size."""
+        if data in (None, recipe.data) and image_size is None:
+            return recipe
+        data = recipe.data if data is None else data
+        shape = shape_of_data(data, recipe.image_shape, data_dir, image_size)
+        print(f"{data}: trained on as images of {text(shape)}")
+        return replace(recipe, data=data, image_shape=shape)
+
+    def check(self, recipe, variant):
+        """A recipe that says its strength, with as many steps as there are in whole epochs."""
+        epochs = recipe.steps // recipe.steps_per_epoch
+        if epochs < 1:
+            raise ValueError(
+                f"`steps` must be at least {recipe.steps_per_epoch}, an epoch. "
+                f"Received: steps={recipe.steps}"
+            )
+        method = METHODS[variant]
+        strength = method.strength if recipe.strength is None else recipe.strength
+        if variant == "ae" and strength:
+            raise ValueError(
+                f"`strength` must be left out or 0 for ae, which has none. Received: {strength}"
+            )
+        if method.of_pairs and recipe.batch_size % 2:
+            raise ValueError(
+                f"`batch_size` must be even for {variant}, which is trained on pairs. "
+                f"Received: batch_size={recipe.batch_size}"
+            )
+        return replace(recipe, strength=float(strength), steps=epochs * recipe.steps_per_epoch)
+
+    def data(self, recipe, data_dir):
+        return _data(recipe.data, tuple(recipe.image_shape), data_dir)
+
+    def evaluation_data(self, model, name, data_dir, settings):
+        return _data(name, tuple(model.image_shape), data_dir)
+
+    def prepare(self, run):
+        if METHODS[run.variant].of_pairs and not hasattr(run.data, "pairs"):
+            raise ValueError(
+                f"`data` must have a grid of factors for {run.variant}, which is trained on pairs. "
+                f"Received: data={run.recipe.data}"
+            )
+
+    def build(self, recipe, variant, seed=0):
+        keras.utils.set_random_seed(seed)
+        names = ("image_shape", "latent_dim", "strength", "networks")
+        settings = {name: getattr(recipe, name) for name in names}
+        return Autoencoder(method=variant, **settings, seed=seed)
+
+    def fit(self, model, run):
+        recipe, method, data = run.recipe, METHODS[run.variant], run.data
+        options = {"seed": run.seed, "steps_per_epoch": recipe.steps_per_epoch}
+        if method.of_pairs:
+            batches = data.pairs(recipe.batch_size // 2, **options)
+        elif hasattr(data, "factors"):
+            batches = data.batches(recipe.batch_size, **options)
+        else:
+            batches = kd.datasets.image_batches(data, recipe.batch_size, **options)
+        model.compile(**method.optimizers(model, recipe.learning_rate, recipe.strength))
+        callbacks = method.callbacks(recipe.strength, recipe.steps)
+        epochs = recipe.steps // recipe.steps_per_epoch
+        run.fit(model, batches, epochs=epochs, callbacks=callbacks)
+        return model
+
+    def scores(self, model, data, settings, recipe=None):
+        """Those of `kd.evaluate`, and how well images are reconstructed from their codes."""
+        rng = np.random.default_rng(settings.seed)
+        scores = {}
+        if hasattr(data, "factors"):
+            if settings.metrics is None:
+                is_grid = isinstance(data, kd.datasets.FactorDataset)
+                known = tuple(x for x in METRICS if is_grid or x != "factor_vae")
+                settings = replace(settings, metrics=known)
+            scores = evaluation.evaluate(model, data, _with_discrete_codes(settings, model))
+            index = data.sample_index(_RECONSTRUCTED, rng)
+        else:
+            index = rng.permutation(len(data))[:_RECONSTRUCTED]
+        scores["reconstruction"] = study.reconstruction(model, lambda i: _images(data, i), index)
+        return scores
+
+    def report(self, name, scores, intervals):
+        return evaluation.text(scores, intervals)
+
+    def evaluation_pictures(self, model, data, scores, name, settings):
+        if not hasattr(data, "factors"):
+            return {}
+        return evaluation.pictures(model, data, scores, name, settings)
+
+    def pictures(self, model, data, settings, recipe=None):
+        """Traversals around one image."""
+        if not 0 <= settings.image < len(data):
+            raise ValueError(
+                f"`image` must lie in 0..{len(data) - 1}. Received: image={settings.image}"
+            )
+        image = np.divide(_images(data, np.array([settings.image])), 255, dtype="float32")
+        code = ops.convert_to_numpy(model.represent(image))[0]
+
+        def decode(z):
+            return enlarge(ops.convert_to_numpy(model.decode(z.astype("float32"))).clip(0, 1))
+
+        options = {"span": settings.span, "rungs": model.space}
+        return {
+            "traversal.png": latent_traversal(decode, code, **options),
+            "traversal.gif": traversal_frames(decode, code, **options),
+        }
+
+    def check_results(self, results):
+        results["scores"]["reconstruction"]
+
+    def compare(self, runs, settings, data_dir):
+        """Means over seeds; of each method the strength that UDR prefers, which sees no factors."""
+        if len(found := {(run.recipe.data, tuple(run.recipe.image_shape)) for run in runs}) > 1:
+            raise ValueError(
+                f"`runs` must be of the same images. Received: {sorted(map(str, found))}"
+            )
+        data = self.data(runs[0].recipe, data_dir)
+        index = np.random.default_rng(0).permutation(len(data))[: settings.images]
+        factors = data.factors(index) if hasattr(data, "factors") else None
+        names = getattr(data, "factor_names", None)
+        return study.compare(self, runs, _images(data, index), factors, names)
+
+    def page(self, content, text, pictures):
+        return study.page(content, pictures)
+
+    def release(self, model, recipe):
+        names = ("image_shape", "latent_dim", "networks", "strength")
+        if model.name not in METHODS:
+            raise ValueError(
+                f"`model` must be one that this application trained. Received: {model.name}"
+            )
+        settings = {name: getattr(recipe, name) for name in names}
+        settings.update(method=model.name, image_shape=list(model.image_shape))
+        # Without the optimizer, whose state would triple the file.
+        saved = Autoencoder(**settings)
+        for variable, value in zip(saved.weights, model.weights, strict=True):
+            variable.assign(value)
+        return settings, saved
+
+
+@lru_cache(maxsize=2)
+def _data(name, image_shape, data_dir):
+    # A comparison asks for the same data again and again. CelebA is learnt from without attributes.
+    found = None if name == "celeb_a" else factor_data(name, image_shape, data_dir)
+    if found is not None:
+        return found
+    return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
+
+
+def _with_discrete_codes(settings, model):
+    """Settings that say whether codes take few values, unless the user says it."""
+    known = {"discrete_codes": not model.has_posteriors}
+    options = settings.options or {}
+    options = {**options, "info_mec": {**known, **options.get("info_mec", {})}}
+    return replace(settings, options=options)
+
+
+def _images(data, index):
+    return data.images(index) if hasattr(data, "factors") else data[index]
+
+
+APPLICATION = AutoencodersApplication()
