@@ -4,7 +4,7 @@ import scipy.integrate
 import scipy.stats
 from keras import ops
 
-from keras_disentangle.losses import gaussian_kl
+from keras_disentangle.losses import gaussian_kl, laplace_kl
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,37 @@ def test_the_integral():
 def test_bad_shapes_are_named(mean, log_var, message):
     with pytest.raises(ValueError, match=message):
         gaussian_kl(np.zeros(mean), np.zeros(log_var))
+
+
+def test_the_integral_of_the_laplace():
+    rng = np.random.default_rng(1)
+    mean, log_var, location = rng.normal(size=(3, 4, 3)).astype("float32")
+
+    def divergence(m, v, at):
+        q = scipy.stats.norm(m, np.exp(v / 2))
+        prior = scipy.stats.laplace(at, 1 / 3.5)
+        ends = min(m, at) - 30, max(m, at) + 30
+        return scipy.integrate.quad(
+            lambda z: q.pdf(z) * (q.logpdf(z) - prior.logpdf(z)), *ends, points=[m, at], limit=200
+        )[0]
+
+    expected = np.vectorize(divergence)(mean, log_var, location).sum(1)
+    value = laplace_kl(mean, log_var, location, rate=3.5)
+    np.testing.assert_allclose(ops.convert_to_numpy(value), expected, rtol=1e-5)
+    # Far away, and narrow, it is the distance alone.
+    far = ops.convert_to_numpy(laplace_kl([[40.0]], [[-20.0]], [[-10.0]], rate=2.0))
+    np.testing.assert_allclose(far, [100 - 0.5 * (np.log(2 * np.pi * np.e) - 20)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shapes, rate, message",
+    [
+        (((3, 2), (3, 1), (3, 2)), 1, "`mean` and `log_var` must have the same shape"),
+        (((3, 2), (3, 2), (2,)), 1, "`mean` and `location` must have the same shape"),
+        (((3, 2), (3, 2), (3, 2)), 0, "`rate` must be a finite number > 0. Received: rate=0"),
+        (((3, 2), (3, 2), (3, 2)), None, "`rate` must be a finite number > 0. Received: rate=None"),
+    ],
+)
+def test_bad_input_of_the_laplace_is_named(shapes, rate, message):
+    with pytest.raises(ValueError, match=message):
+        laplace_kl(*map(np.zeros, shapes), rate)
