@@ -282,9 +282,12 @@ def test_models_betas_and_seeds_are_compared(small, tmp_path, capsys, monkeypatc
 
     # What is finished is not trained again.
     trained, original = [], training.train
-    monkeypatch.setattr(
-        training, "train", lambda *args: trained.append((args[2], args[5])) or original(*args)
-    )
+
+    def recorded(application, **chosen):
+        trained.append((chosen["variant"], chosen["seed"]))
+        return original(application, **chosen)
+
+    monkeypatch.setattr(training, "train", recorded)
     commands.compare(APPLICATION, [*arguments, "--seed", "0", "1"])
     assert trained == [("provlae", 1)] * 2 + [("beta_vae", 1)] * 2
     both = json.loads((out / "scores.json").read_text())
