@@ -7,7 +7,9 @@ import keras
 from keras import ops
 from model_table import factor_vae, info_gan, trained_teacher
 from tiny_networks import (
+    IMAGE_SHAPE,
     conv_ladder,
+    dense,
     flat_networks,
     frozen_classifier,
     player_networks,
@@ -18,6 +20,7 @@ from tiny_networks import (
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
     GAN,
+    QLAE,
     VAE,
     DirectionDiscovery,
     DiscriminativeVAE,
@@ -27,9 +30,11 @@ from keras_disentangle.models import (
     TeacherStudentVAE,
 )
 from keras_disentangle.penalties import (
+    FactorizedSupport,
     FeatureMatching,
     GeneratorPenalty,
     HessianPenalty,
+    KernelMultiInformation,
     OrthogonalJacobian,
     PosteriorPenalty,
     ReconstructionPenalty,
@@ -102,6 +107,10 @@ PENALTIES = {
         lambda: OrthogonalJacobian(weight=1e-3, every=2),
         ("jacobian_penalty", "jacobian_weight"),
     ),
+    "hessian_normalized": PenaltyRow(
+        lambda: HessianPenalty(weight=0.1, normalized=True, name="share"),
+        ("share_penalty", "share_weight"),
+    ),
     "smoothness": PenaltyRow(
         lambda: Smoothness(weight=0.1, every=2, name="smoothness"),
         ("smoothness", "smoothness_weight"),
@@ -109,6 +118,13 @@ PENALTIES = {
     "moments": PenaltyRow(
         lambda: Moments(weight=0.1, name="moments"),
         ("moments", "moments_mean", "moments_sample", "moments_weight"),
+    ),
+    "factorized_support": PenaltyRow(
+        lambda: FactorizedSupport(weight=0.1, name="support"), ("support", "support_weight")
+    ),
+    "kernel_multi_information": PenaltyRow(
+        lambda: KernelMultiInformation(weight=0.1, every=2, name="dependence"),
+        ("dependence", "dependence_weight"),
     ),
     "moments_seldom": PenaltyRow(
         lambda: Moments(weight=None, every=2, name="late"), ("late", "late_mean", "late_sample")
@@ -128,6 +144,11 @@ PENALTIES = {
 def _discriminative_vae(**settings):
     loss = FeatureMatchingLoss(frozen_classifier(), ["hidden"])
     return DiscriminativeVAE(**flat_networks(3), feature_loss=loss, **settings)
+
+
+def _qlae(**settings):
+    networks = {**flat_networks(3), "encoder": dense(IMAGE_SHAPE, 3, None)}
+    return QLAE(**networks, num_values=4, **settings)
 
 
 @dataclass(frozen=True)
@@ -158,4 +179,9 @@ TAKERS = {
     ),
     "factor_vae": Taker(factor_vae),
     "discriminative_vae": Taker(_discriminative_vae),
+    "qlae": Taker(
+        _qlae,
+        # Those of posteriors that need no variance.
+        (FactorizedSupport, GeneratorPenalty, KernelMultiInformation, ReconstructionPenalty),
+    ),
 }

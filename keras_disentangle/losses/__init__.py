@@ -17,10 +17,12 @@ from keras_disentangle.losses.density_ratio import (
     permute_codes,
 )
 from keras_disentangle.losses.divergence import gaussian_kl, laplace_kl
+from keras_disentangle.losses.factorized_support import factorized_support
 from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
 from keras_disentangle.losses.hessian_penalty import hessian_penalty
 from keras_disentangle.losses.hessian_penalty_loss import HessianPenaltyLoss
 from keras_disentangle.losses.information import information_lower_bound, information_per_code
+from keras_disentangle.losses.kernel_multi_information import kernel_multi_information
 from keras_disentangle.losses.orthogonal_jacobian import orthogonal_jacobian
 from keras_disentangle.losses.quantization import commitment_loss, quantization_loss
 
@@ -35,6 +37,7 @@ __all__ = [
     "density_ratio_loss",
     "direction_contrast",
     "discriminator_loss",
+    "factorized_support",
     "gaussian_kl",
     "gaussian_nll",
     "generator_loss",
@@ -48,4 +51,5 @@ __all__ = [
     "permute_codes",
     "r1_penalty",
     "wgan_gp_penalty",
+    "kernel_multi_information",
 ]

@@ -3,6 +3,7 @@
 import warnings
 
 import keras
+import numpy as np
 from keras import ops, tree
 
 from keras_disentangle._arguments import check_flag, check_int, check_number, check_seed, is_choice
@@ -11,6 +12,7 @@ from keras_disentangle._tensors import widen
 from keras_disentangle.losses._evaluation import Evaluation
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses._second_derivative import second_derivative
+from keras_disentangle.losses._spread import spread
 
 
 def _max(x):
@@ -24,6 +26,7 @@ def _max(x):
 REDUCTIONS = {"max": _max, "mean": ops.mean}
 METHODS = ("finite_difference", "exact")
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 1e6
+SMALLEST_VARIANCE = 1e-10  # added to the denominator of the normalised penalty
 
 
 def hessian_penalty(
@@ -36,6 +39,7 @@ def hessian_penalty(
     method="finite_difference",
     unbiased=True,
     one_pass=False,
+    normalized=False,
     seed=None,
 ):
     r"""The Hessian Penalty of `fn` at `z`: minimising it makes the Hessian diagonal.
@@ -60,6 +64,20 @@ def hessian_penalty(
     network must be built. Other inputs and arguments of a network are passed by a lambda:
 
         hessian_penalty(lambda z: generator([z, labels], training=True), z)
+
+    The plain penalty can be lowered by shrinking the codes or the activations. `normalized` divides
+    it by the same variance over Gaussian vectors, $2 \sum_{ij} H_{ij}^2$, both of them in units of
+    the standard deviation s of each dimension of `z` over the batch:
+
+    $$\frac{\operatorname{mean}_i \operatorname{Var}_{v \in \pm s}(v^T H_i v)}
+    {\operatorname{mean}_i \operatorname{Var}_{v \sim N(0, s^2)}(v^T H_i v) + 10^{-10}}$$
+
+    with the means over the elements of an example, and then the mean over the batch. It is the
+    share of the squares off the diagonal, in [0, 1], as far as both variances are known: estimated
+    from few vectors, the quotient of an example may exceed 1, by far where the denominator happens
+    to be small. Where `fn` is linear in `z`, both variances are 0, and differences leave nothing
+    but rounding errors: choose layers behind the first non-linearity. It costs twice the plain
+    penalty, 4 `num_directions` evaluations.
 
     An output that does not depend on `z` has the penalty 0. Whether the layers in `fn` are suited
     for `one_pass` is not checked here; `kd.losses.HessianPenaltyLoss`, which knows the layers,
@@ -88,6 +106,8 @@ def hessian_penalty(
             dropout; other inputs of `fn` must fit that batch. It may be faster on a device that is
             not fully used by small batches. It needs hardly more memory, because the gradient
             needs all evaluations anyway.
+        normalized: whether to divide as above; `reduction` and `unbiased` are then not used. The
+            batch must have at least two examples.
         seed: a `keras.random.SeedGenerator`, an integer (the same directions at each call), or
             `None` for Keras's global generator, which JAX cannot compile. In a model, the generator
             must be an attribute.
@@ -105,7 +125,8 @@ def hessian_penalty(
     >>> z = np.ones((8, 2))
     >>> kd.losses.hessian_penalty(lambda z: z[:, 0] * z[:, 1], z, num_directions=100)   # ~ 4
 
-    Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4 and 5.
+    References: Peebles et al., 2020 (The Hessian Penalty), eq. 4 and 5; Hsu et al., 2024 (Tripod)
+    for the normalised penalty.
     """
     found = penalties(
         fn,
@@ -116,6 +137,7 @@ def hessian_penalty(
         method=method,
         unbiased=unbiased,
         one_pass=one_pass,
+        normalized=normalized,
         seed=seed,
     )
     return sum(tree.flatten(found))
@@ -124,7 +146,17 @@ def hessian_penalty(
 # Used by other files too
 
 
-def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_pass, seed=None):
+def check_settings(
+    *,
+    num_directions,
+    epsilon,
+    reduction,
+    method,
+    unbiased,
+    one_pass,
+    normalized=False,
+    seed=None,
+):
     """Raises a ValueError if a keyword of `hessian_penalty` is out of range."""
     check_int("num_directions", num_directions, minimum=2)
     check_step("epsilon", epsilon)
@@ -136,6 +168,7 @@ def check_settings(*, num_directions, epsilon, reduction, method, unbiased, one_
     if not is_choice(method, METHODS):
         raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     check_flag("unbiased", unbiased)
+    check_flag("normalized", normalized)
     if check_flag("one_pass", one_pass) and method == "exact":
         raise ValueError('`one_pass` must be False where `method="exact"`. Received: one_pass=True')
 
@@ -152,20 +185,31 @@ def penalties(fn, z, *, num_directions, seed, directions=None, **settings):
     """Like `hessian_penalty`, but each tensor's penalty, in the structure of the output of `fn`.
 
     `directions` (batch, k, ...) of ones and minus ones may replace the random ones; a ValueError is
-    raised if they have another shape.
+    raised if they have another shape. For the normalised penalty they are those of
+    `signs_and_normals`, (batch, 2 k, ...), in units of `spread(z)` already.
     """
     check_settings(num_directions=num_directions, **settings)
-    z, directions = point_and_directions(fn, z, int(num_directions), directions, seed)
+    is_given, num_directions = directions is not None, int(num_directions)
+    if settings.get("normalized"):
+        z, directions = point_and_directions(
+            fn, z, 2 * num_directions, directions, seed, signs_and_normals
+        )
+        if not is_given:
+            scale = spread(z)
+            directions = [scale * v for v in directions]
+    else:
+        z, directions = point_and_directions(fn, z, num_directions, directions, seed)
     # NumPy's small numbers would overflow in the computations.
     settings["epsilon"] = float(settings["epsilon"])
     return penalties_along(fn, z, directions, **settings)
 
 
-def point_and_directions(fn, z, num_directions, directions, seed):
+def point_and_directions(fn, z, num_directions, directions, seed, draw=None):
     """`z` in float32 or wider, and the directions at it, a list of tensors like `z`.
 
     Args:
         fn, z, num_directions, directions, seed: as in `penalties`.
+        draw: the function that draws directions, `rademacher` by default.
 
     Raises:
         ValueError: if `fn` is a layer that is not built, `z` is not a float tensor (batch, ...), or
@@ -187,7 +231,7 @@ def point_and_directions(fn, z, num_directions, directions, seed):
         )
     z = widen(z)
     if directions is None:
-        directions = rademacher(ops.shape(z), num_directions, seed)
+        directions = (draw or rademacher)(ops.shape(z), num_directions, seed)
     directions = ops.cast(directions, z.dtype)
     expected, shape = (z.shape[0], num_directions, *z.shape[1:]), tuple(directions.shape)
     if len(shape) != len(expected) or any(
@@ -208,7 +252,22 @@ def rademacher(shape, num_directions, seed):
     return 2 * ops.cast(bits, "float32") - 1
 
 
-def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass):
+def signs_and_normals(shape, num_directions, seed):
+    """Random directions of the normalised penalty, (batch, 2 k, ...) for (batch, ...): first k of
+    ones and minus ones, then k standard normal ones. `num_directions` is 2 k."""
+    batch, *rest = shape
+    k = num_directions // 2
+    seed = check_seed("seed", seed, generator=True)
+    seeds = [seed, seed]
+    if isinstance(seed, int):  # Otherwise the two would depend on each other.
+        seeds = (np.random.SeedSequence(seed).generate_state(2) >> 1).tolist()
+    normals = keras.random.normal((batch, k, *rest), dtype="float32", seed=seeds[1])
+    return ops.concatenate([rademacher(shape, k, seeds[0]), normals], axis=1)
+
+
+def penalties_along(
+    fn, z, directions, *, epsilon, reduction, method, unbiased, one_pass, normalized=False
+):
     """Like `penalties`, along given directions, a list of tensors like `z`."""
     evaluate, k = Flattened(fn), len(directions)
     scale = 1 / (k - 1 if unbiased else k)
@@ -224,8 +283,19 @@ def penalties_along(fn, z, directions, *, epsilon, reduction, method, unbiased, 
         ]
         scale /= epsilon**4
 
+    if normalized:
+        parts = curvatures[: k // 2], curvatures[k // 2 :]
+        scale = 2 / k if method == "exact" else 2 / k / epsilon**4
+        parts = ([scale * squares_about_mean(ks) for ks in zip(*x, strict=True)] for x in parts)
+        return evaluate.packed([_quotient(*pair) for pair in zip(*parts, strict=True)])
     squares = [squares_about_mean(ks) for ks in zip(*curvatures, strict=True)]
     return evaluate.packed([reduced(x, reduction, scale) for x in squares])
+
+
+def _quotient(above, below):
+    """The mean quotient of two tensors' means over all axes but the first."""
+    above, below = (ops.mean(ops.reshape(x, (ops.shape(x)[0], -1)), axis=1) for x in (above, below))
+    return ops.mean(above / (below + SMALLEST_VARIANCE))
 
 
 class Flattened:

@@ -1,7 +1,7 @@
 """The Hessian Penalty of chosen layers of a Keras model."""
 
 from keras_disentangle.layers.conditional_batch_normalization import BATCH_NORMALIZATIONS
-from keras_disentangle.losses._layer_activations import LayerActivations
+from keras_disentangle.losses._layer_activations import LayerActivations, linear_layers_allowed
 from keras_disentangle.losses._precision import full_precision
 from keras_disentangle.losses.hessian_penalty import check_settings, hessian_penalty, penalties
 
@@ -16,7 +16,7 @@ class HessianPenaltyLoss:
     normalisation. The penalty of a linear layer's output can also be lowered by shrinking that
     layer's weights, which disentangles nothing; so regularise the output of the next normalisation
     instead. Only an output of the model itself, whose scale is determined by other losses, may be
-    linear.
+    linear. The normalised penalty (`normalized=True`) does not depend on the scale.
 
     Args:
         model: functional or `Sequential` model, built; or, with `outputs=None`, any other model.
@@ -45,7 +45,8 @@ class HessianPenaltyLoss:
         self.settings = {**hessian_penalty.__kwdefaults__, **settings}
         check_settings(**self.settings)
         self.model = model
-        self._activations = LayerActivations(model, outputs, argument)
+        with linear_layers_allowed(self.settings["normalized"]):
+            self._activations = LayerActivations(model, outputs, argument)
 
     @property
     def layers(self):
@@ -58,7 +59,8 @@ class HessianPenaltyLoss:
         Args:
             inputs: the tensor, or all the inputs, as the model takes them.
             directions: ones and minus ones (batch, num_directions, ...), the random vectors for an
-                input (batch, ...); drawn by default.
+                input (batch, ...); drawn by default. For the normalised penalty, as many standard
+                normal vectors follow, and all are in units of the standard deviations of the input.
             **kwargs: further arguments of the model's call, such as `training` (Keras's default is
                 False here, even in `fit`) and `mask`. With `one_pass`, `inputs` and `mask` are
                 repeated for the points, but other tensors are not: they must fit a batch of
@@ -82,11 +84,17 @@ class HessianPenaltyLoss:
         single output.
         """
         one_pass, layers = self.settings["one_pass"], self._activations.layers
-        copies = 2 * self.settings["num_directions"] if one_pass else 1
+        copies = num_copies(self.settings)
         fn, z = self._activations.function(inputs, copies, **kwargs)
         check_layers(layers, one_pass=one_pass, training=kwargs.get("training"))
         fn = full_precision(fn, layers)
         return self._activations.by_layer(penalties(fn, z, directions=directions, **self.settings))
+
+
+def num_copies(settings):
+    """The factor by which the batches of an evaluation are larger than the codes."""
+    times = 4 if settings["normalized"] else 2
+    return times * settings["num_directions"] if settings["one_pass"] else 1
 
 
 def check_layers(layers, *, one_pass, training):

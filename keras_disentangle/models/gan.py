@@ -273,6 +273,7 @@ class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
         loss = loss + self.code_objective("generator", features, codes, **given)
         inputs = inputs_of(self.generator, codes, **given)
         for penalty, directions in zip(self.penalties, batch[-1]["directions"], strict=True):
+            directions = self.scaled(penalty, directions, codes)
             evaluate = partial(self.generator_penalty, penalty, inputs, directions, training=True)
             loss = self.penalised(loss, penalty, evaluate)
         return loss

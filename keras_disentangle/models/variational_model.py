@@ -42,7 +42,7 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
         rung_sizes: number of dimensions of each rung, the most abstract first.
         rung_names: the rungs' names, as codes of `space` and in metrics (`kl_<name>`); `None` for a
             single rung ("normal", `kl`).
-        image_shape: (height, width, channels).
+        image_shape: (height, width, channels), or (features,) of vectors.
         beta: weight of the KL terms, >= 0: the start of the ramp `beta`.
         observation: `"bernoulli"` (the decoder gives logits, images lie in [0, 1]), `"gaussian"`
             (it gives means), or an `Observation`, of which the model takes a copy.
@@ -94,9 +94,9 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
             image_shape = tuple(check_int("image_shape", side) for side in listed(image_shape))
         except TypeError:
             image_shape = ()
-        if len(image_shape) != 3:
+        if len(image_shape) not in (1, 3):
             raise ValueError(
-                "`image_shape` must be (height, width, channels). "
+                "`image_shape` must be (height, width, channels), or (features,) of vectors. "
                 f"Received: image_shape={image_shape}"
             )
         if self.has_posteriors:
@@ -165,12 +165,15 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
 
     @property
     def bounded(self):
-        """The reason, used in errors, why images must lie in [0, 1]; `None` if they need not."""
+        """The reason, used in errors, why images must lie in [0, 1]; `None` if they need not, and
+        `False` if not even large numbers are unlikely."""
         for penalty in self.penalties:
             if isinstance(penalty, ReconstructionPenalty) and penalty.bounded:
                 return penalty.bounded
         if not self.observation.in_unit_interval:
-            return None
+            # Large numbers are a mistake in images, if nothing says that they are meant.
+            is_any = self.observation.any_scale or len(self.image_shape) == 1
+            return False if is_any else None
         return f"for {type(self.observation).__name__} observations"
 
     def further_terms(self, x, outputs, training):
@@ -198,8 +201,11 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
         given = {"labels": outputs["labels"]} if "labels" in outputs else {}
         if isinstance(penalty, GeneratorPenalty):
             codes = ops.cast(outputs["code"], "float32")
+            # Of a quantised code, whole dimensions may have one value within a batch.
+            spread = codes if self.has_posteriors else ops.cast(outputs["mean"], "float32")
             if not penalty.code_gradient:
-                codes = ops.stop_gradient(codes)
+                codes, spread = ops.stop_gradient(codes), ops.stop_gradient(spread)
+            directions = self.scaled(penalty, directions, spread)
             if given:
                 is_whole = penalty.outputs is None
                 codes = (codes, *given.values()) if is_whole else self._inputs(codes, **given)
@@ -229,7 +235,7 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
         """
         x, given = self.parted(x)
         posteriors = self.infer(x, training=training, **given)
-        codes = [self.sampling(mean, log_var) for mean, log_var in posteriors]
+        codes = [self.sampled(mean, log_var) for mean, log_var in posteriors]
         return {
             **given,
             "reconstruction": self.generate(codes, training=training, **given),
@@ -237,6 +243,12 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
             "mean": ops.concatenate([mean for mean, _ in posteriors], axis=-1),
             "log_var": ops.concatenate([log_var for _, log_var in posteriors], axis=-1),
         }
+
+    def sampled(self, mean, log_var):
+        """Codes (batch, d) from a posterior, with noise that replicas do not share."""
+        width = mean.shape[-1]
+        noise = self.draw(lambda n: self.sampling.draw((n, width)), ops.shape(mean)[0])
+        return self.sampling(mean, log_var, noise)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The negative bound in nats, averaged over the batch; tracks every term of it."""

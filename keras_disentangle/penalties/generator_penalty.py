@@ -23,6 +23,9 @@ class GeneratorPenalty(Penalty):
         num_directions: number of random directions for each code; 0 unless a subclass sets it.
         code_gradient: whether models that encode images train their encoder on it too. Unless a
             subclass sets it, the codes are constants.
+        scale_free: whether its value does not depend on the scale of the codes and activations:
+            linear layers may then be penalised, and directions come in units of the codes' standard
+            deviations over the batch (except for `DirectionDiscovery`, whose own are of length 1).
         copies: size of the batches that `evaluate` passes to its function, as a multiple of the
             batch of codes.
 
@@ -50,6 +53,7 @@ class GeneratorPenalty(Penalty):
 
     num_directions = 0
     code_gradient = False
+    scale_free = False
     copies = 1
 
     def __init__(self, outputs=None, weight=1.0, every=1, name="generator_penalty"):

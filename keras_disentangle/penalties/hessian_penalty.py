@@ -3,8 +3,13 @@
 import keras
 
 from keras_disentangle._arguments import is_choice
-from keras_disentangle.losses.hessian_penalty import REDUCTIONS, check_settings, penalties
-from keras_disentangle.losses.hessian_penalty_loss import check_layers
+from keras_disentangle.losses.hessian_penalty import (
+    REDUCTIONS,
+    check_settings,
+    penalties,
+    signs_and_normals,
+)
+from keras_disentangle.losses.hessian_penalty_loss import check_layers, num_copies
 from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
 
 
@@ -23,6 +28,9 @@ class HessianPenalty(GeneratorPenalty):
         weight, every: as in `Penalty`.
         num_directions, epsilon, method, unbiased, one_pass: as in `kd.losses.hessian_penalty`.
         reduction: `"max"` or `"mean"`.
+        normalized: whether it is the share of the squares off the diagonal, which does not depend
+            on the scale of codes or activations, as in `kd.losses.hessian_penalty`. The encoder of
+            an auto-encoder is then trained on it too, and a batch must have at least two images.
         name: as in `Penalty`.
 
     Raises:
@@ -34,7 +42,8 @@ class HessianPenalty(GeneratorPenalty):
     >>> penalty = kd.penalties.HessianPenalty(weight=0.1, every=4)
     >>> model = kd.models.GAN(generator, discriminator, penalties=[penalty])
 
-    Reference: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7.
+    References: Peebles et al., 2020 (The Hessian Penalty), eq. 4, 5 and 7; Hsu et al., 2024
+    (Tripod) for the normalised penalty.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class HessianPenalty(GeneratorPenalty):
         method="finite_difference",
         unbiased=True,
         one_pass=False,
+        normalized=False,
         name="hessian",
     ):
         if not is_choice(reduction, REDUCTIONS):
@@ -61,6 +71,7 @@ class HessianPenalty(GeneratorPenalty):
             "method": method,
             "unbiased": unbiased,
             "one_pass": one_pass,
+            "normalized": normalized,
         }
         check_settings(**self.settings)
         self.num_directions = num_directions
@@ -72,7 +83,18 @@ class HessianPenalty(GeneratorPenalty):
 
     @property
     def copies(self):
-        return 2 * self.num_directions if self.settings["one_pass"] else 1
+        return num_copies(self.settings)
+
+    @property
+    def scale_free(self):
+        return self.settings["normalized"]
+
+    code_gradient = batch_statistic = scale_free
+
+    def draw(self, shape, seed):
+        if not self.settings["normalized"]:
+            return super().draw(shape, seed)
+        return signs_and_normals(shape, 2 * self.num_directions, seed)
 
     def evaluate(self, fn, z, directions):
         return penalties(fn, z, directions=directions, seed=None, **self.settings)

@@ -6,6 +6,8 @@ import keras
 from keras import ops, tree
 
 from keras_disentangle.losses._evaluation import Evaluation
+from keras_disentangle.losses._layer_activations import linear_layers_allowed
+from keras_disentangle.losses._spread import spread
 from keras_disentangle.penalties import GeneratorPenalty, Penalty, ReconstructionPenalty
 from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers._backend import backend
@@ -122,7 +124,8 @@ class ObjectiveModel(keras.Model):
                 )
             _check_complete(penalty)
             if isinstance(penalty, GeneratorPenalty):
-                self._activations[penalty.name] = self.activations(penalty.outputs)
+                with linear_layers_allowed(penalty.scale_free):
+                    self._activations[penalty.name] = self.activations(penalty.outputs)
             elif isinstance(penalty, ReconstructionPenalty):
                 penalty.build(self.image_shape)
             self.penalty_layers.extend(penalty.layers)
@@ -158,6 +161,31 @@ class ObjectiveModel(keras.Model):
             return sample(n)
         part = slice(index * n, (index + 1) * n)
         return tree.map_structure(lambda x: x if x is None else x[part], sample(n * replicas))
+
+    def on_global_batch(self, fn, *tensors):
+        """A function without arguments, `fn` of the batch of all replicas: for batch statistics.
+
+        Its result, a tensor or a structure of them, has the rows of this replica alone; scalars
+        stay as they are. Tensors are gathered at once, so the function may be called in a branch.
+        Gradients reach every replica's tensors. With one device, or on JAX, where a step computes
+        with the whole batch, it calls `fn` with the tensors as they are.
+
+        Args:
+            fn: function of the gathered tensors.
+            tensors: tensors (n, ...), or `None`.
+        """
+        found, rows = backend.gather([x for x in tensors if x is not None])
+        found = iter(found)
+        gathered = [x if x is None else next(found) for x in tensors]
+        return lambda: tree.map_structure(lambda x: _cut(x, rows), fn(*gathered))
+
+    def scaled(self, penalty, directions, codes):
+        """Directions at codes (n, d), in units of the codes' standard deviations over the global
+        batch if the penalty is to be free of scales."""
+        if not penalty.scale_free or directions is None:
+            return directions
+        scale = self.on_global_batch(lambda z: ops.zeros_like(z) + spread(z), codes)()
+        return directions * ops.expand_dims(scale, 1)
 
     def generator_penalty(self, penalty, inputs, directions, training):
         """The penalty of each layer of the generator: a dict from names to tensors."""
@@ -267,6 +295,11 @@ def _check_complete(penalty):
             f"`get_config` of {kind.__name__} must return every argument of `__init__`, so that "
             f"files keep them. Received: a dict without {missing}"
         )
+
+
+def _cut(value, rows):
+    """These rows of a tensor; a scalar stays as it is."""
+    return value[rows] if len(getattr(value, "shape", ())) else value
 
 
 def _check_values(penalty, values, terms):

@@ -124,6 +124,7 @@ TABLE = {
             "num_directions": maybe(st.integers(2, 3)),
             "epsilon": maybe(st.sampled_from((0.1, 0.5))),
             "reduction": maybe(st.sampled_from(("max", "mean"))),
+            "normalized": maybe(st.booleans()),
             "method": maybe(st.just("finite_difference")),
             "unbiased": maybe(st.booleans()),
             "one_pass": maybe(st.booleans()),
@@ -162,6 +163,22 @@ TABLE = {
         },
         lambda a: (),
         share=0.4,
+        nan=True,
+    ),
+    "factorized_support": Case(
+        losses.factorized_support,
+        {"z": arrays((4, 3)), "num_shifts": maybe(st.sampled_from((None, 1, 3)))},
+        lambda a: (),
+        nan=True,
+    ),
+    "kernel_multi_information": Case(
+        losses.kernel_multi_information,
+        {
+            "z": arrays((4, 3)),
+            "continuous": maybe(arrays((4, 3))),
+            "marginal_bandwidth": maybe(st.sampled_from(("scale", "silverman"))),
+        },
+        lambda a: (4,),
         nan=True,
     ),
     "quantization_loss": Case(

@@ -66,14 +66,29 @@ TABLE = {
     **{
         make.__name__: Case(
             along_directions(make),
-            of_generators,
+            {**of_generators, **more},
             lambda a: (),
             fixed=("z",),
             share=0.3,
             nan=True,
         )
-        for make in (penalties.HessianPenalty, penalties.OrthogonalJacobian)
+        for make, more in (
+            (penalties.HessianPenalty, {"normalized": maybe(st.booleans())}),
+            (penalties.OrthogonalJacobian, {}),
+        )
     },
+    "FactorizedSupport": Case(
+        again(penalties.FactorizedSupport),
+        {
+            **named,
+            "num_shifts": maybe(st.sampled_from((None, 1, 3))),
+            "of": maybe(st.sampled_from(("mean", "sample"))),
+        },
+    ),
+    "KernelMultiInformation": Case(
+        again(penalties.KernelMultiInformation),
+        {**named, "marginal_bandwidth": maybe(st.sampled_from(("scale", "silverman")))},
+    ),
     "FeatureMatching": Case(
         feature_matching,
         {"every": settings["every"], "encoder_gradient": maybe(st.booleans())},
