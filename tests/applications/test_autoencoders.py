@@ -78,7 +78,8 @@ def runs(udr_of, mig_of):
         for strength in (1.0, 2.0, 4.0):
             for seed in (0, 1):
                 own = replace(recipe, strength=strength)
-                results = {"model": method, "settings": asdict(own), "seed": seed, "seconds": 9.0}
+                results = {"model": method, "settings": asdict(own), "seed": seed}
+                results |= {"seconds": 9.0, "timed_steps": 1000, "steps": 5000}
                 results["scores"] = {"mig": mig_of(strength, seed), "reconstruction": 1.0}
                 name = f"{method}_{strength}_{seed}"
                 found.append(SimpleNamespace(name=name, results=results, recipe=own))
@@ -97,6 +98,7 @@ def test_udr_chooses_and_mig_does_not():
     content = {"kinds": kinds, "udr_and_mig": agreement}
     page = study.page(content, {"mig_and_mig_sup.png": None})
     assert "| factor_vae 1 | 2 | 0.130 ± 0.064 |" in page and "![mig and mig sup](mig_and" in page
+    assert "| 45 ± 0 |" in page
     # A single seed has no UDR: all strengths are shown.
     kinds = study._kinds(found[::2], study._labels(found[::2]), [None] * 6)
     assert all(kind["chosen"] for kind in kinds) and study._agreement(kinds) == {}

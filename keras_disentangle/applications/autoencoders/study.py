@@ -139,7 +139,9 @@ def _kinds(runs, labels, udr):
         )
         kind["seeds"].append(results["seed"])
         kind["udr"].append(score)
-        values = {**results["scores"], "seconds": results["seconds"]}
+        values = dict(results["scores"])
+        if results["timed_steps"]:  # Of a resumed run those after the last interruption.
+            values["seconds"] = results["seconds"] * results["steps"] / results["timed_steps"]
         for name in _DIGITS:
             if name in values:
                 kind["scores"].setdefault(name, []).append(values[name])
