@@ -13,13 +13,12 @@ class PhasedVariational(PhasedModel):
     A subclass names this class before the model, `class FactorVAE(PhasedVariational, VAE)`. Its
     `phases` begin with `bound_phase`, which trains on the model's whole objective: the bound,
     further terms and penalties. In all other phases the outputs of `call` for the batch are
-    constants, `shared`, so that no gradient of theirs reaches the encoder. `batch["x"]` is the
-    images.
+    constants, `shared`, so that no gradient of theirs reaches the encoder. `batch["images"]` are
+    the images.
 
     To the outside it remains a variational model, which can be validated and evaluated.
     """
 
-    takes_labels = False
     # `evaluate` weights examples; the train step does not.
     refused_arguments = ("sample_weight", "class_weight")
 
@@ -41,16 +40,20 @@ class PhasedVariational(PhasedModel):
         return Phase("vae", networks, self._mean_objective, True, own)
 
     def prepare(self, x):
-        size = ops.shape(x)[0]
-        if x.shape[0] is None:
-            smallest = self._smallest_batch
+        """A dict of the images, and as `x` what `call` takes: in a conditional model, a pair."""
+        self.look_at_labels(self.trackers["reconstruction"], x)
+        images, _ = self.parted(x)
+        size, smallest = ops.shape(images)[0], self._smallest_batch
+        if images.shape[0] is None:
             backend.require(size >= smallest, self._batch_message, size)
         else:
-            self._check_batch_size(x.shape[0])
-        return {"x": x}
+            self._check_batch_size(images.shape[0])
+        return {"x": x, "images": images}
 
     def share(self, batch):
-        return self(batch["x"], training=True)
+        outputs = self(batch["x"], training=True)
+        # Without the labels, which are no result and cannot be differentiated.
+        return {name: value for name, value in outputs.items() if name != "labels"}
 
     def objective(self, x, y_pred, sample_weight=None, training=True):
         loss = super().objective(x, y_pred, sample_weight, training)
@@ -58,10 +61,15 @@ class PhasedVariational(PhasedModel):
         return loss
 
     def _mean_objective(self, batch, outputs):
-        return ops.mean(self.objective(batch["x"], outputs))
+        _, given = self.parted(batch["x"])
+        return ops.mean(self.objective(batch["images"], {**given, **outputs}))
+
+    # Not as in `PhasedModel`, which has neither labels nor a loss.
+
+    def joined(self, x, y):
+        return super(PhasedModel, self).joined(x, y)
 
     def evaluate(self, *args, **kwargs):
-        # Not as `PhasedModel`, which has no loss.
         return super(PhasedModel, self).evaluate(*args, **kwargs)
 
     @property

@@ -96,8 +96,9 @@ class FactorVAE(PhasedVariational, VAE):
         return [self.bound_phase(self.discriminator), discriminator]
 
     def prepare(self, x):
-        order = self.draw(self._draw_order, ops.shape(x)[0])
-        return {**super().prepare(x), "order": order}
+        batch = super().prepare(x)
+        order = self.draw(self._draw_order, ops.shape(batch["images"])[0])
+        return {**batch, "order": order}
 
     def further_terms(self, x, outputs, training):
         codes = outputs["code"]
@@ -113,7 +114,7 @@ class FactorVAE(PhasedVariational, VAE):
     def _tell_apart(self, codes, order, training):
         """The discriminator's loss for each code, (batch,); tracks it and the accuracy."""
         codes = ops.stop_gradient(ops.cast(codes, "float32"))
-        permuted = permute_codes(codes, order)
+        permuted = self.on_global_batch(permute_codes, codes, order)()
         logits, others = (self.discriminator(x, training=training) for x in (codes, permuted))
         loss = density_ratio_loss(logits, others)
         self.track("discriminator_loss", loss)

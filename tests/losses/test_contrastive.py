@@ -11,6 +11,7 @@ def numbers(changes, **arguments):
     return ops.convert_to_numpy(direction_contrast(changes, **arguments))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("temperature", [2.0, 0.5, 0.005])
 def test_closed_forms(temperature):
     apart = np.tile(np.eye(3, 5), (4, 1, 1)) * np.array([1.0, 20.0, 0.1])[:, None]
@@ -23,6 +24,7 @@ def test_closed_forms(temperature):
     np.testing.assert_allclose(numbers(alike, temperature=temperature), 0.0, atol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_opposite_changes():
     changes = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [0.0, 1.0]]])
     np.testing.assert_allclose(numbers(changes, temperature=1.0), -1.0, rtol=1e-5)
@@ -44,6 +46,7 @@ def test_by_hand():
     np.testing.assert_allclose(numbers(changes), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("absolute, expected", [(True, -0.18066242), (False, -0.44957632)])
 def test_the_published_numbers(absolute, expected):
     """Of the release of LatentCLR, which multiplies similarities by 0.5."""
@@ -54,6 +57,7 @@ def test_the_published_numbers(absolute, expected):
     assert (loss < 0).all()  # as its accuracy, 1, says
 
 
+@pytest.mark.one_backend
 def test_no_change_is_orthogonal_to_all():
     changes = np.ones((3, 2, 4))
     changes[:, 1] = 0
@@ -62,6 +66,7 @@ def test_no_change_is_orthogonal_to_all():
     np.testing.assert_allclose(numbers(changes)[:, 0], -0.5, rtol=1e-5)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "changes, arguments, message",
     [

@@ -8,7 +8,7 @@ from keras import layers, ops
 from model_table import factor_vae
 from scipy.special import log_expit
 from tabled_random import noise_table, uniform_table
-from tiny_networks import IMAGES, dense, flat_networks, network
+from tiny_networks import IMAGES, conditional_flat_networks, dense, flat_networks, network
 from tiny_training import adams, assign_by_hand, fit, numbers
 
 import keras_disentangle as kd
@@ -153,6 +153,20 @@ def test_the_estimate_of_a_trained_discriminator():
     assert found["discriminator_accuracy"] > 0.6
     assert history["discriminator_loss"][-1] < history["discriminator_loss"][0]
     np.testing.assert_array_equal(numbers(model.encoder.weights)[0], np.eye(3, 6))
+
+
+@pytest.mark.one_backend
+def test_conditional_on_labels():
+    labels = np.arange(16) % 4
+    networks = conditional_flat_networks(3, 4)
+    model = FactorVAE(**networks, discriminator=dense((3,), 2, None), labels=4, seed=1)
+    model.compile(**adams(model))
+    history = model.fit(IMAGES, labels, batch_size=8, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and len(history["total_correlation"]) == 2
+    found = model.evaluate(IMAGES, labels, batch_size=16, return_dict=True, verbose=0)
+    assert found["discriminator_loss"] > 0
+    a, b = (numbers([model.sample(2, seed=0, labels=np.array(x))])[0] for x in ([0, 1], [2, 1]))
+    assert (a[0] != b[0]).any() and (a[1] == b[1]).all()
 
 
 @pytest.mark.one_backend
