@@ -26,6 +26,7 @@ FEW_OF = {
     "importance_nll": {"num_samples": 4},
     "perceptual_path_length": {"num_samples": 8},
     "activeness": {"num_samples": 8},
+    "model_centrality": {"num_votes": 60, "batch_size": 4},
 }
 
 
@@ -85,6 +86,9 @@ def given(codes=CODES, factors=FACTORS, log_var=-3.0):
         "model": Model(),
         "x": IMAGES,
         "codes of models": [codes, -codes[:, ::-1], np.tanh(codes[:, :2])],
+        "encode of models": [np.copy, np.fliplr, lambda x: x @ [[1, 1], [-1, 1]]],
+        "generate of models": [np.tanh, np.fliplr, curved],
+        "space of models": [2, 2, 2],
     }
 
 

@@ -12,6 +12,7 @@ from keras import ops
 
 import keras_disentangle as kd
 from keras_disentangle import metrics
+from keras_disentangle._tensors import to_numpy
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -152,6 +153,14 @@ TABLE = DECLARED | {
     "hessian_penalty_map": hessian(metrics.hessian_penalty_map),
     "jacobian_orthogonality": hessian(metrics.jacobian_orthogonality),
     "importance_nll": lambda kind: metrics.importance_nll(Encoder(kind), kind(IMAGES), 2),
+    "model_centrality": lambda kind: metrics.model_centrality(
+        [lambda x: kind(to_numpy("x", x)[:, ::-1]), lambda x: kind(to_numpy("x", x) * [2, 4])],
+        [lambda z: kind(np.round(4 * z) / 4)] * 2,
+        2,
+        num_votes=10,
+        batch_size=4,
+        num_variance=20,
+    ),
     "mutual_information": lambda kind: metrics.mutual_information(
         kind(CODES), labels(kind, FACTORS)
     ),

@@ -25,6 +25,7 @@ from keras_disentangle.metrics.mcc import mcc
 from keras_disentangle.metrics.med import med
 from keras_disentangle.metrics.metric import METRICS, Metric
 from keras_disentangle.metrics.mig import mig, mig_sup, mutual_information
+from keras_disentangle.metrics.model_centrality import model_centrality
 from keras_disentangle.metrics.modularity import modularity
 from keras_disentangle.metrics.perceptual_path_length import (
     perceptual_path_length,
@@ -62,6 +63,7 @@ __all__ = [
     "med",
     "mig",
     "mig_sup",
+    "model_centrality",
     "modularity",
     "mutual_information",
     "peak_hessians",

@@ -6,9 +6,10 @@ from representations import representations
 
 from keras_disentangle.metrics import mcc, med
 
-# mcc_metric/metric.py of bethgelab/slow_disentanglement, commit 26eef45: `_compute_mcc` of `wide`, at
-# least as many codes as factors, with RandomState(0 to 4): the smallest and the largest score. The columns of noise with which the factors are filled up change the matching of weakly
-# correlated dimensions, always for the worse.
+# mcc_metric/metric.py of bethgelab/slow_disentanglement, commit 26eef45: `_compute_mcc` of `wide`,
+# which has more dimensions than factors, with RandomState(0 to 4): the lowest and the highest
+# score. The columns of noise with which factors are filled up change the matching of dimensions
+# that are weakly correlated, always for the worse.
 MCC = {
     ("perfect", "pearson"): (1.000000000000, 1.000000000000),
     ("perfect", "spearman"): (1.000000000000, 1.000000000000),

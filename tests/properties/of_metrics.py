@@ -313,6 +313,22 @@ TABLE = DECLARED | {
         },
         lambda a: (2,),
     ),
+    "model_centrality": Case(
+        lambda generators, encoders, **settings: metrics.model_centrality(
+            encoders, generators, **settings
+        ),
+        {
+            "generators": st.lists(generators, min_size=2, max_size=2),
+            "encoders": st.lists(encoders, min_size=2, max_size=2),
+            "space": st.one_of(spaces, st.lists(spaces, min_size=2, max_size=2)),
+            "num_votes": small,
+            "batch_size": st.integers(2, 4),
+            "num_variance": st.integers(2, 9),
+            "seed": maybe(optional_seeds),
+            "encode_batch": maybe(small),
+        },
+        lambda a: (2,),
+    ),
     "rank_models": Case(
         lambda first, second, **settings: kd.rank_models([first, second], **settings)["udr"],
         {
