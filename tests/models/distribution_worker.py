@@ -4,6 +4,7 @@ Under JAX the environment variable JAX_NUM_CPU_DEVICES must give their number to
 """
 
 import contextlib
+import functools
 import json
 import pathlib
 import sys
@@ -16,7 +17,7 @@ from tiny_networks import IMAGE_SHAPE, IMAGES, dense, make_space
 from tiny_training import StepLogs, adams, assign_by_hand, fit, numbers
 
 from keras_disentangle.layers import QHead  # noqa: E402
-from keras_disentangle.models import InfoGAN  # noqa: E402
+from keras_disentangle.models import FactorVAE, InfoGAN  # noqa: E402
 
 WASSERSTEIN = {
     "objective": "wasserstein",
@@ -69,6 +70,22 @@ def build(**arguments):
     return model
 
 
+def build_factor_vae():
+    """Without noise, of which every replica draws the same: codes are the means."""
+    image = keras.Input(IMAGE_SHAPE)
+    flat = keras.layers.Flatten()(image)
+    still = keras.layers.Dense(3, trainable=False)
+    encoder = keras.Model(image, [keras.layers.Dense(3)(flat), still(flat)])
+    discriminator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5, "tanh")])
+    discriminator.add(keras.layers.Dense(2))
+    decoder = dense((3,), 64, None, reshape=IMAGE_SHAPE)
+    model = FactorVAE(encoder, decoder, discriminator, gamma=20.0, seed=1)
+    assign_by_hand(model)
+    still.set_weights([np.zeros((64, 3)), np.full(3, -40.0)])
+    model.compile(**adams(model, 1e-3))
+    return model
+
+
 def strategy(devices):
     """Where models are made: a scope, under which TensorFlow spreads them over the devices."""
     if keras.backend.backend() == "jax":
@@ -94,8 +111,10 @@ def strategy(devices):
 def main(devices):
     found = {}
     with strategy(devices):
-        for name, arguments in MODELS.items():
-            model, logs = build(**arguments), StepLogs()
+        builders = {name: functools.partial(build, **a) for name, a in MODELS.items()}
+        builders["factor_vae"] = build_factor_vae
+        for name, make in builders.items():
+            model, logs = make(), StepLogs()
             images = IMAGES
             if keras.backend.backend() == "tensorflow" and devices == 1 and name == "wgan_gp":
                 images = IMAGES[ACROSS_REPLICAS]

@@ -37,7 +37,7 @@ def runs():
     return found
 
 
-@pytest.mark.parametrize("model", ["info_gan", "wgan_gp"])
+@pytest.mark.parametrize("model", ["info_gan", "wgan_gp", "factor_vae"])
 def test_two_devices_equal_one(runs, model):
     one, two = (run[model] for run in runs)
     assert one["logs"].keys() == two["logs"].keys()
@@ -54,7 +54,7 @@ def test_two_devices_equal_one(runs, model):
         if not np.allclose(b, a, rtol=1e-4, atol=1e-5)
     ]
     assert not differs
-    losses = one["logs"]["generator_loss"]
+    losses = one["logs"]["discriminator_loss"]
     assert abs(losses[9] - losses[0]) > 1e-3
 
 
