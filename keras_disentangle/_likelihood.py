@@ -30,7 +30,7 @@ def bernoulli_nll(x, logits):
     """
     x, logits = as_floats(x=x, logits=logits)
     check_same_shape("x", x, "logits", logits)
-    return _sum_per_example(ops.softplus(logits) - x * logits)
+    return sum_per_example(ops.softplus(logits) - x * logits)
 
 
 def gaussian_nll(x, mean, log_std):
@@ -59,7 +59,7 @@ def gaussian_nll(x, mean, log_std):
     check_same_shape("x", x, "mean", mean)
     _check_broadcasts("log_std", log_std, x)
     scaled = (x - mean) * ops.exp(-log_std)
-    return _sum_per_example(0.5 * math.log(2 * math.pi) + log_std + 0.5 * ops.square(scaled))
+    return sum_per_example(0.5 * math.log(2 * math.pi) + log_std + 0.5 * ops.square(scaled))
 
 
 def _check_broadcasts(name, tensor, x):
@@ -73,5 +73,6 @@ def _check_broadcasts(name, tensor, x):
         )
 
 
-def _sum_per_example(x):
+def sum_per_example(x):
+    """(batch, ...) to the sum of each example's values, (batch,)."""
     return ops.sum(x, axis=tuple(range(1, len(x.shape))))

@@ -37,8 +37,8 @@ def floored(log_std, minimum):
     return ops.stop_gradient(ops.maximum(raw, minimum)) + (raw - ops.stop_gradient(raw))
 
 
-def checked_floor(min_log_std):
-    """The floor as a float, or `None`.
+def checked_floor(min_log_std, name="min_log_std"):
+    """The floor as a float, or `None`; `name` is that of the argument in errors.
 
     Raises:
         ValueError: if it is neither `None` nor a finite number <= 0.
@@ -51,7 +51,7 @@ def checked_floor(min_log_std):
         number = math.nan
     if not -math.inf < number <= 0:
         raise ValueError(
-            "`min_log_std` must be None or a finite number <= 0, where the scales start. "
-            f"Received: min_log_std={min_log_std!r}"
+            f"`{name}` must be None or a finite number <= 0, where the scales start. "
+            f"Received: {name}={min_log_std!r}"
         )
     return number

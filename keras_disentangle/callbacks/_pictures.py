@@ -95,6 +95,11 @@ def check_log_dir(log_dir):
 def displayable(images):
     """Decoded images as uint8, enlarged where they are too small to see."""
     images = to_numpy("model.decode(z)", images).astype("float32")
+    if images.ndim == 2:
+        raise ValueError(
+            "`model` must decode images: there are no pictures of vectors. "
+            f"Received: codes decoded to the shape {images.shape}"
+        )
     # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither should end a
     # training run because of a picture.
     return enlarge(as_uint8(np.nan_to_num(images).clip(0, 1), "model.decode(z)"))

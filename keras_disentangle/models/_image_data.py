@@ -40,7 +40,8 @@ def check_images(
         data: the data given to `fit`. The first batch of a generator, which is checked, is not
             lost: the result's `data` starts with it again.
         image_shape: (h, w, c).
-        bounded: the reason why images must lie in [0, 1], or `None` if they need not.
+        bounded: the reason why images must lie in [0, 1], `None` if they need not, or `False` if
+            not even large numbers are unlikely.
         batch_size: as given to `fit`.
         steps: as `steps_per_epoch` of `fit`.
         split: `validation_split` as given to `fit`; `sizes` are then those of the training batches.
@@ -230,7 +231,7 @@ def _of_pairs(x, image_shape):
 def _check_range(name, low, high, bounded):
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"`{name}` must hold finite numbers. Received: NaN or infinity")
-    if bounded is not None and (low < -TOLERANCE or high > 1 + TOLERANCE):
+    if bounded and (low < -TOLERANCE or high > 1 + TOLERANCE):
         raise ValueError(
             f"`{name}` must lie in [0, 1] {bounded} (divide uint8 images by 255). "
             f"Received: values in [{low:g}, {high:g}]"

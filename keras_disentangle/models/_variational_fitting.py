@@ -1,6 +1,7 @@
 """Checks of the arguments of a variational model's `compile`, `fit` and `evaluate`."""
 
 import keras
+import numpy as np
 
 from keras_disentangle._keras_graph import is_within_fit
 from keras_disentangle.models._image_data import (
@@ -81,9 +82,11 @@ class VariationalFitting:
 
     def check_batch(self, x):
         check_image_batch("x", x, self.image_shape, self.bounded)
+        self._check_kind("x", x)
 
     def check_examples(self, x):
         check_image_batch("x", x, self._example_shape, self.bounded)
+        self._check_kind("x", x)
 
     @property
     def _example_shape(self):
@@ -187,10 +190,21 @@ class VariationalFitting:
         return *state, (self.joined(x, y), None, sample_weight)
 
     def _images(self, name, data, batch_size=None, **options):
-        return check_images(name, data, self.image_shape, self.bounded, batch_size, **options)
+        return self._checked(name, data, self.image_shape, batch_size, **options)
 
     def _examples(self, name, data, batch_size=None, **options):
-        return check_images(name, data, self._example_shape, self.bounded, batch_size, **options)
+        return self._checked(name, data, self._example_shape, batch_size, **options)
+
+    def _checked(self, name, data, shape, batch_size, **options):
+        found = check_images(name, data, shape, self.bounded, batch_size, **options)
+        x = found.data[0] if found.parts > 1 and isinstance(found.data, tuple) else found.data
+        self._check_kind(name, x)
+        return found
+
+    def _check_kind(self, name, x):
+        """Raises a ValueError if an array is not of the observation's kind, such as counts."""
+        if isinstance(x, np.ndarray):
+            self.observation.check_data(name, x)
 
     @property
     def _smallest_batch(self):

@@ -25,9 +25,11 @@ class VAE(VariationalModel):
     """Variational auto-encoder with one Gaussian code; `beta` > 1 makes it a beta-VAE.
 
     Args:
-        encoder: network (batch, h, w, c) to mean and log variance: concatenated, (batch, 2d), or
-            as a list of two outputs (batch, d).
-        decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).
+        encoder: network (batch, h, w, c), or of vectors (batch, n), to mean and log variance:
+            concatenated, (batch, 2d), or as a list of two outputs (batch, d).
+        decoder: network (batch, d) to (batch, h, w, c), or (batch, n): logits (Bernoulli), means
+            (Gaussian), or what the observation says; of observations with several parameters, it
+            has `observation.num_parameters` times as many channels.
             With `labels` it has a second input, the labels, and so may the encoder.
         beta: weight of the KL term, >= 0; the ramp `beta`.
         observation: `"bernoulli"`, `"gaussian"` or an `Observation` of `kd.observations`.
@@ -62,7 +64,6 @@ class VAE(VariationalModel):
         size = posterior_size("encoder", code_shape)
         decoder_input, decoder_output = network_shapes("decoder", decoder, labels=labels)
         check_shape("The input of `decoder`", (size,), decoder_input)
-        check_shape("The output of `decoder`", image_shape, decoder_output)
         super().__init__(
             rung_sizes=(size,),
             image_shape=image_shape,
@@ -72,6 +73,8 @@ class VAE(VariationalModel):
             decoder=decoder,
             **kwargs,
         )
+        expected = self.observation.prediction_shape(self.image_shape)
+        check_shape("The output of `decoder`", expected, decoder_output)
         self.check_takes_labels(decoder=decoder)
         self.encoder = encoder
         self.decoder = decoder

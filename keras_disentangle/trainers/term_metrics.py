@@ -93,7 +93,8 @@ class GuardedMean(FiniteMean):
 
         Args:
             images: the batch.
-            bounded: the reason why images must lie in [0, 1], as used in errors, or `None`.
+            bounded: the reason why images must lie in [0, 1], as used in errors, or `None`;
+                `False` if not even large numbers are unlikely.
             smallest: smallest number of images in a batch.
             message: the error about fewer images, to which their number is appended.
         """
@@ -102,7 +103,7 @@ class GuardedMean(FiniteMean):
         self.below.assign(ops.maximum(self.below, below))
         self.above.assign(ops.maximum(self.above, above))
         self._bounded = bounded
-        if bounded is not None:
+        if bounded:
             is_out = ops.cast(ops.maximum(below, above) > TOLERANCE, "float32")
             self.refused.assign(ops.maximum(self.refused, is_out))
         if smallest > 1:
@@ -141,7 +142,7 @@ class GuardedMean(FiniteMean):
 
     def hint(self):
         # A model of unbounded images takes any numbers, but such large ones are unlikely.
-        is_large = max(by_replica(self.above)) > 15
+        is_large = self._bounded is not False and max(by_replica(self.above)) > 15
         return f"the images had {self._seen()}: divide uint8 images by 255" if is_large else ""
 
     def _seen(self):
