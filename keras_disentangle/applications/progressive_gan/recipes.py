@@ -243,7 +243,7 @@ _SMALL = _recipes(
     more_images=320_000,
     whole=480_000,  # as many as the continued ones in all
     hessian_weight=3e-4,
-    jacobian_weight=1e-6,
+    jacobian_weight=1e-7,
     ramp_images=64_000,
 )
 RECIPES = {**_SMALL, **{f"paper_{name}": recipe for name, recipe in _PAPER.items()}}
