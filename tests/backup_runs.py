@@ -10,7 +10,7 @@ from tiny_networks import IMAGES, flat_networks, network
 from tiny_training import numbers
 
 from keras_disentangle.callbacks import ExactBackup, RampWeight
-from keras_disentangle.datasets import image_batches
+from keras_disentangle.datasets import ArrayFactorDataset, image_batches
 from keras_disentangle.models import VAE
 
 BACKEND = keras.backend.backend()
@@ -93,8 +93,13 @@ def ramp_and_rate():
     ]
 
 
-def batches(batch_size=4):
-    return image_batches(IMAGES, batch_size, seed=0)
+def batches(batch_size=4, labelled=False):
+    labels = np.arange(len(IMAGES)) % 4 if labelled else None
+    return image_batches(IMAGES, batch_size, seed=0, labels=labels)
+
+
+def pairs():
+    return ArrayFactorDataset(IMAGES, (4, 4), ("a", "b")).pairs(4, seed=0, steps_per_epoch=2)
 
 
 _MADE = {}

@@ -12,7 +12,7 @@ from keras_disentangle.applications.progressive_gan.networks import (
     ProgressiveGenerator,
 )
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
-from keras_disentangle.layers import UpConv2D
+from keras_disentangle.layers import ProjectionHead, UpConv2D
 
 IMAGE_SHAPE = (8, 8, 1)
 IMAGES = np.random.default_rng(0).random((16, *IMAGE_SHAPE), dtype="float32")
@@ -174,6 +174,32 @@ def conditional_generator(width, num_classes):
     embedding.set_weights([noise_table(3)[:num_classes]])
     generator.trainable = False
     return generator
+
+
+def conditional_players(width, num_classes):
+    """Players of a conditional GAN: labels as vectors, and as indices for a projection."""
+    z, vector = keras.Input((width,)), keras.Input((num_classes,))
+    x = layers.Dense(6, "tanh", name="first")(layers.Concatenate()([z, vector]))
+    x = layers.Dense(math.prod(IMAGE_SHAPE), "sigmoid", name="last")(x)
+    generator = keras.Model([z, vector], layers.Reshape(IMAGE_SHAPE)(x))
+    image, index = keras.Input(IMAGE_SHAPE), keras.Input((), dtype="int32")
+    features = layers.Dense(5, "tanh")(layers.Flatten()(image))
+    logits = ProjectionHead(num_classes)(features, index)
+    return {
+        "generator": generator,
+        "discriminator": keras.Model([image, index], [logits, features]),
+    }
+
+
+def conditional_flat_networks(latent_dim, num_classes):
+    """Encoder and decoder of a conditional VAE: labels as vectors, and as a column of indices."""
+    image, vector = keras.Input(IMAGE_SHAPE), keras.Input((num_classes,))
+    x = layers.Concatenate()([layers.Flatten()(image), vector])
+    encoder = keras.Model([image, vector], layers.Dense(2 * latent_dim)(x))
+    z, index = keras.Input((latent_dim,)), keras.Input((1,))
+    x = layers.Dense(6, "tanh")(layers.Concatenate()([z, index]))
+    x = layers.Reshape(IMAGE_SHAPE)(layers.Dense(math.prod(IMAGE_SHAPE))(x))
+    return {"encoder": encoder, "decoder": keras.Model([z, index], x)}
 
 
 def reconstructor(num_directions):

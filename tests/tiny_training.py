@@ -38,14 +38,19 @@ def fit(model, images=IMAGES, epochs=2, callbacks=(), compile_with=None, **argum
     """Compiles unless `compile_with` is False, trains in order, returns the history's dict.
 
     A model that takes no data makes one step an epoch, with as many latents as there are images.
+    The images that a conditional model gets are of each class in turn.
     """
     if compile_with is not False:
         model.compile(**{**adams(model), **(compile_with or {})})
+    if getattr(model, "images_per_example", 1) == 2 and hasattr(images, "shape"):
+        images = images.reshape(-1, 2, *images.shape[1:])
     arguments = {"batch_size": len(images), "verbose": 0, **arguments}
     if isinstance(model, FrozenGeneratorModel):
         images = 1  # steps
     else:
         arguments = {"shuffle": False, **arguments}
+        if getattr(model, "labels", None) is not None and hasattr(images, "shape"):
+            arguments.setdefault("y", np.arange(len(images)) % model.labels.num_classes)
     return model.fit(images, epochs=epochs, callbacks=list(callbacks), **arguments).history
 
 

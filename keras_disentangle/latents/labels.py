@@ -60,7 +60,7 @@ class Labels:
                 or are not numbers.
         """
         array = to_numpy(name, labels)
-        is_single = array.ndim == (0 if self.num_attributes is None else 1)
+        is_single = array.shape == (() if self.num_attributes is None else (self.dim,))
         array = array[None] if is_single else array
         found, is_right = self.read(name, array, np)
         if not is_right:

@@ -101,7 +101,8 @@ class Conditional:
                 "A conditional model must be called with a pair [x, labels]. "
                 f"Received: {type(x).__name__}"
             )
-        return x[0], {"labels": self.labels.read("labels", ops.convert_to_tensor(x[1]))[0]}
+        x, labels = map(ops.convert_to_tensor, x)  # Layers take no arrays beside tensors.
+        return x, {"labels": self.labels.read("labels", labels)[0]}
 
     def joined(self, x, y):
         """The batch (x, y) of `fit` as one argument: what `parted` takes apart."""

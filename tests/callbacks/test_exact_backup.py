@@ -13,13 +13,14 @@ from backup_runs import (
     assert_same,
     batches,
     files,
+    pairs,
     ramp_and_rate,
     regression,
     state,
     train,
     vae,
 )
-from model_table import DIRECTIONS, MODELS
+from model_table import CONDITIONAL, DIRECTIONS, MODELS, PAIRED
 from tiny_networks import IMAGES, dense_ladder, flat_networks
 from tiny_training import adams
 
@@ -37,7 +38,8 @@ def test_every_model_goes_on(name, tmp_path):
         return model
 
     # Models that take no data are told the steps of an epoch instead.
-    data = (lambda: 2) if name in DIRECTIONS else lambda: batches(8)
+    data = (lambda: 2) if name in DIRECTIONS else lambda: batches(8, name in CONDITIONAL)
+    data = pairs if name in PAIRED else data
     # Within an epoch: few steps, for there are many models.
     assert_goes_on(tmp_path, [(1, 1)], build=build, data=data, epochs=2, save_freq=1)
 
