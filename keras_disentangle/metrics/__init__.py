@@ -7,6 +7,7 @@ from keras_disentangle.metrics.confidence_interval import confidence_interval
 from keras_disentangle.metrics.dci import dci
 from keras_disentangle.metrics.explicitness import explicitness
 from keras_disentangle.metrics.factor_vae import factor_vae
+from keras_disentangle.metrics.factorized_support import factorized_support
 from keras_disentangle.metrics.feature_distance import feature_distance
 from keras_disentangle.metrics.frechet_distance import frechet_distance
 from keras_disentangle.metrics.hessian import (
@@ -49,6 +50,7 @@ __all__ = [
     "dci",
     "explicitness",
     "factor_vae",
+    "factorized_support",
     "feature_distance",
     "frechet_distance",
     "hessian_diagonality",

@@ -139,7 +139,13 @@ ORDER = {"dci": 0.02, "explicitness": 1e-3, "posterior_mig": 0.03, "information"
 # counts by definition.
 RENAMED = {"dci": 0.02, "sap": 0.01, "explicitness": 1e-3, "mcc": None}
 # And with the codes' scale; `None` where the definition has one: noise, or a threshold.
-SCALE = {"explicitness": 1e-3, "dci": 1e-9, "irs": 1e-9, "mig_sup": 1e-12}
+SCALE = {
+    "explicitness": 1e-3,
+    "dci": 1e-9,
+    "irs": 1e-9,
+    "mig_sup": 1e-12,
+    "factorized_support": 1e-9,
+}
 SCALE |= dict.fromkeys(("sap", "posterior_mig", "information", "unsupervised"))
 SCALE |= dict.fromkeys(OF_GRIDS)
 EXACT = 1e-12

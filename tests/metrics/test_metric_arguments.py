@@ -80,6 +80,8 @@ BAD_OPTIONS = {
         (quantile, "`quantile` must be a finite number <= 1 and > 0")
         for quantile in (0, 1.1, np.nan)
     ],
+    "scaled": [(1, "`scaled` must be True or False")],
+    "num_batches": [(0, "`num_batches` must be an integer >= 1")],
     "method": [("lasso", "`method` must be one of .*pearson.*'lasso'")],
     "top_k": [
         (0, "`top_k` must be an integer >= 1. Received: top_k=0"),

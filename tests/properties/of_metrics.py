@@ -120,6 +120,8 @@ OPTIONS = {
     "estimator": maybe(st.just("binned")),
     "continuous": maybe(st.booleans()),
     "method": maybe(st.sampled_from(("pearson", "spearman"))),
+    "scaled": maybe(st.booleans()),
+    "num_batches": maybe(small),
     "top_k": maybe(st.sampled_from((None, 1, 2))),
     "discrete_codes": maybe(st.just(False)),
     "min_range": maybe(st.sampled_from((0, 0.1))),
