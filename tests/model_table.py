@@ -31,6 +31,7 @@ from keras_disentangle.models import (
     GAN,
     QLAE,
     VAE,
+    AdaGVAE,
     DirectionDiscovery,
     DiscriminativeVAE,
     FactorVAE,
@@ -42,6 +43,7 @@ from keras_disentangle.models import (
     ProgressiveInfoGAN,
     ProgressiveLadderVAE,
     ShiftPrediction,
+    SlowVAE,
     TeacherStudentVAE,
 )
 from keras_disentangle.penalties import HessianPenalty
@@ -88,6 +90,12 @@ def factor_vae(seed=1, **arguments):
 def _ramped_factor_vae():
     model = factor_vae(observation="gaussian", beta=2.0)
     model.ramps["gamma"].set(4.0, 20.0, 0, 8)
+    return model
+
+
+def _ramped_slow_vae():
+    model = SlowVAE(**flat_networks(3), observation="gaussian", rate=2.0, seed=1)
+    model.ramps["gamma"].set(1.0, 10.0, 0, 8)
     return model
 
 
@@ -254,6 +262,18 @@ class ModelRow:
 
 HESSIAN = ("hessian_penalty", "hessian_weight")
 
+# These train on pairs of images.
+PAIRED = {
+    "ada_gvae": ModelRow(
+        lambda: AdaGVAE(**flat_networks(3), beta=2.0, seed=1),
+        ("loss", "reconstruction", "kl", "beta"),
+    ),
+    "slow_vae": ModelRow(
+        _ramped_slow_vae,
+        ("loss", "reconstruction", "kl", "beta", "log_std", "kl_laplace", "gamma"),
+    ),
+}
+
 # A new model class joins here with a row.
 VAES = {
     "vae_bernoulli": ModelRow(
@@ -296,6 +316,7 @@ VAES = {
             ),
         ),
     ),
+    **PAIRED,
 }
 
 
