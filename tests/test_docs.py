@@ -36,6 +36,7 @@ CHANGES = {
     "docs/models.md": [
         ("128, seed=0), epochs=5)", "32, seed=0), epochs=1, verbose=0)"),
         ("batches, epochs=5", "batches, epochs=2, verbose=0"),
+        ("64, seed=0, labels=labels), epochs=1", "32, seed=0, labels=labels), epochs=1, verbose=0"),
         ("images / 255.0, callbacks", "images / 255.0, verbose=0, callbacks"),
     ],
     "docs/penalties.md": [("model.fit(images,", "model.fit(images, verbose=0,")],

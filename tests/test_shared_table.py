@@ -20,6 +20,7 @@ from keras_disentangle.layers import (
     LatentDirections,
     MinibatchStd,
     PixelNormalization,
+    ProjectionHead,
     QHead,
     SelfAttention2D,
     SpectralConv2D,
@@ -149,6 +150,11 @@ def _sample(x):
     return GaussianSampling(seed=3)(mean, log_var)
 
 
+def _projection(x):
+    index = ops.argmax(layers.Flatten()(x)[:, :3], axis=-1)
+    return ProjectionHead(3, spectral=True)(layers.Dense(4)(x), index)
+
+
 Q_SPACE = LatentSpace([Normal(4), Categorical(3), Uniform(2)])
 
 LAYERS = {
@@ -172,6 +178,7 @@ LAYERS = {
     "latent_directions": (_directions, (6, 6)),
     "minibatch_std": (lambda x: MinibatchStd(2)(layers.Dense(2)(x)), (6, 4, 4, 3)),
     "pixel_normalization": (lambda x: PixelNormalization()(layers.Dense(3)(x)), (6, 4, 4, 3)),
+    "projection_head": (_projection, (6, 1)),
     "q_head": (lambda x: QHead(Q_SPACE, hidden=5)(x), (6, 3 + 2 * 2)),
     "q_head_of_one_layer": (lambda x: QHead(Q_SPACE, hidden=None)(x), (6, 3 + 2 * 2)),
     "self_attention": (_attention, (6, 4, 4, 8)),

@@ -163,7 +163,10 @@ SOURCES = {
     "PyDataset": lambda labels: {"x": Batches(labels)},
     "tf.data": lambda labels: {"x": as_tf(labels)},
     "DataLoader": lambda labels: {"x": as_loader(labels)},
-    "generator": lambda labels: {"x": (Batches(labels)[i] for i in range(4))},
+    "generator": lambda labels: {
+        "x": (Batches(labels)[i] for i in range(4)),
+        "steps_per_epoch": 4,
+    },
 }
 FORMS = {"column": LABELS[:, None], "one-hot": ONE_HOT, "floats": LABELS.astype("float32")}
 
