@@ -214,6 +214,7 @@ def test_a_model_with_discrete_codes_says_so():
     class Quantized(KnowingModel):
         discrete_codes = True
 
+    assert kd.models.QuantizedAutoencoder.discrete_codes
     of = {"metrics": "info_mec", "num_samples": 40}
     index = DATA.sample_index(40, np.random.default_rng(0))
     codes, factors = DATA.factors(index) - (2, 1.5, 0.5), DATA.factors(index)

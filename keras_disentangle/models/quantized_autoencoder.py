@@ -30,6 +30,7 @@ class QuantizedAutoencoder(VariationalModel):
 
     Attributes:
         space: the `LatentSpace` of the quantised code, with the present values of the quantizer.
+        discrete_codes: True, by which `kd.evaluate` knows that codes take few values.
 
     Args:
         encoder: network (batch, h, w, c) to (batch, d).
@@ -55,6 +56,7 @@ class QuantizedAutoencoder(VariationalModel):
     """
 
     has_posteriors = False
+    discrete_codes = True
     takes_labels = False
 
     def __init__(self, encoder, decoder, quantizer, observation="bernoulli", seed=None, **kwargs):
