@@ -6,6 +6,8 @@ from representations import representations
 
 from keras_disentangle.metrics import factorized_support
 
+pytestmark = pytest.mark.one_backend
+
 # dent/metrics/fos.py of facebookresearch/disentangling-correlated-factors, commit 3b0d233: `FoS` of
 # the first 300 codes in batches of 60, all pairs.
 PUBLISHED = {

@@ -6,6 +6,8 @@ from representations import representations
 
 from keras_disentangle.metrics import info_mec
 
+pytestmark = pytest.mark.one_backend
+
 # disentangle/metrics/infomec.py of kylehkhsu/latent_quantization, commit 9a420a3: `compute_infomec`
 # of the first 1,000 samples (scikit-learn 1.9.1, from which `multi_class` is gone, so without it;
 # `penalty=None` is `C=np.inf`): modularity, compactness, explicitness. Discrete codes are those of

@@ -6,6 +6,8 @@ from representations import representations
 
 from keras_disentangle.metrics import mcc, med
 
+pytestmark = pytest.mark.one_backend
+
 # mcc_metric/metric.py of bethgelab/slow_disentanglement, commit 26eef45: `_compute_mcc` of `wide`,
 # which has more dimensions than factors, with RandomState(0 to 4): the lowest and the highest
 # score. The columns of noise with which factors are filled up change the matching of dimensions

@@ -6,6 +6,8 @@ import pytest
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.metrics import model_centrality
 
+pytestmark = pytest.mark.one_backend
+
 FEW = {"num_votes": 200, "batch_size": 10, "num_variance": 500, "seed": 7}
 
 

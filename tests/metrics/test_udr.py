@@ -5,6 +5,8 @@ import pytest
 
 from keras_disentangle.metrics import udr
 
+pytestmark = pytest.mark.one_backend
+
 
 def five_models():
     """Codes of 2,000 points: one mixes nothing, one is rotated, one is noise; two dead dimensions
