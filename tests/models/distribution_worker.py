@@ -13,11 +13,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from tiny_networks import IMAGE_SHAPE, IMAGES, dense, make_space
+from tiny_networks import IMAGE_SHAPE, IMAGES, conditional_players, dense, make_space
 from tiny_training import StepLogs, adams, assign_by_hand, fit, numbers
 
 from keras_disentangle.layers import QHead  # noqa: E402
-from keras_disentangle.models import FactorVAE, InfoGAN  # noqa: E402
+from keras_disentangle.models import GAN, FactorVAE, InfoGAN  # noqa: E402
 
 WASSERSTEIN = {
     "objective": "wasserstein",
@@ -70,6 +70,15 @@ def build(**arguments):
     return model
 
 
+def build_conditional_gan():
+    """The classes of one replica's images are not those of the other's."""
+    players = conditional_players(3, 4)
+    model = GAN(**players, labels=4, auxiliary_head=keras.layers.Dense(4), seed=1)
+    assign_by_hand(model)
+    model.compile(**adams(model, 1e-3))
+    return model
+
+
 def build_factor_vae():
     """Without noise, of which every replica draws the same: codes are the means."""
     image = keras.Input(IMAGE_SHAPE)
@@ -113,12 +122,14 @@ def main(devices):
     with strategy(devices):
         builders = {name: functools.partial(build, **a) for name, a in MODELS.items()}
         builders["factor_vae"] = build_factor_vae
+        builders["conditional_gan"] = build_conditional_gan
         for name, make in builders.items():
             model, logs = make(), StepLogs()
             images = IMAGES
             if keras.backend.backend() == "tensorflow" and devices == 1 and name == "wgan_gp":
                 images = IMAGES[ACROSS_REPLICAS]
-            fit(model, images, epochs=10, compile_with=False, callbacks=[logs])
+            given = {"y": np.arange(16) // 4} if name == "conditional_gan" else {}
+            fit(model, images, epochs=10, compile_with=False, callbacks=[logs], **given)
             found[name] = {
                 "logs": {term: logs.column(term).tolist() for term in logs.steps[0]},
                 "weights": [value.tolist() for value in numbers(model.weights)],

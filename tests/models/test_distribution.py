@@ -37,7 +37,7 @@ def runs():
     return found
 
 
-@pytest.mark.parametrize("model", ["info_gan", "wgan_gp", "factor_vae"])
+@pytest.mark.parametrize("model", ["info_gan", "wgan_gp", "factor_vae", "conditional_gan"])
 def test_two_devices_equal_one(runs, model):
     one, two = (run[model] for run in runs)
     assert one["logs"].keys() == two["logs"].keys()
