@@ -45,6 +45,7 @@ from keras_disentangle.models import (
     ShiftPrediction,
     SlowVAE,
     TeacherStudentVAE,
+    Tripod,
 )
 from keras_disentangle.penalties import HessianPenalty
 
@@ -197,6 +198,15 @@ def _qlae():
     return model
 
 
+def _tripod():
+    decoder = two_layer_generator(3)
+    decoder.get_layer("last").activation = keras.activations.linear
+    encoder = dense(IMAGE_SHAPE, 3, None)
+    # Large steps and many directions: neither differences nor quotients magnify rounding errors.
+    settings = {"hessian_weight": 0.01, "num_directions": 6, "epsilon": 1.0}
+    return Tripod(encoder, decoder, 4, outputs=["first"], **settings, seed=1)
+
+
 def quantized_outputs(model):
     return [model.encode(IMAGES), model.reconstruct(IMAGES), model.sample(3, seed=0)]
 
@@ -326,6 +336,14 @@ QUANTIZED = {
         (
             *("loss", "reconstruction", "quantization", "commitment"),
             *("quantization_weight", "commitment_weight"),
+        ),
+        quantized_outputs,
+    ),
+    "tripod": ModelRow(
+        _tripod,
+        (
+            *("loss", "reconstruction", "multi_information", "multi_information_weight"),
+            *("hessian_penalty", "hessian_penalty_first", "hessian_weight"),
         ),
         quantized_outputs,
     ),

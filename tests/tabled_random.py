@@ -1,5 +1,7 @@
 """Random numbers that are the same on every backend, in place of those of `keras.random`."""
 
+import math
+
 import numpy as np
 from keras import ops
 
@@ -16,7 +18,8 @@ def uniform_table(width):
 
 def tabled_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """`keras.random.normal` with draws from `noise_table`; the batch may be a symbolic size."""
-    return ops.cast(noise_table(shape[1]), dtype or "float32")[: shape[0]] * stddev + mean
+    table = noise_table(math.prod(shape[1:])).reshape(64, *shape[1:])
+    return ops.cast(table, dtype or "float32")[: shape[0]] * stddev + mean
 
 
 def tabled_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):

@@ -18,6 +18,7 @@ from keras_disentangle.models.quantized_autoencoder import QuantizedAutoencoder
 from keras_disentangle.models.shift_prediction import ShiftPrediction
 from keras_disentangle.models.slow_vae import SlowVAE
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
+from keras_disentangle.models.tripod import Tripod
 from keras_disentangle.models.vae import VAE
 from keras_disentangle.models.variational_model import VariationalModel
 
@@ -41,5 +42,6 @@ __all__ = [
     "ShiftPrediction",
     "SlowVAE",
     "TeacherStudentVAE",
+    "Tripod",
     "VariationalModel",
 ]

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import scipy.special
 from factor_images import factor_images
-from keras import ops
+from keras import layers, ops
 from penalty_table import Moments
 from tiny_networks import IMAGE_SHAPE, IMAGES, dense
 from tiny_training import assign_by_hand, fit, numbers
 
 import keras_disentangle as kd
 from keras_disentangle.layers import FiniteScalarQuantization, GaussianSampling
-from keras_disentangle.models import QLAE, QuantizedAutoencoder
+from keras_disentangle.models import QLAE, QuantizedAutoencoder, Tripod
 
 # A few steps each; the compiled ones are those of the shared table.
 pytestmark = pytest.mark.compiled(False)
@@ -94,6 +94,31 @@ def test_codes_of_qlae(model):
         np.testing.assert_allclose(counts / 2000, 0.25, atol=5 * 0.43 / 2000**0.5)
     images = numbers([model.sample(3, seed=4), model.decode(model.space.sample(3, seed=4))])
     np.testing.assert_array_equal(*images)
+
+
+def test_the_objective_of_tripod(evaluate):
+    """Its two penalties, in the unit of the paper's mean over pixels."""
+    decoder = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(5, "tanh", name="cond"), layers.Dense(PIXELS)]
+    )
+    decoder.add(layers.Reshape(IMAGE_SHAPE))
+    settings = {"multi_information_weight": 0.5, "hessian_weight": 0.25}
+    model = Tripod(networks()["encoder"], decoder, 4, outputs=["cond"], **settings, seed=1)
+    found = evaluate(model)
+    assert found["multi_information_weight"] == 32 and found["hessian_weight"] == 16
+    continuous = np.tanh(affine(model.encoder.layers[-1], IMAGES))
+    codes = 2 * np.round((continuous + 1) / 2 * 3) / 3 - 1
+    np.testing.assert_allclose(numbers([model.encode(IMAGES)])[0], codes, atol=1e-6)
+    dependence = kd.losses.kernel_multi_information(codes, continuous)
+    np.testing.assert_allclose(
+        found["multi_information"], np.mean(numbers([dependence])), rtol=1e-4
+    )
+    hidden = np.tanh(affine(decoder.layers[0], codes))
+    reconstruction = bernoulli(affine(decoder.layers[1], hidden))
+    np.testing.assert_allclose(found["reconstruction"], reconstruction, rtol=1e-5)
+    assert found["hessian_penalty"] == found["hessian_penalty_cond"] > 0
+    parts = found["multi_information"] * 32 + found["hessian_penalty"] * 16
+    np.testing.assert_allclose(found["loss"], reconstruction + parts, rtol=1e-5)
 
 
 def test_observations(evaluate):
@@ -200,6 +225,17 @@ def quantized(**changes):
 @pytest.mark.parametrize(
     "make, message",
     [
+        (lambda: Tripod(**networks(), num_levels=1), "`num_levels` must be an integer >= 2"),
+        (
+            lambda: Tripod(**networks(), hessian_weight=-1),
+            "`hessian_weight` must be a finite number >= 0.*=-1",
+        ),
+        (
+            lambda: Tripod(**networks(), multi_information_weight=None),
+            "`multi_information_weight` must be a finite number >= 0.*=None",
+        ),
+        (lambda: Tripod(**networks(), outputs=["a"]), "`outputs` must be layers of the model.*'a'"),
+        (lambda: fit(Tripod(**networks()), IMAGES[:1]), "at least 2 images"),
         (lambda: QLAE(**networks(), num_values=1), "`num_values` must be an integer >= 2.*=1"),
         (
             lambda: QLAE(**networks(), quantization_weight=-1),

@@ -237,6 +237,24 @@ TABLE = {
         share=0.2,
         nan=True,
     ),
+    "Tripod": Case(
+        sampled(models.Tripod),
+        {
+            **given("quantized"),
+            "num_levels": maybe(st.integers(2, 5)),
+            "outputs": maybe(st.none()),
+            "multi_information_weight": weights,
+            "hessian_weight": weights,
+            "num_directions": maybe(st.integers(2, 3)),
+            "epsilon": maybe(st.sampled_from((0.1, 1))),
+            "observation": vae["observation"],
+            "seed": vae["seed"],
+            "name": names,
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
     "QLAE.encode": Case(method("qlae", "encode"), {"x": images}, lambda a: (2, 3), nan=True),
     "QLAE.encode_indices": Case(
         method("qlae", "encode_indices"), {"x": images}, lambda a: (2, 3), nan=True
@@ -316,6 +334,17 @@ TABLE = {
     "GAN.sample": Case(method("gan_tanh", "sample"), sampling, n_images),
     "GAN.fit": Case(
         trained(models.GAN, generator="gan", discriminator="gan"), training, share=0.1, nan=True
+    ),
+    "GAN.sample of classes": Case(
+        method("conditional_gan", "sample"),
+        {**sampling, "labels": st.sampled_from((None, 0, [3], np.array(2)))},
+        n_images,
+    ),
+    "VAE.encode of classes": Case(
+        method("conditional_vae", "encode"),
+        {"x": images, "labels": st.sampled_from((1, [0, 3], np.eye(4)[:2]))},
+        lambda a: ((2, 3), (2, 3)),
+        nan=True,
     ),
     "InfoGAN": Case(
         sampled(models.InfoGAN),
