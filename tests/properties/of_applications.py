@@ -22,6 +22,13 @@ def features():
 
 
 SETTINGS = {
+    "Autoencoder": {
+        "method": st.sampled_from(("beta_vae", "qlae")),
+        "image_shape": st.just((16, 16, 1)),
+        "latent_dim": st.just(3),
+        "strength": st.just(1.0),
+        "networks": st.just("small"),
+    },
     "BigGAN": {"image_size": st.just(128), "channels": st.just(4)},
     "BigGANDeep": {"image_size": st.just(128), "channels": st.just(4)},
     "DirectionDiscovery": {"preset": st.just("mnist"), "method": st.just("hessian_penalty")},

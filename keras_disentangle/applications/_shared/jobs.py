@@ -7,6 +7,7 @@ and of the arguments of `training.train`.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,8 +105,13 @@ def _start(application, chosen, num_jobs):
 
 
 def _last_words(folder, code):
+    """The last error that a log names."""
+    if code < 0:
+        return f"ended by signal {-code}"
     lines = Path(f"{folder}.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines and code > 0 else f"ended by signal {-code}"
+    # Keras adds lines of explanation after the error.
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Exit|Interrupt)\b", line)]
+    return [f"exit status {code}", *lines[-1:], *errors[-1:]][-1][:300]
 
 
 def main(text):

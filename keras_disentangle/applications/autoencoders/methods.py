@@ -7,7 +7,12 @@ from math import prod
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle.applications.autoencoders.networks import discriminator, ladder, networks
+from keras_disentangle.applications.autoencoders.networks import (
+    discriminator,
+    hidden_layers,
+    ladder,
+    networks,
+)
 
 
 def _adam(model, rate, strength):
@@ -92,10 +97,24 @@ def _qlae(making):
     return kd.models.QLAE(**making.flat(outputs=1))
 
 
+def _clipped(model, rate, strength):
+    return _decayed(model, rate, 0.0)
+
+
 def _decayed(model, rate, strength):
     # The paper limits each number of the gradient of a loss divided by the numbers of an image.
     limit = float(prod(model.image_shape))
     return {"optimizer": keras.optimizers.AdamW(rate, weight_decay=strength, clipvalue=limit)}
+
+
+def _tripod(making):
+    # The paper's weights have this ratio on Shapes3D.
+    weights = {
+        "hessian_weight": making.strength,
+        "multi_information_weight": making.strength / 100,
+    }
+    outputs = hidden_layers(making.networks)
+    return kd.models.Tripod(**making.flat(outputs=1), outputs=outputs, **weights)
 
 
 METHODS = {
@@ -106,5 +125,8 @@ METHODS = {
     ),
     "ada_gvae": Method(_ada_gvae, 4.0, "weight of the KL term", of_pairs=True),
     "qlae": Method(_qlae, 0.1, "weight decay", _decayed),
+    "tripod": Method(
+        _tripod, 0.01, "weight of the normalised Hessian Penalty, in the paper's unit", _clipped
+    ),
     "provlae": Method(_provlae, 1.0, "weight of the KL terms", callbacks=_fade_in),
 }

@@ -1,8 +1,11 @@
 """The networks that all methods share: a small one for 32×32 pixels, and that of the large study.
 
 That study is Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-Disentangled Representations, ICML 2019, whose convolutional network the small one is less a level.
+Disentangled Representations, ICML 2019. The small network is its convolutional one less a level,
+with another activation.
 """
+
+import math
 
 import keras
 from keras import layers
@@ -16,6 +19,8 @@ LEVELS = {
     "small": ((4, 32), (4, 32), (2, 64)),
     "locatello": ((4, 32), (4, 32), (2, 64), (2, 64)),
 }
+# Smooth, since second derivatives, which Tripod penalises, say nothing of a rectifier.
+ACTIVATION = {"small": "elu", "locatello": "relu"}
 HIDDEN = 256
 # The widths of the rungs of ladders and of FactorVAE's discriminator, which would take most of the
 # time of a small training.
@@ -36,7 +41,7 @@ def networks(kind, image_shape, latent_dim, outputs=2):
         ValueError: if the sides are not such multiples.
     """
     check_channels_last("Autoencoder")
-    levels = LEVELS[kind]
+    levels, activation = LEVELS[kind], ACTIVATION[kind]
     step = 2 ** len(levels)
     height, width, channels = image_shape
     if height % step or width % step:
@@ -45,22 +50,35 @@ def networks(kind, image_shape, latent_dim, outputs=2):
             f"Received: image_shape={tuple(image_shape)}"
         )
     encoder = [
-        layers.Conv2D(width_, kernel, strides=2, padding="same", activation="relu")
-        for kernel, width_ in levels
+        layers.Conv2D(filters, kernel, strides=2, padding="same", activation=activation)
+        for kernel, filters in levels
     ]
-    encoder += [layers.Flatten(), layers.Dense(HIDDEN, "relu"), layers.Dense(outputs * latent_dim)]
+    encoder += [
+        layers.Flatten(),
+        layers.Dense(HIDDEN, activation),
+        layers.Dense(outputs * latent_dim),
+    ]
     first = (height // step, width // step, levels[-1][1])
+    # The names are those by which penalties find their layers: see `hidden_layers`.
     decoder = [
-        layers.Dense(HIDDEN, "relu"),
-        layers.Dense(first[0] * first[1] * first[2], "relu"),
+        layers.Dense(HIDDEN, activation, name="dense_1"),
+        layers.Dense(math.prod(first), activation, name="dense_2"),
         layers.Reshape(first),
-        *(UpConv2D(width_, 4, strides=2, activation="relu") for _, width_ in levels[-2::-1]),
+        *(
+            UpConv2D(filters, 4, strides=2, activation=activation, name=f"up_{i}")
+            for i, (_, filters) in enumerate(levels[-2::-1], start=1)
+        ),
         UpConv2D(channels, 4, strides=2),
     ]
     return {
         "encoder": keras.Sequential([keras.Input(image_shape), *encoder], name="encoder"),
         "decoder": keras.Sequential([keras.Input((latent_dim,)), *decoder], name="decoder"),
     }
+
+
+def hidden_layers(kind):
+    """The names of the layers of a decoder, but for its last, which gives the logits."""
+    return ["dense_1", "dense_2", *(f"up_{i}" for i in range(1, len(LEVELS[kind])))]
 
 
 def ladder(kind, image_shape, latent_dim):
@@ -75,7 +93,7 @@ def ladder(kind, image_shape, latent_dim):
         )
     rung = latent_dim // 3
     sizes = (latent_dim - 2 * rung, rung, rung)
-    return ladder_networks(image_shape, sizes, hidden=RUNG[kind], activation="relu")
+    return ladder_networks(image_shape, sizes, hidden=RUNG[kind], activation=ACTIVATION[kind])
 
 
 def discriminator(kind, latent_dim):
