@@ -17,9 +17,11 @@ class GaussianSampling(keras.layers.Layer):
     Call arguments:
         mean: tensor (batch, d).
         log_var: log of the variances, tensor (batch, d).
+        noise: tensor (batch, d), or `None` to draw it. With several replicas, which share the seed,
+            give each a part of one draw.
 
     Raises:
-        ValueError: if the two shapes differ.
+        ValueError: if the shapes differ.
 
     Example:
 
@@ -35,7 +37,7 @@ class GaussianSampling(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
-    def call(self, mean, log_var):
+    def call(self, mean, log_var, noise=None):
         check_rank("mean", mean, 1)
         check_rank("log_var", log_var, 1)
         if tuple(mean.shape) != tuple(log_var.shape):
@@ -43,10 +45,21 @@ class GaussianSampling(keras.layers.Layer):
                 "`mean` and `log_var` must have the same shape. Received: "
                 f"mean.shape={tuple(mean.shape)}, log_var.shape={tuple(log_var.shape)}"
             )
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
+        if noise is None:
+            noise = self.draw(ops.shape(mean), mean.dtype)
+        elif len(noise.shape) != len(mean.shape) or noise.shape[-1] != mean.shape[-1]:
+            raise ValueError(
+                "`noise` must have the shape of `mean`. Received: "
+                f"noise.shape={tuple(noise.shape)}, mean.shape={tuple(mean.shape)}"
+            )
         return mean + ops.exp(0.5 * log_var) * noise
 
-    def compute_output_shape(self, mean_shape, log_var_shape):
+    def draw(self, shape, dtype=None):
+        """Standard normal noise, by default in the dtype in which the layer computes."""
+        dtype = dtype or self.compute_dtype
+        return keras.random.normal(shape, dtype=dtype, seed=self.seed_generator)
+
+    def compute_output_shape(self, mean_shape, log_var_shape, noise_shape=None):
         return mean_shape
 
     def save_own_variables(self, store):

@@ -1,4 +1,5 @@
-"""The module of the chosen backend: `train_step`, `input_gradient`, `replica` and the checks."""
+"""The module of the chosen backend: `train_step`, `input_gradient`, `replica`, `gather` and the
+checks."""
 
 import keras
 

@@ -65,6 +65,26 @@ def replica():
     return context.num_replicas_in_sync, context.replica_id_in_sync_group
 
 
+def gather(tensors):
+    """Tensors (n, ...) with the rows of all replicas, and the slice of the rows of this one.
+
+    The gradient of a gathered tensor is the sum of those of all replicas, cut to the rows of this
+    one. Each replica's loss is divided by their number, so where all of them compute the same loss
+    from the gathered tensors, the sum is its gradient with respect to these rows, as on one device.
+    Every replica must call it, and outside of conditions.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors, slice(None)
+    size = tf.shape(tensors[0])[:1]
+    # One by one: the gradient of a list of which some are unused would mix host and device.
+    *gathered, sizes = (context.all_gather(x, axis=0) for x in [*tensors, size])
+    for x, whole in zip(tensors, gathered, strict=True):
+        whole.set_shape([None, *x.shape[1:]])  # Which gathering forgets.
+    end = tf.cumsum(sizes)[context.replica_id_in_sync_group]
+    return gathered, slice(end - size[0], end)
+
+
 def no_graph(arguments):
     """Results hold no graph on this backend."""
     return contextlib.nullcontext()
