@@ -11,11 +11,13 @@ from keras_disentangle.losses.adversarial import (
 )
 from keras_disentangle.losses.contrastive import direction_contrast
 from keras_disentangle.losses.convert_hessian_weight import convert_hessian_weight
+from keras_disentangle.losses.decomposed_kl import decomposed_kl
 from keras_disentangle.losses.density_ratio import (
     density_ratio_loss,
     log_density_ratio,
     permute_codes,
 )
+from keras_disentangle.losses.dip import dip
 from keras_disentangle.losses.divergence import gaussian_kl, laplace_kl
 from keras_disentangle.losses.factorized_support import factorized_support
 from keras_disentangle.losses.feature_matching_loss import FeatureMatchingLoss
@@ -34,7 +36,9 @@ __all__ = [
     "bernoulli_nll",
     "commitment_loss",
     "convert_hessian_weight",
+    "decomposed_kl",
     "density_ratio_loss",
+    "dip",
     "direction_contrast",
     "discriminator_loss",
     "factorized_support",

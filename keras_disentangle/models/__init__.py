@@ -2,6 +2,9 @@
 
 from keras_disentangle.models.ada_gvae import AdaGVAE
 from keras_disentangle.models.ada_ml_vae import AdaMLVAE
+from keras_disentangle.models.annealed_vae import AnnealedVAE
+from keras_disentangle.models.beta_tc_vae import BetaTCVAE
+from keras_disentangle.models.dip_vae import DIPVAE
 from keras_disentangle.models.direction_discovery import DirectionDiscovery
 from keras_disentangle.models.discriminative_vae import DiscriminativeVAE
 from keras_disentangle.models.factor_vae import FactorVAE
@@ -23,11 +26,14 @@ from keras_disentangle.models.vae import VAE
 from keras_disentangle.models.variational_model import VariationalModel
 
 __all__ = [
+    "DIPVAE",
     "GAN",
     "QLAE",
     "VAE",
     "AdaGVAE",
     "AdaMLVAE",
+    "AnnealedVAE",
+    "BetaTCVAE",
     "DirectionDiscovery",
     "DiscriminativeVAE",
     "FactorVAE",

@@ -21,7 +21,14 @@ NORMALISED = "batch normalisation of the vectors of a single image gives zeros"
 
 
 class VariationalFitting:
-    """The part of `VariationalModel` that checks arguments before Keras's own methods run."""
+    """The part of `VariationalModel` that checks arguments before Keras's own methods run.
+
+    Attributes:
+        batch_statistic: the reason, used in errors, why a batch must not be a single image, if a
+            term of the model's own is a statistic of the batch; else `None`.
+    """
+
+    batch_statistic = None
 
     images_per_example = 1  # `fit` takes (n, h, w, c); of pairs, (n, 2, h, w, c).
 
@@ -210,23 +217,23 @@ class VariationalFitting:
     def _smallest_batch(self):
         """2 if a penalty is a statistic of the batch, or if vectors are batch-normalised, which
         turns a single one into zeros; otherwise 1."""
-        if self._batch_statistic is not None:
+        if self._statistic_of_batch is not None:
             return 2
         return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
 
     @property
     def _batch_message(self):
         """The error about a smaller batch than `_smallest_batch`; its size is appended."""
-        penalty = self._batch_statistic
-        because = NORMALISED
-        if penalty is not None:
-            because = f"the penalty {penalty.name!r} is a statistic of the batch"
-        return f"{TOO_SMALL}{because}. Received: a batch of "
+        return f"{TOO_SMALL}{self._statistic_of_batch or NORMALISED}. Received: a batch of "
 
     @property
-    def _batch_statistic(self):
-        """The first penalty that is a statistic of the batch, or `None`."""
-        return next((x for x in self.penalties if getattr(x, "batch_statistic", False)), None)
+    def _statistic_of_batch(self):
+        """What of the objective is a statistic of the batch, as errors say it, or `None`."""
+        found = (x for x in self.penalties if getattr(x, "batch_statistic", False))
+        penalty = next(found, None)
+        if penalty is None:
+            return self.batch_statistic
+        return f"the penalty {penalty.name!r} is a statistic of the batch"
 
     def _check_batch_size(self, size):
         if size is not None and size < self._smallest_batch:

@@ -218,9 +218,11 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
             return partial(penalty.evaluate, x, self.image(reconstruction))
         parts = (outputs.get(name) for name in ("code", "mean", "log_var"))
         parts = (part if part is None else ops.cast(part, "float32") for part in parts)
+        values = {key: self.ramps[name](self.step) for key, name in penalty.ramped.items()}
+        evaluate = partial(penalty.evaluate, **values) if values else penalty.evaluate
         if penalty.batch_statistic:
-            return self.on_global_batch(penalty.evaluate, *parts)
-        return partial(penalty.evaluate, *parts)
+            return self.on_global_batch(evaluate, *parts)
+        return partial(evaluate, *parts)
 
     def _inputs(self, codes, labels):
         """The inputs of the single decoder of a conditional model, for penalties of its layers."""

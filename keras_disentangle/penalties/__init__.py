@@ -1,5 +1,7 @@
 """Penalties: terms that a model adds to its objective by `penalties=[...]`, one file each."""
 
+from keras_disentangle.penalties.capacity import Capacity
+from keras_disentangle.penalties.dip import DIP
 from keras_disentangle.penalties.factorized_support import FactorizedSupport
 from keras_disentangle.penalties.feature_matching import FeatureMatching
 from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
@@ -9,8 +11,11 @@ from keras_disentangle.penalties.orthogonal_jacobian import OrthogonalJacobian
 from keras_disentangle.penalties.penalty import Penalty
 from keras_disentangle.penalties.posterior_penalty import PosteriorPenalty
 from keras_disentangle.penalties.reconstruction_penalty import ReconstructionPenalty
+from keras_disentangle.penalties.total_correlation import TotalCorrelation
 
 __all__ = [
+    "Capacity",
+    "DIP",
     "FactorizedSupport",
     "FeatureMatching",
     "GeneratorPenalty",
@@ -18,6 +23,7 @@ __all__ = [
     "OrthogonalJacobian",
     "Penalty",
     "PosteriorPenalty",
+    "TotalCorrelation",
     "ReconstructionPenalty",
     "KernelMultiInformation",
 ]

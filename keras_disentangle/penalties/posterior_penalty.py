@@ -15,6 +15,9 @@ class PosteriorPenalty(Penalty):
             unless a subclass sets it. Under several devices it is then evaluated on the global
             batch, and a training batch of a single image is refused.
 
+        ramped: dict from further arguments of `evaluate` to names in `ramps()`, whose present
+            values they are.
+
     Args:
         weight, every, name: as in `Penalty`.
 
@@ -30,6 +33,7 @@ class PosteriorPenalty(Penalty):
     parts = ()
     needs_log_var = True
     batch_statistic = False
+    ramped = {}
 
     def evaluate(self, z, mean, log_var):
         """The penalty; a hook.
