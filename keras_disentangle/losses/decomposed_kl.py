@@ -54,7 +54,7 @@ def decomposed_kl(z, mean, log_var, dataset_size=None, estimator="weighted"):
     >>> [part.shape[0] for part in parts]
     [64, 64, 64]
 
-    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs), equation 2.
+    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs).
     """
     check_choice("estimator", estimator, ESTIMATORS)
     z, mean, log_var = as_floats(z=z, mean=mean, log_var=log_var)

@@ -37,7 +37,7 @@ def dip(mean, log_var, kind="i", diagonal_weight=None):
     2.0
 
     Reference: Kumar et al., 2018 (Variational inference of disentangled latent concepts from
-    unlabeled observations).
+    unlabeled observations), equations 6 and 7.
     """
     check_choice("kind", kind, KINDS)
     weight = KINDS[kind] if diagonal_weight is None else diagonal_weight

@@ -32,7 +32,7 @@ class BetaTCVAE(VAE):
     >>> model = BetaTCVAE(encoder, decoder, beta=6.0)
     >>> model.compile(keras.optimizers.Adam(5e-4))
 
-    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs), equation 4.
+    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs).
     """
 
     batch_statistic = "the total correlation is a statistic of the batch"

@@ -32,7 +32,7 @@ class DIPVAE(VAE):
     >>> model = DIPVAE(encoder, decoder, weight=10.0, kind="ii")
 
     Reference: Kumar et al., 2018 (Variational inference of disentangled latent concepts from
-    unlabeled observations).
+    unlabeled observations), equations 6 and 7.
     """
 
     def __init__(

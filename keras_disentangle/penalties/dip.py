@@ -29,7 +29,7 @@ class DIP(PosteriorPenalty):
     >>> model = kd.models.VAE(encoder, decoder, penalties=[penalty])
 
     Reference: Kumar et al., 2018 (Variational inference of disentangled latent concepts from
-    unlabeled observations).
+    unlabeled observations), equations 6 and 7.
     """
 
     batch_statistic = True

@@ -39,7 +39,7 @@ class TotalCorrelation(PosteriorPenalty):
     >>> penalty = kd.penalties.TotalCorrelation(weight=5.0)
     >>> model = kd.models.VAE(encoder, decoder, penalties=[penalty])  # a beta-TCVAE, beta = 6
 
-    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs), equation 4.
+    Reference: Chen et al., 2018 (Isolating sources of disentanglement in VAEs).
     """
 
     batch_statistic = True
