@@ -39,6 +39,10 @@ CHANGES = {
         ("64, seed=0, labels=labels), epochs=1", "32, seed=0, labels=labels), epochs=1, verbose=0"),
         ("images / 255.0, callbacks", "images / 255.0, verbose=0, callbacks"),
     ],
+    "docs/tables.md": [
+        ("size=(4000, 3)", "size=(200, 3)"),
+        ("epochs=20)", "epochs=1, verbose=0)"),
+    ],
     "docs/penalties.md": [("model.fit(images,", "model.fit(images, verbose=0,")],
 }
 # Blocks that end in an error where a file is missing.
@@ -57,6 +61,7 @@ EXPECTED = {
         "float(model.ramps['sparsity'](400))": np.float32(0.1),
     },
     "docs/penalties.md": {"'hessian_weight' in model.ramps": True, "float(loss) > 0": True},
+    "docs/tables.md": {"tuple(codes.shape)": (200, 4), "tuple(new.shape)": (5, 30)},
     "docs/training.md": {"int(model.step)": 24},
 }
 

@@ -30,14 +30,14 @@ class Observation(abc.ABC):
     Example:
 
     >>> @keras.saving.register_keras_serializable("mine")
-    ... class Laplace(kd.observations.Observation):
+    ... class Cauchy(kd.observations.Observation):
     ...     def negative_log_likelihood(self, x, prediction):
-    ...         return ops.sum(ops.abs(x - prediction) + np.log(2.0), axis=(1, 2, 3))
+    ...         return ops.sum(ops.log(np.pi * (1 + (x - prediction) ** 2)), axis=(1, 2, 3))
     ...
     ...     def sample(self, prediction, seed=None):
     ...         u = keras.random.uniform(ops.shape(prediction), -0.5, 0.5, seed=seed)
-    ...         return prediction - ops.sign(u) * ops.log(1 - 2 * ops.abs(u))
-    >>> model = kd.models.VAE(encoder, decoder, observation=Laplace())
+    ...         return prediction + ops.tan(np.pi * u)
+    >>> model = kd.models.VAE(encoder, decoder, observation=Cauchy())
     """
 
     takes_logits = False

@@ -1,11 +1,11 @@
-"""Schedules, latents, observations and trainers."""
+"""Schedules, latents and trainers."""
 
 import keras
 import numpy as np
 from hypothesis import strategies as st
 from properties._cases import LAYOUTS, Case, arrays, maybe, optional_seeds, seeds
 
-from keras_disentangle import latents, observations, schedules, trainers
+from keras_disentangle import latents, schedules, trainers
 
 CODES = {
     "Normal": (latents.Normal, {"size": st.integers(1, 3)}),
@@ -60,20 +60,10 @@ def space():
     )
 
 
-class Means(observations.Observation):
-    """The least that an observation must have."""
-
-    negative_log_likelihood = sample = None
-
-
-def observed(make):
-    def call(x, prediction, seed, **settings):
-        made = make(**settings)
-        assert repr(type(made)(**made.get_config())) == repr(made)
-        likelihood = made.negative_log_likelihood(x, prediction)
-        return likelihood, made.mean(prediction), made.sample(prediction, seed=seed)
-
-    return call
+def labelled(num_classes, labels, n, num_attributes=None):
+    made = latents.Labels(num_classes, num_attributes)
+    assert repr(latents.Labels(**made.get_config())) == repr(made)
+    return made.check("labels", labels, n)
 
 
 class Objects:
@@ -100,11 +90,9 @@ def group(slots, **settings):
 
 INPUTS = tuple(name for name in LAYOUTS if name != "list")
 codes = arrays((4, 6), (1, 6), low=0.1, high=0.9, layouts=INPUTS)
-pictures = arrays((2, 4, 4, 1), low=0.1, high=0.9, layouts=INPUTS)
-observing = {"x": pictures, "prediction": pictures, "seed": optional_seeds}
 q_params = arrays((4, 4), layouts=INPUTS)
 
-PACKAGES = ("schedules", "latents", "observations", "trainers")
+PACKAGES = ("schedules", "latents", "trainers")
 
 TABLE = {
     "Ramp": Case(
@@ -150,6 +138,21 @@ TABLE = {
         )
         for name, (make, settings) in CODES.items()
     },
+    "Labels": Case(
+        labelled,
+        {
+            "num_classes": st.just(3),
+            "num_attributes": maybe(st.none()),
+            "labels": st.sampled_from((0, [1, 2], np.array([[2], [0]]), np.eye(3)[:2])),
+            "n": st.just(2),
+        },
+        lambda a: (2,),
+    ),
+    "Labels.sample": Case(
+        lambda num_classes, n, seed: latents.Labels(num_classes).sample(n, seed),
+        {"num_classes": st.integers(2, 5), "n": st.integers(1, 3), "seed": optional_seeds},
+        lambda a: (a["n"],),
+    ),
     "LatentSpace": Case(
         lambda codes, n, seed: latents.LatentSpace(codes).sample(n, seed=seed),
         {
@@ -218,28 +221,6 @@ TABLE = {
     "orthogonalize": Case(
         latents.orthogonalize,
         {"z": arrays((4, 3), (1, 3)), "directions": arrays((3,), (2, 3), (1, 3), low=0.1)},
-        nan=True,
-    ),
-    "Bernoulli": Case(
-        observed(observations.Bernoulli),
-        observing,
-        lambda a: ((2,), (2, 4, 4, 1), (2, 4, 4, 1)),
-        nan=True,
-    ),
-    "Gaussian": Case(
-        observed(observations.Gaussian),
-        {
-            "scale": maybe(st.sampled_from(("scalar", "channel", "full"))),
-            "min_log_std": maybe(st.sampled_from((None, -4, -0.5))),
-            **observing,
-        },
-        lambda a: ((2,), (2, 4, 4, 1), (2, 4, 4, 1)),
-        nan=True,
-    ),
-    "Observation": Case(
-        lambda prediction: Means().mean(prediction),
-        {"prediction": pictures},
-        lambda a: (2, 4, 4, 1),
         nan=True,
     ),
     "OptimizerGroup": Case(
