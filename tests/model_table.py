@@ -28,10 +28,13 @@ from keras_disentangle.latents import Labels, LatentSpace, Normal
 from keras_disentangle.layers import LatentDirections, QHead
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
+    DIPVAE,
     GAN,
     QLAE,
     VAE,
     AdaGVAE,
+    AnnealedVAE,
+    BetaTCVAE,
     DirectionDiscovery,
     DiscriminativeVAE,
     FactorVAE,
@@ -66,6 +69,18 @@ def trained_teacher():
 def _beta_vae():
     model = VAE(**flat_networks(3), beta=2.0, seed=1)
     model.ramps["beta"].set(2.0, 6.0, 0, 8)
+    return model
+
+
+def _ramped_beta_tc_vae():
+    model = BetaTCVAE(**flat_networks(3), dataset_size=100, estimator="stratified", seed=1)
+    model.ramps["beta"].set(2.0, 6.0, 0, 8)
+    return model
+
+
+def _ramped_annealed_vae():
+    model = AnnealedVAE(**flat_networks(3), gamma=3.0, seed=1)
+    model.ramps["capacity"].set(0.0, 4.0, 0, 8)
     return model
 
 
@@ -294,6 +309,24 @@ VAES = {
         ("loss", "reconstruction", "kl", "beta", "log_std"),
     ),
     "beta_vae": ModelRow(_beta_vae, ("loss", "reconstruction", "kl", "beta")),
+    "beta_tc_vae": ModelRow(
+        _ramped_beta_tc_vae,
+        (
+            *("loss", "reconstruction", "kl", "beta"),
+            *("total_correlation", "mutual_information", "dimension_wise_kl"),
+        ),
+    ),
+    "dip_vae": ModelRow(
+        lambda: DIPVAE(**flat_networks(3), weight=0.5, kind="ii", seed=1),
+        ("loss", "reconstruction", "kl", "beta", "dip", "dip_weight"),
+    ),
+    "annealed_vae": ModelRow(
+        _ramped_annealed_vae,
+        (
+            *("loss", "reconstruction", "kl", "beta"),
+            *("capacity_gap", "capacity", "capacity_weight"),
+        ),
+    ),
     "ladder_vae": ModelRow(
         lambda: LadderVAE(**conv_ladder(), seed=1),
         ("loss", "reconstruction", "kl_2", "kl_1", "beta"),

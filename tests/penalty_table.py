@@ -30,6 +30,8 @@ from keras_disentangle.models import (
     TeacherStudentVAE,
 )
 from keras_disentangle.penalties import (
+    DIP,
+    Capacity,
     FactorizedSupport,
     FeatureMatching,
     GeneratorPenalty,
@@ -38,6 +40,7 @@ from keras_disentangle.penalties import (
     OrthogonalJacobian,
     PosteriorPenalty,
     ReconstructionPenalty,
+    TotalCorrelation,
 )
 
 # One of each kind that a user may write.
@@ -118,6 +121,19 @@ PENALTIES = {
     "moments": PenaltyRow(
         lambda: Moments(weight=0.1, name="moments"),
         ("moments", "moments_mean", "moments_sample", "moments_weight"),
+    ),
+    "total_correlation": PenaltyRow(
+        lambda: TotalCorrelation(
+            0.1, every=2, dataset_size=100, estimator="stratified", mutual_information_weight=0.2
+        ),
+        (
+            *("total_correlation", "mutual_information", "dimension_wise_kl"),
+            *("total_correlation_weight", "mutual_information_weight", "dimension_wise_kl_weight"),
+        ),
+    ),
+    "dip": PenaltyRow(lambda: DIP(0.1, kind="ii"), ("dip", "dip_weight")),
+    "capacity": PenaltyRow(
+        lambda: Capacity(0.1, capacity=2.0), ("capacity_gap", "capacity", "capacity_weight")
     ),
     "factorized_support": PenaltyRow(
         lambda: FactorizedSupport(weight=0.1, name="support"), ("support", "support_weight")

@@ -165,6 +165,29 @@ TABLE = {
         share=0.4,
         nan=True,
     ),
+    "decomposed_kl": Case(
+        lambda *args, **kwargs: ops.stack(losses.decomposed_kl(*args, **kwargs)),
+        {
+            "z": arrays((4, 3)),
+            "mean": arrays((4, 3)),
+            "log_var": arrays((4, 3)),
+            "dataset_size": maybe(st.sampled_from((None, 4, 100))),
+            "estimator": maybe(st.sampled_from(("weighted", "stratified"))),
+        },
+        lambda a: (3, 4),
+        nan=True,
+    ),
+    "dip": Case(
+        losses.dip,
+        {
+            "mean": arrays((4, 3)),
+            "log_var": arrays((4, 3)),
+            "kind": maybe(st.sampled_from(("i", "ii"))),
+            "diagonal_weight": maybe(st.sampled_from((None, 2.0))),
+        },
+        lambda a: (),
+        nan=True,
+    ),
     "factorized_support": Case(
         losses.factorized_support,
         {"z": arrays((4, 3)), "num_shifts": maybe(st.sampled_from((None, 1, 3)))},

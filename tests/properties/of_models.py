@@ -193,6 +193,43 @@ TABLE = {
         share=0.1,
         nan=True,
     ),
+    "BetaTCVAE": Case(
+        sampled(models.BetaTCVAE),
+        {
+            **given("vae"),
+            **vae,
+            "dataset_size": maybe(st.sampled_from((None, 50))),
+            "estimator": maybe(st.sampled_from(("weighted", "stratified"))),
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
+    "DIPVAE": Case(
+        sampled(models.DIPVAE),
+        {
+            **given("vae"),
+            **vae,
+            "weight": weights,
+            "kind": maybe(st.sampled_from(("i", "ii"))),
+            "diagonal_weight": maybe(st.sampled_from((None, 2.0))),
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
+    "AnnealedVAE": Case(
+        sampled(models.AnnealedVAE),
+        {
+            **given("vae"),
+            **{key: value for key, value in vae.items() if key != "beta"},
+            "gamma": weights,
+            "capacity": weights,
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
     "DiscriminativeVAE": Case(
         sampled(models.DiscriminativeVAE),
         {

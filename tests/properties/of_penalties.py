@@ -77,6 +77,25 @@ TABLE = {
             (penalties.OrthogonalJacobian, {}),
         )
     },
+    "TotalCorrelation": Case(
+        again(penalties.TotalCorrelation),
+        {
+            **named,
+            "dataset_size": maybe(st.sampled_from((None, 100))),
+            "estimator": maybe(st.sampled_from(("weighted", "stratified"))),
+        },
+    ),
+    "DIP": Case(
+        again(penalties.DIP),
+        {
+            **named,
+            "kind": maybe(st.sampled_from(("i", "ii"))),
+            "diagonal_weight": maybe(st.sampled_from((None, 2.0))),
+        },
+    ),
+    "Capacity": Case(
+        again(penalties.Capacity), {**named, "capacity": maybe(st.sampled_from((0.0, 5)))}
+    ),
     "FactorizedSupport": Case(
         again(penalties.FactorizedSupport),
         {
