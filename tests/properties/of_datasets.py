@@ -140,6 +140,26 @@ TABLE = {
         {"n": st.integers(1, 5), "rng": seeds},
         lambda a: (a["n"], 3),
     ),
+    "FactorDataset.pairs": Case(
+        lambda **settings: grid().pairs(**settings)[0][0],
+        {
+            "batch_size": st.integers(1, 6),
+            "seed": seeds,
+            "num_changed": maybe(st.sampled_from((1, 2, None, range(1, 3), [2]))),
+            "steps_per_epoch": maybe(st.sampled_from((None, 1, 9))),
+        },
+        lambda a: (a["batch_size"], 2, 8, 8, 1),
+    ),
+    "FactorDataset.transitions": Case(
+        lambda **settings: grid().transitions(**settings)[0][0],
+        {
+            "batch_size": st.integers(1, 6),
+            "seed": seeds,
+            "rate": maybe(st.sampled_from((0.5, 10, None))),
+            "fixed": maybe(st.sampled_from(((), "a", ["a", "b"]))),
+        },
+        lambda a: (a["batch_size"], 2, 8, 8, 1),
+    ),
     "FactorDataset": Case(
         lambda **settings: len(datasets.FactorDataset(**settings)),
         {

@@ -57,6 +57,25 @@ TABLE = {
     "gaussian_kl": Case(
         losses.gaussian_kl, {"mean": pairs, "log_var": pairs}, per_example("mean"), nan=True
     ),
+    "adaptive_posteriors": Case(
+        lambda **settings: sum(losses.adaptive_posteriors(**settings), ()),
+        {
+            **dict.fromkeys(("mean", "log_var", "other_mean", "other_log_var"), pairs),
+            "average": maybe(st.sampled_from(("group", "multi_level"))),
+            "symmetric": maybe(st.booleans()),
+        },
+        lambda a: (BATCH,) * 4,
+        nan=True,
+    ),
+    "laplace_kl": Case(
+        losses.laplace_kl,
+        {
+            **dict.fromkeys(("mean", "log_var", "location"), pairs),
+            "rate": maybe(st.sampled_from((0.5, 6))),
+        },
+        per_example("mean"),
+        nan=True,
+    ),
     "bernoulli_nll": Case(
         losses.bernoulli_nll, {"x": images, "logits": images}, per_example("x"), nan=True
     ),
