@@ -9,7 +9,8 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.observations.observation import Observation
 
 
-@keras.saving.register_keras_serializable("keras_disentangle")
+# Another name than that of the code of a latent space, which files would confuse.
+@keras.saving.register_keras_serializable("keras_disentangle", name="CategoricalObservation")
 class Categorical(Observation):
     r"""Independent categorical values, each a group of K numbers of the last axis, one-hot.
 
