@@ -230,6 +230,26 @@ TABLE = {
         share=0.1,
         nan=True,
     ),
+    "AdaGVAE": Case(
+        sampled(models.AdaGVAE),
+        {**given("vae"), **vae, "symmetric": maybe(st.booleans())},
+        two,
+        share=0.1,
+        nan=True,
+    ),
+    "AdaMLVAE": Case(sampled(models.AdaMLVAE), {**given("vae"), **vae}, two, share=0.1, nan=True),
+    "SlowVAE": Case(
+        sampled(models.SlowVAE),
+        {
+            **given("vae"),
+            **vae,
+            "gamma": weights,
+            "rate": maybe(st.sampled_from((0.5, 6))),
+        },
+        two,
+        share=0.1,
+        nan=True,
+    ),
     "DiscriminativeVAE": Case(
         sampled(models.DiscriminativeVAE),
         {
