@@ -38,6 +38,8 @@ CHANGES = {
         ("batches, epochs=5", "batches, epochs=2, verbose=0"),
         ("64, seed=0, labels=labels), epochs=1", "32, seed=0, labels=labels), epochs=1, verbose=0"),
         ("images / 255.0, callbacks", "images / 255.0, verbose=0, callbacks"),
+        ("num_changed=1, steps_per_epoch=100)", "num_changed=1, steps_per_epoch=1), verbose=0"),
+        ('fixed="shape", steps_per_epoch=100)', 'fixed="shape", steps_per_epoch=1), verbose=0'),
     ],
     "docs/tables.md": [
         ("size=(4000, 3)", "size=(200, 3)"),
