@@ -114,7 +114,7 @@ def _encoded(encode, generate, z, encode_batch):
     found = [[] for _ in encode]
     for start in range(0, len(z), encode_batch):
         part = z[start : start + encode_batch]
-        images = generate(part)
+        images = to_numpy("generate(z)", generate(part))
         for function, codes in zip(encode, found, strict=True):
             batch = check_matrix("encode(images)", function(images))
             if len(batch) != len(part):
