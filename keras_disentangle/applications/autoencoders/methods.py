@@ -66,6 +66,29 @@ def _beta_vae(making):
     return kd.models.VAE(**making.flat(), beta=making.strength)
 
 
+def _annealed_vae(making):
+    # The large study's, and that of a common implementation, whose rate is the small recipe's.
+    gamma = {"small": 100.0, "locatello": 1000.0}[making.networks]
+    return kd.models.AnnealedVAE(**making.flat(), gamma=gamma, capacity=making.strength)
+
+
+def _rising_capacity(strength, steps):
+    # Over a third of the training, as in the large study.
+    return [kd.callbacks.RampWeight("capacity", strength, steps // 3, start=0.0)]
+
+
+def _beta_tc_vae(making):
+    return kd.models.BetaTCVAE(**making.flat(), beta=making.strength)
+
+
+def _dip_vae_i(making):
+    return kd.models.DIPVAE(**making.flat(), weight=making.strength, kind="i")
+
+
+def _dip_vae_ii(making):
+    return kd.models.DIPVAE(**making.flat(), weight=making.strength, kind="ii")
+
+
 def _factor_vae(making):
     critic = discriminator(making.networks, making.latent_dim)
     return kd.models.FactorVAE(**making.flat(), discriminator=critic, gamma=making.strength)
@@ -120,6 +143,12 @@ def _tripod(making):
 METHODS = {
     "beta_vae": Method(_beta_vae, 4.0, "weight of the KL term"),
     "ae": Method(_ae, 0.0, "none: it is 0"),
+    "annealed_vae": Method(
+        _annealed_vae, 25.0, "capacity at the end, in nats", callbacks=_rising_capacity
+    ),
+    "beta_tc_vae": Method(_beta_tc_vae, 6.0, "weight of the total correlation"),
+    "dip_vae_i": Method(_dip_vae_i, 10.0, "weight of the covariances"),
+    "dip_vae_ii": Method(_dip_vae_ii, 10.0, "weight of the covariances"),
     "factor_vae": Method(
         _factor_vae, 10.0, "gamma, the weight of the total correlation", _two_optimizers
     ),

@@ -61,11 +61,11 @@ def networks(kind, image_shape, latent_dim, outputs=2):
     first = (height // step, width // step, levels[-1][1])
     # The names are those by which penalties find their layers: see `hidden_layers`.
     decoder = [
-        layers.Dense(HIDDEN, activation, name="dense_1"),
-        layers.Dense(math.prod(first), activation, name="dense_2"),
+        layers.Dense(HIDDEN, activation, name="dense1"),
+        layers.Dense(math.prod(first), activation, name="dense2"),
         layers.Reshape(first),
         *(
-            UpConv2D(filters, 4, strides=2, activation=activation, name=f"up_{i}")
+            UpConv2D(filters, 4, strides=2, activation=activation, name=f"up{i}")
             for i, (_, filters) in enumerate(levels[-2::-1], start=1)
         ),
         UpConv2D(channels, 4, strides=2),
@@ -78,7 +78,7 @@ def networks(kind, image_shape, latent_dim, outputs=2):
 
 def hidden_layers(kind):
     """The names of the layers of a decoder, but for its last, which gives the logits."""
-    return ["dense_1", "dense_2", *(f"up_{i}" for i in range(1, len(LEVELS[kind])))]
+    return ["dense1", "dense2", *(f"up{i}" for i in range(1, len(LEVELS[kind])))]
 
 
 def ladder(kind, image_shape, latent_dim):

@@ -43,6 +43,10 @@ RECIPES = {
 # same terms: 4 weighs as much as 16 there. dSprites, black and white, has fewer nats to weigh.
 _SMALL = {
     "beta_vae": (2.0, 4.0, 8.0),
+    "annealed_vae": (5.0, 10.0, 25.0),
+    "beta_tc_vae": (4.0, 8.0, 16.0),
+    "dip_vae_i": (1.0, 5.0, 20.0),
+    "dip_vae_ii": (1.0, 5.0, 20.0),
     "factor_vae": (10.0, 30.0, 100.0),
     "provlae": (2.0, 4.0, 8.0),
     "qlae": (0.1, 0.5, 2.0),
@@ -51,6 +55,7 @@ _SMALL = {
 }
 _SMALL_DSPRITES = {
     **_SMALL,
+    "beta_tc_vae": (2.0, 4.0, 8.0),
     "beta_vae": (1.0, 2.0, 4.0),
     "factor_vae": (5.0, 10.0, 30.0),
     "provlae": (1.0, 2.0, 4.0),
@@ -59,6 +64,10 @@ _SMALL_DSPRITES = {
 # Those of the large study, where it has the method.
 _LARGE = {
     "beta_vae": (1.0, 2.0, 4.0, 6.0, 8.0, 16.0),
+    "annealed_vae": (5.0, 10.0, 25.0, 50.0, 75.0, 100.0),
+    "beta_tc_vae": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0),
+    "dip_vae_i": (1.0, 2.0, 5.0, 10.0, 20.0, 50.0),
+    "dip_vae_ii": (1.0, 2.0, 5.0, 10.0, 20.0, 50.0),
     "factor_vae": (10.0, 20.0, 30.0, 40.0, 50.0, 100.0),
     "provlae": (1.0, 4.0, 8.0),
     "qlae": (0.001, 0.01, 0.1),
