@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,14 @@ def test_names_are_listed_and_loaded():
             getattr(package, name)
         with pytest.raises(AttributeError, match=f"'{package.__name__}' has no attribute 'other'"):
             package.other  # noqa: B018
+
+
+@pytest.mark.one_backend
+def test_no_two_classes_are_registered_under_one_name():
+    """Files would load one of them in place of the other."""
+    registered = re.compile(
+        r'register_keras_serializable\(\s*"\w+"(?:, name="(\w+)")?\)\nclass (\w+)'
+    )
+    texts = (path.read_text("utf-8") for path in LIBRARY.rglob("*.py"))
+    names = [name or kind for text in texts for name, kind in registered.findall(text)]
+    assert len(names) > 50 and len(names) == len(set(names))
