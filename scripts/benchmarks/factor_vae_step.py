@@ -13,6 +13,7 @@ The contenders:
                 channels_last; no gradient that nobody needs: the discriminator's parameters take
                 none in the VAE's half of the step, and the codes none in the discriminator's
     plain       `models.VAE` of the same networks, with TensorFlow: what the discriminator costs
+    beta_tc     `models.BetaTCVAE` of them, with TensorFlow: what its total correlation costs
 
 Each lives in a process of its own and does nothing until its turn comes. In every round each runs
 the same number of steps, one after another and every other round in reverse, so that a machine
@@ -53,6 +54,7 @@ RATIOS = (
     ("tensorflow", "torch", "<= 0.9"),
     ("jax", "torch", "none"),
     ("tensorflow", "plain", "none"),
+    ("beta_tc", "plain", "<= 1.05"),
 )
 
 
@@ -100,7 +102,11 @@ def factor_vae_jax(settings, batches):
 
 
 def plain_tensorflow(settings, batches):
-    return keras_contender(compiled_model(settings, factor=False), batches, tensorflow_step)
+    return keras_contender(compiled_model(settings, "VAE"), batches, tensorflow_step)
+
+
+def beta_tc_tensorflow(settings, batches):
+    return keras_contender(compiled_model(settings, "BetaTCVAE"), batches, tensorflow_step)
 
 
 def factor_vae_torch(settings, batches):
@@ -132,10 +138,11 @@ CONTENDERS = {
     "jax": (factor_vae_jax, "jax"),
     "torch": (factor_vae_torch, None),
     "plain": (plain_tensorflow, "tensorflow"),
+    "beta_tc": (beta_tc_tensorflow, "tensorflow"),
 }
 
 
-def compiled_model(settings, factor=True):
+def compiled_model(settings, kind="FactorVAE"):
     import keras
     from keras import layers
 
@@ -168,8 +175,8 @@ def compiled_model(settings, factor=True):
             layers.Conv2DTranspose(1, 4, strides=2, padding="same"),
         ]
     )
-    if not factor:
-        model = models.VAE(encoder, decoder, seed=SEED)
+    if kind != "FactorVAE":
+        model = getattr(models, kind)(encoder, decoder, seed=SEED)
         model.compile(keras.optimizers.Adam(**VAE_ADAM))
         return model
     model = models.FactorVAE(encoder, decoder, gamma=GAMMA, seed=SEED)
