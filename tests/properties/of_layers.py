@@ -171,6 +171,21 @@ TABLE = {
         same("x"),
         nan=True,
     ),
+    "ProjectionHead": Case(
+        called(layers.ProjectionHead, "features", "labels"),
+        {
+            "features": rows,
+            "labels": st.sampled_from(
+                (np.arange(4), np.arange(4)[:, None], np.eye(4, dtype="float32"))
+            ),
+            "num_classes": st.just(4),
+            "spectral": maybe(st.booleans()),
+            **LAYER,
+        },
+        lambda a: (4, 1),
+        share=0.3,
+        nan=True,
+    ),
     "QHead": Case(
         called(layers.QHead, "features"),
         {
