@@ -13,6 +13,7 @@ weights. The contenders, from equal weights and at equal points, each drawing it
     tensorflow            `losses.HessianPenaltyLoss`, compiled: 2k evaluations one after another
     tensorflow_one_pass   the same with `one_pass=True`: one evaluation of 2k times the batch
     tensorflow_k4, _k8    as `tensorflow`, with 4 and 8 directions
+    tensorflow_normalized as `tensorflow`, with `normalized=True`: 4k evaluations
     floor                 what an evaluation costs in itself: 2k times the generator's own forward
                           and backward pass with TensorFlow, and no penalty
     jax, jax_one_pass     as the first two, with JAX
@@ -72,6 +73,7 @@ RATIOS = (
     ("tensorflow_one_pass", "floor", "<= 1.15"),
     ("tensorflow_k4", "tensorflow", "2: linear in k"),
     ("tensorflow_k8", "tensorflow", "4: linear in k"),
+    ("tensorflow_normalized", "tensorflow", "<= 2"),
     ("jax", "torch_channels_last", "none"),
     ("jax_one_pass", "jax", "none"),
 )
@@ -147,7 +149,7 @@ def keras_generator(weights):
     return model
 
 
-def keras_loss(model, directions, one_pass):
+def keras_loss(model, directions, one_pass, normalized=False):
     """The loss, and the generator that it draws its directions from."""
     import keras
 
@@ -155,14 +157,15 @@ def keras_loss(model, directions, one_pass):
 
     seed = keras.random.SeedGenerator(SEED)
     settings = {"num_directions": directions, "one_pass": one_pass, "seed": seed}
+    settings["normalized"] = normalized
     return HessianPenaltyLoss(model, ACTIVATIONS, **settings), seed
 
 
-def tensorflow_step(model, directions=DIRECTIONS, one_pass=False):
+def tensorflow_step(model, directions=DIRECTIONS, one_pass=False, normalized=False):
     """Function from a point to the penalty and its gradients."""
     import tensorflow as tf
 
-    loss, _ = keras_loss(model, directions, one_pass)
+    loss, _ = keras_loss(model, directions, one_pass, normalized)
     variables = [variable.value for variable in model.trainable_variables]
 
     @tf.function
@@ -300,6 +303,10 @@ CONTENDERS = {
     "tensorflow_one_pass": (functools.partial(tensorflow_penalty, one_pass=True), "tensorflow"),
     "tensorflow_k4": (functools.partial(tensorflow_penalty, directions=4), "tensorflow"),
     "tensorflow_k8": (functools.partial(tensorflow_penalty, directions=8), "tensorflow"),
+    "tensorflow_normalized": (
+        functools.partial(tensorflow_penalty, normalized=True),
+        "tensorflow",
+    ),
     "floor": (tensorflow_floor, "tensorflow"),
     "jax": (jax_penalty, "jax"),
     "jax_one_pass": (functools.partial(jax_penalty, one_pass=True), "jax"),
