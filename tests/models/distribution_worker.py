@@ -13,11 +13,24 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from tiny_networks import IMAGE_SHAPE, IMAGES, conditional_players, dense, make_space
+from tiny_networks import (
+    IMAGE_SHAPE,
+    IMAGES,
+    conditional_players,
+    dense,
+    flat_networks,
+    make_space,
+)
 from tiny_training import StepLogs, adams, assign_by_hand, fit, numbers
 
 from keras_disentangle.layers import QHead  # noqa: E402
-from keras_disentangle.models import GAN, FactorVAE, InfoGAN  # noqa: E402
+from keras_disentangle.models import GAN, VAE, FactorVAE, InfoGAN  # noqa: E402
+from keras_disentangle.penalties import (  # noqa: E402
+    DIP,
+    Capacity,
+    FactorizedSupport,
+    TotalCorrelation,
+)
 
 WASSERSTEIN = {
     "objective": "wasserstein",
@@ -80,7 +93,7 @@ def build_conditional_gan():
 
 
 def build_factor_vae():
-    """Without noise, of which every replica draws the same: codes are the means."""
+    """Without noise: codes are the means."""
     image = keras.Input(IMAGE_SHAPE)
     flat = keras.layers.Flatten()(image)
     still = keras.layers.Dense(3, trainable=False)
@@ -91,6 +104,23 @@ def build_factor_vae():
     model = FactorVAE(encoder, decoder, discriminator, gamma=20.0, seed=1)
     assign_by_hand(model)
     still.set_weights([np.zeros((64, 3)), np.full(3, -40.0)])
+    model.compile(**adams(model, 1e-3))
+    return model
+
+
+def build_batch_statistics():
+    """With noise, and penalties that are statistics of the batch, one of them at each second step.
+
+    The mean KL of one replica's images is not that of the other's.
+    """
+    penalties = [
+        TotalCorrelation(4.0, mutual_information_weight=1.0),
+        DIP(2.0, kind="ii", every=2),
+        Capacity(3.0, capacity=1.0),
+        FactorizedSupport(2.0),
+    ]
+    model = VAE(**flat_networks(3), penalties=penalties, seed=1)
+    assign_by_hand(model)
     model.compile(**adams(model, 1e-3))
     return model
 
@@ -122,6 +152,7 @@ def main(devices):
     with strategy(devices):
         builders = {name: functools.partial(build, **a) for name, a in MODELS.items()}
         builders["factor_vae"] = build_factor_vae
+        builders["batch_statistics"] = build_batch_statistics
         builders["conditional_gan"] = build_conditional_gan
         for name, make in builders.items():
             model, logs = make(), StepLogs()
