@@ -135,7 +135,7 @@ class AutoencodersApplication(Application):
                 is_grid = isinstance(data, kd.datasets.FactorDataset)
                 known = tuple(x for x in METRICS if is_grid or x != "factor_vae")
                 settings = replace(settings, metrics=known)
-            scores = evaluation.evaluate(model, data, _with_discrete_codes(settings, model))
+            scores = evaluation.evaluate(model, data, settings)
             index = data.sample_index(_RECONSTRUCTED, rng)
         else:
             index = rng.permutation(len(data))[:_RECONSTRUCTED]
@@ -208,14 +208,6 @@ def _data(name, image_shape, data_dir):
     if found is not None:
         return found
     return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
-
-
-def _with_discrete_codes(settings, model):
-    """Settings that say whether codes take few values, unless the user says it."""
-    known = {"discrete_codes": not model.has_posteriors}
-    options = settings.options or {}
-    options = {**options, "info_mec": {**known, **options.get("info_mec", {})}}
-    return replace(settings, options=options)
 
 
 def _images(data, index):
