@@ -73,6 +73,7 @@ class ArrayBatches(keras.utils.PyDataset):
 def cut(x, y=None, sample_weight=None, batch_size=None, steps=None):
     """The arguments (x, y, sample_weight) of `keras.Model.evaluate`: (`ArrayBatches`, None, None)
     if the batches of `x` are to be cut here, otherwise unchanged."""
+    y = _labels(x, y, sample_weight)
     arrays = _arrays(x, y, sample_weight)
     if arrays is None:
         return x, y, sample_weight
@@ -100,7 +101,12 @@ def cut_for_fit(arguments):
         data, *rest = cut(*parts, **validation)
         if isinstance(data, ArrayBatches):
             found["validation_data"] = data
-    parts = (found.get(name) for name in ("x", "y", "sample_weight"))
+        elif len(parts) == 3 and parts[2] is not None:
+            found["validation_data"] = (data, *rest)
+    parts = [found.get(name) for name in ("x", "y", "sample_weight")]
+    parts[1] = _labels(*parts)
+    if parts[1] is not None:
+        found["y"] = parts[1]
     arrays = _arrays(*parts, at_least=0 if is_followed else LARGE)
     if arrays is None:
         return found
@@ -141,6 +147,14 @@ def split_at(n, validation_split):
     return end
 
 
+def _labels(x, y, sample_weight):
+    """Labels; where there are none beside weights, zeros: without any, Keras drops the weights."""
+    if y is not None or sample_weight is None:
+        return y
+    first = next(iter(keras.tree.flatten(x)), None)
+    return np.zeros(len(first), "float32") if len(getattr(first, "shape", ())) else None
+
+
 def _arrays(x, y, sample_weight, at_least=LARGE):
     """(x,), (x, y) or (x, y, sample_weight) if they are to be cut here, else `None`."""
     if not _is_sliceable(x):
@@ -154,9 +168,6 @@ def _arrays(x, y, sample_weight, at_least=LARGE):
     if any(tuple(getattr(part, "shape", ()))[:1] != (len(x),) for part in rest.values()):
         return None
     rest = {k: part if _is_sliceable(part) else to_numpy(k, part) for k, part in rest.items()}
-    if "sample_weight" in rest and y is None:
-        # TensorFlow takes no `None` among the parts of a batch.
-        rest = {"y": np.broadcast_to(np.float32(0), len(x)), **rest}
     return (x, *rest.values())
 
 

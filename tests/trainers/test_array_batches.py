@@ -156,6 +156,23 @@ def test_numbers_are_those_of_keras(arguments, model, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.filterwarnings("ignore:VAE makes no use of labels")
+def test_weights_without_labels_count(model):
+    """Keras itself drops them without a word."""
+    weights = np.repeat([1.0, 0.0], 8)
+    half = model[0].evaluate(IMAGES, sample_weight=weights, verbose=0)[0]
+    assert half == pytest.approx(model[0].evaluate(IMAGES[:8], verbose=0)[0] / 2, rel=0.05)
+    arguments = {"batch_size": 16, "sample_weight": weights, "shuffle": False}
+    with_labels = trained(model, IMAGES, y=np.zeros(16), **arguments)
+    history, _, variables = trained(model, IMAGES, **arguments)
+    assert history == with_labels[0]
+    for a, b in zip(variables, with_labels[2], strict=True):
+        np.testing.assert_array_equal(a, b)
+    given = (IMAGES, None, weights)
+    history, _, _ = trained(model, IMAGES, batch_size=16, validation_data=given)
+    assert history["val_loss"][0] == pytest.approx(history["loss"][0] / 2, rel=0.1)
+
+
 @pytest.mark.parametrize("kind", ["h5py", "memmap", "stored", "float64"])
 def test_arrays_in_files(kind, model, always, monkeypatch, tmp_path, recwarn):
     monkeypatch.setattr(_image_data, "_CHUNK", 8 * 64 * 8)
