@@ -28,11 +28,22 @@ def log_gamma(x):
         if i == _SHIFT // 2 - 1:  # In two halves, which float32 can hold.
             first, product = product, ops.ones_like(x)
     y = x + _SHIFT
+    stirling = (y - 0.5) * ops.log(y) - y + 0.5 * np.log(2 * np.pi) + _series(y)
+    return stirling - ops.log(first) - ops.log(product)
+
+
+def log_gamma_ratio(x, r):
+    """log gamma(x + r) - log gamma(r) of x >= 0 and r > 0: for large r, the difference of the two
+    series, which would cancel, is taken term by term."""
+    y = r + _SHIFT
+    growth = (y - 0.5) * ops.log1p(x / y) - x + x * ops.log(x + y) + _series(x + y) - _series(y)
+    return growth - sum(ops.log1p(x / (r + i)) for i in range(_SHIFT))
+
+
+def _series(y):
     inverse = 1 / y
     square = inverse * inverse
-    series = inverse * (1 / 12 - square * (1 / 360 - square / 1260))
-    stirling = (y - 0.5) * ops.log(y) - y + 0.5 * np.log(2 * np.pi) + series
-    return stirling - ops.log(first) - ops.log(product)
+    return inverse * (1 / 12 - square * (1 / 360 - square / 1260))
 
 
 def drawn(seed, draw, *parameters):

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_seed
 from keras_disentangle._likelihood import sum_per_example
-from keras_disentangle.observations._counts import check_counts, drawn, log_gamma
+from keras_disentangle.observations._counts import check_counts, drawn, log_gamma, log_gamma_ratio
 from keras_disentangle.observations._scaled import ScaledObservation
 
 
@@ -48,10 +48,10 @@ class NegativeBinomial(ScaledObservation):
         x, log_mean, log_r = self._with_parameters(x, prediction)
         log_r = log_r + ops.zeros_like(log_mean)
         r = ops.exp(log_r)
-        # log(r + mean), of which one may be far larger than the other.
-        log_sum = ops.logaddexp(log_r, log_mean)
-        binomial = log_gamma(x + r) - log_gamma(r) - log_gamma(x + 1)
-        return -sum_per_example(binomial + r * (log_r - log_sum) + x * (log_mean - log_sum))
+        binomial = log_gamma_ratio(x, r) - log_gamma(x + 1)
+        # log(1 + mean / r) and log(1 + r / mean), either of which may be tiny.
+        failures, counts = ops.softplus(log_mean - log_r), ops.softplus(log_r - log_mean)
+        return -sum_per_example(binomial - r * failures - x * counts)
 
     def mean(self, prediction):
         return ops.exp(ops.cast(self.parameters(prediction)[0], "float32"))

@@ -92,7 +92,7 @@ def test_poisson(mean):
     assert np.exp(-found.astype("float64")).sum() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("mean, r", [(3.0, 0.5), (0.1, 20.0), (50.0, 2.0)])
+@pytest.mark.parametrize("mean, r", [(3.0, 0.5), (0.1, 20.0), (50.0, 2.0), (5.0, 1e6)])
 def test_negative_binomial(mean, r):
     x = np.arange(2000)[:, None]
     observation, output = decoded(NegativeBinomial, np.log(mean), np.log(r))
@@ -100,6 +100,14 @@ def test_negative_binomial(mean, r):
     expected = -scipy.stats.nbinom.logpmf(x[:, 0], r, r / (r + mean))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert np.exp(-found.astype("float64")).sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("log_r", [15.0, 30.0, 60.0])
+def test_a_negative_binomial_of_little_dispersion_is_poisson(log_r):
+    x = np.arange(40)[:, None]
+    observation, output = decoded(NegativeBinomial, np.log(5.0), log_r)
+    expected = -scipy.stats.poisson.logpmf(x[:, 0], 5.0)
+    np.testing.assert_allclose(nll(observation, x, output), expected, rtol=1e-3)
 
 
 def test_the_second_parameter_may_be_learnt():
