@@ -70,9 +70,13 @@ class Quantized(Code):
     def log_likelihood(self, params, codes):
         """As in every code; codes between two values count as the nearer one."""
         params, codes = self._checked(params, codes)
-        distances = ops.abs(codes[..., None] - ops.cast(self.codebooks(), codes.dtype))
-        chosen = ops.one_hot(ops.argmin(distances, axis=-1), self.num_values, dtype=params.dtype)
+        chosen = ops.one_hot(self._nearest(codes), self.num_values, dtype=params.dtype)
         return ops.sum(chosen * ops.log_softmax(self._logits(params), axis=-1), axis=(1, 2))
+
+    def shifted(self, codes, steps):
+        """Codes (n, size) moved by integer steps (n, size) to other values, round from the last
+        to the first."""
+        return self._values_at(ops.mod(self._nearest(codes) + steps, self.num_values))
 
     def predict(self, params):
         """The most likely value of each dimension."""
@@ -92,6 +96,11 @@ class Quantized(Code):
     def values_of(self, dim):
         """The values of a dimension in increasing order, NumPy (num_values,)."""
         return self.traversal()
+
+    def _nearest(self, codes):
+        """The indices of the nearest values, int32 (n, size)."""
+        distances = ops.abs(codes[..., None] - ops.cast(self.codebooks(), codes.dtype))
+        return ops.cast(ops.argmin(distances, axis=-1), "int32")
 
     def _logits(self, params):
         return ops.reshape(params, (-1, self.size, self.num_values))

@@ -6,7 +6,7 @@ from keras import ops
 from keras_disentangle._arguments import check_weight
 from keras_disentangle._image_format import check_channels_last
 from keras_disentangle._keras_graph import set_direction
-from keras_disentangle.latents import Categorical, Uniform
+from keras_disentangle.latents import Categorical, Quantized, Uniform
 from keras_disentangle.models._networks import (
     check_apart,
     check_shape,
@@ -45,7 +45,7 @@ class InfoGANCR(InfoGAN):
             1 to 3 late in training.
         gap: smallest difference of uniform codes that differ, >= 0 and at most their width: the
             ramp `gap`. The release lowers it to 0 in steps, or leaves it at 0. Other continuous
-            codes are drawn independently, and categorical codes always differ.
+            codes are drawn independently, and categorical and quantised codes always differ.
         **kwargs: as in `InfoGAN`.
 
     Raises:
@@ -185,6 +185,9 @@ class InfoGANCR(InfoGAN):
             moved = keras.random.randint((ops.shape(a)[0],), 1, k, seed=seed)
             index = ops.mod(ops.cast(ops.argmax(a, axis=-1), "int32") + moved, k)
             return a, ops.one_hot(index, k, dtype=a.dtype)
+        if isinstance(code, Quantized):
+            moved = keras.random.randint(ops.shape(a), 1, code.num_values, seed=self.seed_generator)
+            return a, code.shifted(a, moved)
         if isinstance(code, Uniform):
             width, centre = code.high - code.low, (code.low + code.high) / 2
             gap = ops.minimum(self.ramps["gap"](self.step), width)

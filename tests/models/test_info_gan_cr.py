@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from tiny_networks import IMAGES, dense, make_space, network, player_networks
 from tiny_training import adams, fit, numbers
 
-from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
+from keras_disentangle.latents import Categorical, LatentSpace, Normal, Quantized, Uniform
 from keras_disentangle.layers import QHead
 from keras_disentangle.models import InfoGANCR
 
@@ -61,6 +61,14 @@ def test_pairs_share_one_factor_and_all_noise(gap):
     assert shared.mean() == pytest.approx(0, abs=0.1) and shared.std() == pytest.approx(
         1 / np.sqrt(3), rel=0.08
     )
+
+
+def test_quantised_codes_that_differ_have_other_values():
+    model = cr(LatentSpace([Quantized(4, num_values=2)]))
+    first, second, index = pairs(model)
+    apart = differences(model, first, second)
+    np.testing.assert_array_equal(apart == 0, np.eye(4, dtype=bool)[index])
+    assert set(np.unique([first["quantized"], second["quantized"]])) == {-1, 1}
 
 
 def test_a_ramp_closes_the_gap():
