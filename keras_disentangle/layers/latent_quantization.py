@@ -21,7 +21,7 @@ class LatentQuantization(keras.layers.Layer):
     `kd.losses.commitment_loss`, both between the input and the values of `nearest`; the layer adds
     no loss by itself. Values that are never the nearest get no gradient and stay where they are: a
     dimension that uses a single value is constant, and metrics leave it out. A code that is not
-    finite gives NaN. Leave the codebooks out of weight decay (`QLAE.exclude_from_weight_decay`).
+    finite gives NaN. Leave the codebooks out of weight decay, as `QLAE.compile` does.
 
     Attributes:
         codebooks: float32 variable (d, num_values): each row begins as evenly spaced values. In

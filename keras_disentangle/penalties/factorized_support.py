@@ -22,7 +22,8 @@ class FactorizedSupport(PosteriorPenalty):
     Args:
         weight, every, name: as in `Penalty`. The authors tried weights from 0.1 to 10,000.
         num_shifts: as in `kd.losses.factorized_support`: 2 for twice as many combinations as there
-            are codes in the batch, `None` for all. The batches must be shuffled.
+            are codes in the batch, `None` for all; a smaller batch has as many as it permits. The
+            batches must be shuffled.
         of: `"mean"` for the posteriors' means, as the authors do, or `"sample"`.
 
     Raises:
@@ -46,7 +47,10 @@ class FactorizedSupport(PosteriorPenalty):
         self.of = check_choice("of", of, OF)
 
     def evaluate(self, z, mean, log_var):
-        return factorized_support(mean if self.of == "mean" else z, self.num_shifts)
+        codes, shifts = mean if self.of == "mean" else z, self.num_shifts
+        if shifts is not None and codes.shape[0] is not None:  # The last batch may be a small one.
+            shifts = min(shifts, max(1, codes.shape[0] - 1))
+        return factorized_support(codes, shifts)
 
     def get_config(self):
         return {**super().get_config(), "num_shifts": self.num_shifts, "of": self.of}

@@ -64,6 +64,14 @@ def test_a_batch_of_one_is_refused(make):
         trained.fit(batches, verbose=0)
 
 
+def test_a_last_batch_of_two_has_fewer_combinations():
+    penalty = FactorizedSupport(num_shifts=2)
+    model = VAE(**flat_networks(3), penalties=[penalty])
+    model.compile("adam", run_eagerly=True)
+    history = model.fit(IMAGES[:10], batch_size=8, verbose=0).history
+    assert history["factorized_support"][0] > 0 and penalty.num_shifts == 2
+
+
 def test_a_data_set_smaller_than_a_batch_is_refused():
     model = BetaTCVAE(**flat_networks(3), dataset_size=12, estimator="stratified")
     model.compile(keras.optimizers.Adam(), run_eagerly=True)
