@@ -49,7 +49,7 @@ def no_training(monkeypatch):
     def train(recipe, *_, **__):
         raise Reached(recipe)
 
-    monkeypatch.setattr(training, "train", lambda _, recipe, *args: train(recipe))
+    monkeypatch.setattr(training, "train", lambda _, recipe, *args, **more: train(recipe))
 
 
 def photos(folder, sizes=((96, 80),) * 3, mode="RGB", suffix="jpg"):
