@@ -12,6 +12,7 @@ from keras_disentangle.models._image_data import (
     warn_of_labels,
 )
 from keras_disentangle.models._networks import batch_normalizations
+from keras_disentangle.penalties import TotalCorrelation
 from keras_disentangle.trainers.finite_terms import check_finite
 from keras_disentangle.trainers.fit_arguments import checked, fit_arguments
 from keras_disentangle.trainers.optimizer_group import get_optimizer, serialize_optimizer
@@ -124,14 +125,18 @@ class VariationalFitting:
         x = self._examples("x", arguments.get("x"), size, steps=steps, split=split)
         arguments["x"] = x.data
         self._check_batch_size(min(x.sizes) * self.images_per_example)
+        self._check_dataset_size(x.sizes)
         size = arguments.get("validation_batch_size") or size
         steps = arguments.get("validation_steps")
         if given is not None:
             given = self._examples("validation_data", given, size, steps=steps, labelled=True)
             arguments["validation_data"] = given.data
             self.checked_labels(given)
+            self._check_evaluated(given.sizes)
         elif x.held_out:
-            check_devices(batch_sizes(x.held_out, size, steps))
+            sizes = batch_sizes(x.held_out, size, steps)
+            check_devices(sizes)
+            self._check_evaluated(sizes)
         warn_of_labels(self, x, arguments.get("y"))
         arguments.update(self.checked_labels(x, arguments.get("y")))
         return super().fit(**arguments)
@@ -148,6 +153,7 @@ class VariationalFitting:
         steps = kwargs.get("steps")
         images = self._examples("x", x, batch_size, steps=steps, may_be_constant=True)
         y = self.checked_labels(images, y).get("y", y)
+        self._check_evaluated(images.sizes)
         found = super().evaluate(images.data, y, batch_size, **kwargs)
         check_finite(self, "Evaluation failed")
         return found
@@ -222,6 +228,11 @@ class VariationalFitting:
         return 1 if all(map(_normalises_pixels, batch_normalizations(self))) else 2
 
     @property
+    def _smallest_evaluated(self):
+        """As `_smallest_batch`, of batches to evaluate, which normalisations do not use."""
+        return 1 if self._statistic_of_batch is None else 2
+
+    @property
     def _batch_message(self):
         """The error about a smaller batch than `_smallest_batch`; its size is appended."""
         return f"{TOO_SMALL}{self._statistic_of_batch or NORMALISED}. Received: a batch of "
@@ -238,6 +249,28 @@ class VariationalFitting:
     def _check_batch_size(self, size):
         if size is not None and size < self._smallest_batch:
             raise ValueError(f"{self._batch_message}{size}")
+
+    def _check_evaluated(self, sizes):
+        """Raises a ValueError unless a model can be evaluated on batches of these sizes."""
+        size = min(sizes, default=2) * self.images_per_example
+        if size < self._smallest_evaluated:
+            raise ValueError(f"{self._batch_message}{size}")
+        self._check_dataset_size(sizes)
+
+    def _check_dataset_size(self, sizes):
+        """Raises a ValueError if a batch holds more images than a term's data set is said to have.
+
+        The term does so itself only where a compiled step knows the size of its batch.
+        """
+        size = max(sizes, default=0) * self.images_per_example
+        penalties = [x for x in self.penalties if isinstance(x, TotalCorrelation)]
+        for term in (self, *penalties):
+            known = getattr(term, "dataset_size", None)
+            if known is not None and known < size:
+                raise ValueError(
+                    f"`dataset_size` must be at least the batch's size, {size}. "
+                    f"Received: dataset_size={known}"
+                )
 
 
 def _normalises_pixels(layer):

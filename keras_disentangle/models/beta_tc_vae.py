@@ -25,7 +25,7 @@ class BetaTCVAE(VAE):
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range; in
-            training, for a batch of one image, or one that is larger than `dataset_size`.
+            use, for a batch of one image, or one that is larger than `dataset_size`.
 
     Example:
 

@@ -25,7 +25,7 @@ class DIPVAE(VAE):
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range; in
-            training, for a batch of one image.
+            use, for a batch of one image.
 
     Example:
 

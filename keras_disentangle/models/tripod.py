@@ -46,7 +46,7 @@ class Tripod(QuantizedAutoencoder):
 
     Raises:
         ValueError: if the networks do not fit each other, or another argument is out of range; in
-            training, for a batch of one image.
+            use, for a batch of one image.
 
     Example:
 

@@ -270,9 +270,8 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
 
         Every term is tracked. Losses that layers add are not part of it.
         """
-        smallest = 1
+        smallest = self._smallest_batch if training else self._smallest_evaluated
         if training:
-            smallest = self._smallest_batch
             self._check_batch_size(x.shape[0])
         # Batches of `tf.data` and generators may be of any dtype, such as uint8 or float64.
         x = ops.cast(x, y_pred["mean"].dtype)

@@ -23,7 +23,7 @@ class Capacity(PosteriorPenalty):
         capacity: initial value of C in nats, >= 0.
 
     Raises:
-        ValueError: if an argument is out of range; in training, for a batch of one image.
+        ValueError: if an argument is out of range; in use, for a batch of one image.
 
     Example:
 

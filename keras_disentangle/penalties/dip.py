@@ -21,7 +21,7 @@ class DIP(PosteriorPenalty):
         kind, diagonal_weight: as in `kd.losses.dip`.
 
     Raises:
-        ValueError: if an argument is out of range; in training, for a batch of one image.
+        ValueError: if an argument is out of range; in use, for a batch of one image.
 
     Example:
 

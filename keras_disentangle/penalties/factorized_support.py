@@ -27,7 +27,7 @@ class FactorizedSupport(PosteriorPenalty):
         of: `"mean"` for the posteriors' means, as the authors do, or `"sample"`.
 
     Raises:
-        ValueError: if an argument is out of range; in training, for a batch of one image.
+        ValueError: if an argument is out of range; in use, for a batch of one image.
 
     Example:
 

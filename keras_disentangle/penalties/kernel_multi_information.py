@@ -23,7 +23,7 @@ class KernelMultiInformation(PosteriorPenalty):
             `kd.losses.kernel_multi_information`.
 
     Raises:
-        ValueError: if an argument is out of range; in training, for a batch of one image.
+        ValueError: if an argument is out of range; in use, for a batch of one image.
 
     Example:
 

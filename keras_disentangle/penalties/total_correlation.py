@@ -31,7 +31,7 @@ class TotalCorrelation(PosteriorPenalty):
         mutual_information_weight, dimension_wise_kl_weight: initial weights of these, >= 0.
 
     Raises:
-        ValueError: if an argument is out of range; in training, for a batch of one image, or one
+        ValueError: if an argument is out of range; in use, for a batch of one image, or one
             that is larger than `dataset_size`.
 
     Example:

@@ -64,6 +64,19 @@ def test_a_batch_of_one_is_refused(make):
         trained.fit(batches, verbose=0)
 
 
+@pytest.mark.parametrize("make", PENALTIES)
+def test_a_batch_of_one_is_not_evaluated(make):
+    message = "the last .* is a statistic of the batch. Received: a batch of 1"
+    model = VAE(**flat_networks(3), penalties=[make()])
+    model.compile("adam")
+    for given in ({"validation_data": (IMAGES[:9],)}, {"validation_split": 1 / 16}):
+        with pytest.raises(ValueError, match=message):
+            model.fit(IMAGES[:16], batch_size=8, verbose=0, **given)
+    with pytest.raises(ValueError, match=message):
+        model.evaluate(IMAGES[:9], batch_size=8, verbose=0)
+    assert int(model.step) == 0
+
+
 def test_a_last_batch_of_two_has_fewer_combinations():
     penalty = FactorizedSupport(num_shifts=2)
     model = VAE(**flat_networks(3), penalties=[penalty])
@@ -73,7 +86,13 @@ def test_a_last_batch_of_two_has_fewer_combinations():
 
 
 def test_a_data_set_smaller_than_a_batch_is_refused():
-    model = BetaTCVAE(**flat_networks(3), dataset_size=12, estimator="stratified")
-    model.compile(keras.optimizers.Adam(), run_eagerly=True)
-    with pytest.raises(ValueError, match="`dataset_size` must be at least .*dataset_size=12"):
-        model.fit(IMAGES, batch_size=16, verbose=0)
+    options = {"dataset_size": 12, "estimator": "stratified"}
+    penalty = TotalCorrelation(**options)
+    for model in (
+        BetaTCVAE(**flat_networks(3), **options),
+        VAE(**flat_networks(3), penalties=[penalty]),
+    ):
+        model.compile(keras.optimizers.Adam())
+        for use in (model.fit, model.evaluate):
+            with pytest.raises(ValueError, match="`dataset_size` must be at least .*_size=12"):
+                use(IMAGES, batch_size=16, verbose=0)
