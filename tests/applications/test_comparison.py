@@ -78,6 +78,12 @@ def test_words_go_before_the_sweep(asked):
     assert [(model, strength) for _, model, strength in found] == [("beta_vae", 2), ("provlae", 3)]
 
 
+@pytest.mark.parametrize("flags", [("--seed", "0", "0"), ("--of", "beta_vae", "strength=1,1.0")])
+def test_the_same_is_not_trained_twice(asked, flags):
+    found, message = asked("--model", "beta_vae", *flags)
+    assert not found and "must be different" in message and "seed_0 twice" in message
+
+
 def test_a_failure_does_not_end_the_others(asked, capsys):
     found, told = asked("--seed", "0", "1")
     assert len(found) == 2 and told.startswith("error: 2 trainings failed")

@@ -66,6 +66,7 @@ def compare(application, arguments):
                 )
         else:
             trainings = list(_trainings(application, options, own, out))
+            _check_different(trainings)
             failed = _train_missing(application, options, trainings)
             folders = [x["log_dir"] for x in trainings if x["log_dir"] not in failed]
         if folders:
@@ -104,6 +105,16 @@ def _trainings(application, options, own, out):
                     "seed": seed,
                     "verbose": 2 if options["verbose"] is None else options["verbose"],
                 }
+
+
+def _check_different(trainings):
+    """Raises a ValueError if two trainings would share a folder."""
+    names = [x["log_dir"].name for x in trainings]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(
+            "Seeds and values of settings must be different, in their first six digits. "
+            f"Received: {twice[0]} twice"
+        )
 
 
 def _particular(application, options):
