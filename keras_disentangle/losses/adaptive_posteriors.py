@@ -70,6 +70,7 @@ def adaptive_posteriors(mean, log_var, other_mean, other_log_var, average="group
 
 def _twice_kl(mean, log_var, other_mean, other_log_var):
     """2 KL(N(mean, exp(log_var)) || N(other_mean, exp(other_log_var))) of each dimension."""
-    ratio = log_var - other_log_var
-    error = ops.square(mean - other_mean) * ops.exp(-other_log_var)
+    # Cut where float32 ends: an infinite divergence would have no threshold below it.
+    ratio = ops.clip(log_var - other_log_var, -80.0, 80.0)
+    error = ops.square(mean - other_mean) * ops.exp(-ops.maximum(other_log_var, -80.0))
     return ops.exp(ratio) + error - 1.0 - ratio

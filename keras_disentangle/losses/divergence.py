@@ -66,7 +66,8 @@ def laplace_kl(mean, log_var, location, rate=1.0):
     check_same_shape("mean", mean, "location", location, rank=2)
     rate = check_number("rate", rate, above=0)
     std, distance = ops.exp(0.5 * log_var), mean - location
-    t = distance / std
+    # Beyond 20, functions of t are at their limits, but its square could leave float32.
+    t = ops.clip(distance * ops.exp(-0.5 * ops.maximum(log_var, -80.0)), -20.0, 20.0)
     expected = std * math.sqrt(2 / math.pi) * ops.exp(-0.5 * ops.square(t))
     expected = expected + distance * ops.erf(t / math.sqrt(2))
     entropy = 0.5 * (log_var + math.log(2 * math.pi * math.e))

@@ -79,6 +79,13 @@ def test_extreme_variances_are_finite():
         np.testing.assert_allclose(found[:, 1, 0, 1:], 80.0, rtol=1e-6)
 
 
+def test_a_variance_beyond_float32_is_its_own():
+    mean, log_var = np.zeros((1, 2), "float32"), np.float32([[-100, 0]])
+    (_, first), (_, second) = adaptive_posteriors(mean, 0 * mean, mean, log_var)
+    np.testing.assert_array_equal(ops.convert_to_numpy(first), 0 * mean)
+    np.testing.assert_array_equal(ops.convert_to_numpy(second), log_var)
+
+
 def test_the_published_slow_terms():
     """Its Laplace terms subtract half of the entropies: divergences of twice the rate."""
     published = PUBLISHED["slow"]

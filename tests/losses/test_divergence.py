@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
-from keras import ops
+from derivatives import value_and_gradients
+from keras import Variable, ops
 
 from keras_disentangle.losses import gaussian_kl, laplace_kl
 
@@ -48,6 +49,20 @@ def test_the_integral():
 def test_bad_shapes_are_named(mean, log_var, message):
     with pytest.raises(ValueError, match=message):
         gaussian_kl(np.zeros(mean), np.zeros(log_var))
+
+
+@pytest.mark.parametrize("log_var", [-90.0, -210.0])
+def test_a_vanishing_variance_beside_a_laplace(log_var):
+    mean, scale = Variable([[1.0, 0.0]]), Variable([[log_var, log_var]])
+
+    def loss():
+        return ops.sum(laplace_kl(mean, scale, np.zeros((1, 2), "float32"), 6.0))
+
+    value, (of_mean, of_log_var) = value_and_gradients(loss, [mean, scale])
+    expected = 6 - 2 * np.log(3) - np.log(2 * np.pi * np.e) - log_var
+    assert value == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(of_mean, [[6, 0]], atol=1e-6)
+    np.testing.assert_allclose(of_log_var, [[-0.5, -0.5]], atol=1e-6)
 
 
 def test_the_integral_of_the_laplace():
