@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._arguments import check_int
 from keras_disentangle._tensors import to_numpy
+from keras_disentangle.latents._code import check_draw
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -117,14 +118,15 @@ class Labels:
                 than the same seed of a `LatentSpace`.
 
         Raises:
-            ValueError: for attributes, whose distribution is not known.
+            ValueError: for attributes, whose distribution is not known, or if an argument is out of
+                range.
         """
         if self.num_classes is None:
             raise ValueError(
                 "`labels` must be given: attributes have no known distribution to draw from. "
                 "Received: labels=None"
             )
-        seed = check_seed("seed", seed, generator=True)
+        n, seed = check_draw(n, seed)
         if isinstance(seed, int):
             seed = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]) >> 1
         return keras.random.randint((n,), 0, self.num_classes, dtype="int32", seed=seed)

@@ -1,5 +1,7 @@
 """Adaptive grouping of the posteriors of a pair of images, for weak supervision."""
 
+import math
+
 from keras import ops
 
 from keras_disentangle._arguments import check_choice, check_flag
@@ -57,11 +59,11 @@ def adaptive_posteriors(mean, log_var, other_mean, other_log_var, average="group
     # In logarithms: a variance may be too small for its inverse, or the sum of both too large.
     if average == "group":
         shared_mean = 0.5 * (mean + other_mean)
-        shared_log_var = ops.logaddexp(log_var, other_log_var) - ops.log(2.0)
+        shared_log_var = ops.logaddexp(log_var, other_log_var) - math.log(2)
     else:
         share = ops.sigmoid(other_log_var - log_var)
         shared_mean = share * mean + (1.0 - share) * other_mean
-        shared_log_var = ops.log(2.0) - ops.logaddexp(-log_var, -other_log_var)
+        shared_log_var = math.log(2) - ops.logaddexp(-log_var, -other_log_var)
     return tuple(
         (ops.where(is_own, own_mean, shared_mean), ops.where(is_own, own_log_var, shared_log_var))
         for own_mean, own_log_var in ((mean, log_var), (other_mean, other_log_var))

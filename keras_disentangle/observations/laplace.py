@@ -1,5 +1,7 @@
 """Laplace observations: real values whose errors are large now and then."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -38,7 +40,7 @@ class Laplace(ScaledObservation):
 
     def negative_log_likelihood(self, x, prediction):
         x, median, log_scale = self._with_parameters(x, prediction)
-        each = ops.abs(x - median) * ops.exp(-log_scale) + log_scale + ops.log(2.0)
+        each = ops.abs(x - median) * ops.exp(-log_scale) + log_scale + math.log(2)
         return sum_per_example(each)
 
     def mean(self, prediction):
