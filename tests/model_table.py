@@ -367,7 +367,7 @@ QUANTIZED = {
     "qlae": ModelRow(
         _qlae,
         (
-            *("loss", "reconstruction", "quantization", "commitment"),
+            *("loss", "commitment", "quantization", "reconstruction"),
             *("quantization_weight", "commitment_weight"),
         ),
         quantized_outputs,
