@@ -28,7 +28,9 @@ def med(codes, factors, top_k=None, *, num_bins=20):
     Returns:
         A dict of floats in [0, 1]: `"disentanglement"` and `"completeness"`. Both are 0 when no
         factor varies or no dimension has any information. With a single varying factor,
-        disentanglement is 1, with a single dimension, completeness is 1.
+        disentanglement is 1, with a single dimension, completeness is 1. Since importances are
+        shares, a factor that the codes do not know counts as much as one that they know: what
+        chance tells about it in a finite sample is blown up to a sum of 1.
 
     Raises:
         ValueError: if an array is empty, is not of rank 2 or holds NaN, if the lengths differ, if

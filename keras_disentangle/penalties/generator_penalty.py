@@ -24,8 +24,9 @@ class GeneratorPenalty(Penalty):
         code_gradient: whether models that encode images train their encoder on it too. Unless a
             subclass sets it, the codes are constants.
         scale_free: whether its value does not depend on the scale of the codes and activations:
-            linear layers may then be penalised, and directions come in units of the codes' standard
-            deviations over the batch (except for `DirectionDiscovery`, whose own are of length 1).
+            linear layers that follow a non-linearity may then be penalised, and directions come in
+            units of the codes' standard deviations over the batch (except for
+            `DirectionDiscovery`, whose own are of length 1).
         copies: size of the batches that `evaluate` passes to its function, as a multiple of the
             batch of codes.
 
