@@ -2,19 +2,13 @@
 
 import keras
 
-from keras_disentangle._arguments import is_choice
-from keras_disentangle.losses.hessian_penalty import (
-    REDUCTIONS,
-    check_settings,
-    penalties,
-    signs_and_normals,
-)
-from keras_disentangle.losses.hessian_penalty_loss import check_layers, num_copies
-from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
+from keras_disentangle.losses.hessian_penalty import penalties, signs_and_normals
+from keras_disentangle.losses.hessian_penalty_loss import num_copies
+from keras_disentangle.penalties._along_directions import PenaltyAlongDirections
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
-class HessianPenalty(GeneratorPenalty):
+class HessianPenalty(PenaltyAlongDirections):
     r"""The Hessian Penalty of a generator's layers: latent directions act independently.
 
     $$\max_i \operatorname{Var}_v (v^T H_i v)$$
@@ -60,26 +54,19 @@ class HessianPenalty(GeneratorPenalty):
         normalized=False,
         name="hessian",
     ):
-        if not is_choice(reduction, REDUCTIONS):
-            raise ValueError(
-                f"`reduction` must be one of {tuple(REDUCTIONS)}. Received: reduction={reduction!r}"
-            )
-        self.settings = {
-            "num_directions": num_directions,
-            "epsilon": epsilon,
-            "reduction": reduction,
-            "method": method,
-            "unbiased": unbiased,
-            "one_pass": one_pass,
-            "normalized": normalized,
-        }
-        check_settings(**self.settings)
-        self.num_directions = num_directions
-        super().__init__(outputs, weight, every, name)
-
-    @property
-    def term(self):
-        return f"{self.name}_penalty"
+        super().__init__(
+            outputs,
+            weight,
+            every,
+            name,
+            num_directions=num_directions,
+            epsilon=epsilon,
+            reduction=reduction,
+            method=method,
+            unbiased=unbiased,
+            one_pass=one_pass,
+            normalized=normalized,
+        )
 
     @property
     def copies(self):
@@ -98,9 +85,3 @@ class HessianPenalty(GeneratorPenalty):
 
     def evaluate(self, fn, z, directions):
         return penalties(fn, z, directions=directions, seed=None, **self.settings)
-
-    def check_layers(self, layers, training):
-        check_layers(layers, one_pass=self.settings["one_pass"], training=training)
-
-    def get_config(self):
-        return {**super().get_config(), **self.settings}

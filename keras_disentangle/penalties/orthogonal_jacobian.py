@@ -2,15 +2,12 @@
 
 import keras
 
-from keras_disentangle._arguments import is_choice
-from keras_disentangle.losses.hessian_penalty import REDUCTIONS, check_settings
-from keras_disentangle.losses.hessian_penalty_loss import check_layers
 from keras_disentangle.losses.orthogonal_jacobian import jacobian_penalties
-from keras_disentangle.penalties.generator_penalty import GeneratorPenalty
+from keras_disentangle.penalties._along_directions import PenaltyAlongDirections
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
-class OrthogonalJacobian(GeneratorPenalty):
+class OrthogonalJacobian(PenaltyAlongDirections):
     r"""OroJaR of a generator's layers: latent dimensions cause orthogonal changes.
 
     $$\max_n \operatorname{Var}_v |J_n v|^2$$
@@ -52,25 +49,18 @@ class OrthogonalJacobian(GeneratorPenalty):
         one_pass=False,
         name="jacobian",
     ):
-        if not is_choice(reduction, REDUCTIONS):
-            raise ValueError(
-                f"`reduction` must be one of {tuple(REDUCTIONS)}. Received: reduction={reduction!r}"
-            )
-        self.settings = {
-            "num_directions": num_directions,
-            "epsilon": epsilon,
-            "reduction": reduction,
-            "method": method,
-            "unbiased": unbiased,
-            "one_pass": one_pass,
-        }
-        check_settings(**self.settings)
-        self.num_directions = num_directions
-        super().__init__(outputs, weight, every, name)
-
-    @property
-    def term(self):
-        return f"{self.name}_penalty"
+        super().__init__(
+            outputs,
+            weight,
+            every,
+            name,
+            num_directions=num_directions,
+            epsilon=epsilon,
+            reduction=reduction,
+            method=method,
+            unbiased=unbiased,
+            one_pass=one_pass,
+        )
 
     @property
     def copies(self):
@@ -78,9 +68,3 @@ class OrthogonalJacobian(GeneratorPenalty):
 
     def evaluate(self, fn, z, directions):
         return jacobian_penalties(fn, z, directions=directions, seed=None, **self.settings)
-
-    def check_layers(self, layers, training):
-        check_layers(layers, one_pass=self.settings["one_pass"], training=training)
-
-    def get_config(self):
-        return {**super().get_config(), **self.settings}

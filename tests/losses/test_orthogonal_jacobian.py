@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from published_generator import DIRECTIONS, Z, generator
 
 from keras_disentangle.layers import PixelNormalization
 from keras_disentangle.losses import orthogonal_jacobian
@@ -25,35 +26,6 @@ SETTINGS = {
     "unbiased": True,
     "one_pass": False,
 }
-
-
-def draw():
-    """A generator's weights, five points, and eight directions at each, all float32."""
-    rng = np.random.default_rng(2020)
-    weights = []
-    for shape in ((6, 128), (3, 3, 8, 8), (3, 3, 8, 4), (1, 1, 4, 3)):
-        weights.append(rng.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1])))
-        weights.append(0.1 * rng.normal(size=shape[-1]))
-    z = rng.normal(size=(5, 6))
-    directions = rng.choice([-1.0, 1.0], size=(8, 5, 6))
-    return [w.astype("float32") for w in weights], z.astype("float32"), directions.astype("float32")
-
-
-WEIGHTS, Z, DIRECTIONS = draw()
-
-
-def generator():
-    """Images of 16 x 16, and what leaves each normalisation: a dict of four activations."""
-    inputs, found = keras.Input((6,)), {}
-    x = layers.Reshape((4, 4, 8))(layers.Dense(128)(inputs))
-    found["norm_0"] = x = PixelNormalization()(layers.LeakyReLU(0.2)(x))
-    for i, channels in ((1, 8), (2, 4)):
-        x = layers.Conv2D(channels, 3, padding="same")(layers.UpSampling2D()(x))
-        found[f"norm_{i}"] = x = PixelNormalization()(layers.LeakyReLU(0.2)(x))
-    found["image"] = layers.Conv2D(3, 1)(x)
-    model = keras.Model(inputs, found)
-    model.set_weights(WEIGHTS)
-    return model
 
 
 def along(fn, z, directions, **settings):

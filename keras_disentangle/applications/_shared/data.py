@@ -1,6 +1,7 @@
 """Data other than those that a recipe was written for: in which shape they go in."""
 
 import itertools
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,34 @@ def shape_of_data(name, image_shape, data_dir=None, image_size=None):
             f"to it. Received: data={name}, with {described(shape)}"
         )
     return shape
+
+
+def with_shape_of(recipe, data, image_size, data_dir):
+    """A recipe, with `data` and `image_shape`, for other data or another size of the images.
+
+    Args:
+        recipe: the recipe.
+        data, image_size: what `--data` and `--image-size` say, or `None`.
+        data_dir: where named data lie.
+
+    Raises:
+        ValueError: as `shape_of_data`.
+    """
+    if data in (None, recipe.data) and image_size is None:
+        return recipe
+    data = recipe.data if data is None else data
+    shape = shape_of_data(data, recipe.image_shape, data_dir, image_size)
+    print(f"{data}: trained on as images of {text(shape)}")
+    return replace(recipe, data=data, image_shape=shape)
+
+
+def factors_or_images(name, image_shape, data_dir=None):
+    """A data set with factors, or an array of images if they have none."""
+    # CelebA is learnt from without its attributes.
+    found = None if name == "celeb_a" else factor_data(name, image_shape, data_dir)
+    if found is not None:
+        return found
+    return load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
 
 
 def check_shape_is_said(name, image_shape, data_dir, argument, said, choices):

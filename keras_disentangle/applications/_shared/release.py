@@ -227,6 +227,13 @@ def save_weights(model, application, title, name, settings, mantissa_bits=10, **
     _write(folder, title, content)
 
 
+def without_optimizers(model, fresh):
+    """The uncompiled model `fresh` with a trained model's weights: optimizers triple a file."""
+    for variable, value in zip(fresh.weights, model.weights, strict=True):
+        variable.assign(value)
+    return fresh
+
+
 def record_scores(application, title, name, scores):
     """Writes the scores of bundled weights, as measured on them, into the manifest."""
     folder = ROOT / application / "weights"

@@ -10,14 +10,14 @@ from keras import ops
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import evaluation
 from keras_disentangle.applications._shared.application import Application
-from keras_disentangle.applications._shared.data import shape_of_data, text
+from keras_disentangle.applications._shared.data import factors_or_images, with_shape_of
 from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column
 from keras_disentangle.applications.autoencoders import study
 from keras_disentangle.applications.autoencoders.autoencoder import NAME, Autoencoder
 from keras_disentangle.applications.autoencoders.methods import METHODS
 from keras_disentangle.applications.autoencoders.recipes import RECIPES, SWEEPS, Recipe
-from keras_disentangle.datasets.named import factor_data
 from keras_disentangle.models.variational_model import VariationalModel
 from keras_disentangle.visualization import enlarge, latent_traversal, traversal_frames
 
@@ -64,12 +64,7 @@ class AutoencodersApplication(Application):
 
     def with_data(self, recipe, data, image_size, data_dir, is_chosen):
         """The images have the shape of these data, or another size."""
-        if data in (None, recipe.data) and image_size is None:
-            return recipe
-        data = recipe.data if data is None else data
-        shape = shape_of_data(data, recipe.image_shape, data_dir, image_size)
-        print(f"{data}: trained on as images of {text(shape)}")
-        return replace(recipe, data=data, image_shape=shape)
+        return with_shape_of(recipe, data, image_size, data_dir)
 
     def check(self, recipe, variant):
         """A recipe that says its strength, with as many steps as there are in whole epochs."""
@@ -194,20 +189,11 @@ class AutoencodersApplication(Application):
             )
         settings = {name: getattr(recipe, name) for name in names}
         settings.update(method=model.name, image_shape=list(model.image_shape))
-        # Without the optimizer, whose state would triple the file.
-        saved = Autoencoder(**settings)
-        for variable, value in zip(saved.weights, model.weights, strict=True):
-            variable.assign(value)
-        return settings, saved
+        return settings, without_optimizers(model, Autoencoder(**settings))
 
 
-@lru_cache(maxsize=2)
-def _data(name, image_shape, data_dir):
-    # A comparison asks for the same data again and again. CelebA is learnt from without attributes.
-    found = None if name == "celeb_a" else factor_data(name, image_shape, data_dir)
-    if found is not None:
-        return found
-    return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
+# A comparison asks for the same data again and again.
+_data = lru_cache(maxsize=2)(factors_or_images)
 
 
 def _images(data, index):

@@ -9,6 +9,7 @@ from keras import ops
 import keras_disentangle as kd
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column, table
 from keras_disentangle.applications.info_gan import measures
 from keras_disentangle.applications.info_gan.info_gan import NAME, InfoGAN
@@ -230,11 +231,7 @@ class InfoGANApplication(Application):
             "information_weight": weight,
             "feedback": model.feedback,
         }
-        # Without the optimizers, whose state would triple the file.
-        saved = InfoGAN(**settings)
-        for variable, value in zip(saved.weights, model.weights, strict=True):
-            variable.assign(value)
-        return settings, saved
+        return settings, without_optimizers(model, InfoGAN(**settings))
 
 
 class _Classes(keras.callbacks.Callback):

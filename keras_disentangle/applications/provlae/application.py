@@ -9,13 +9,13 @@ from keras import ops
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import evaluation
 from keras_disentangle.applications._shared.application import Application
-from keras_disentangle.applications._shared.data import shape_of_data, text
+from keras_disentangle.applications._shared.data import factors_or_images, with_shape_of
 from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column, table
 from keras_disentangle.applications.provlae.networks import flat_networks
 from keras_disentangle.applications.provlae.provlae import NAME, NETWORKS, ProVLAE
 from keras_disentangle.applications.provlae.recipes import RECIPES, Recipe
-from keras_disentangle.datasets.named import factor_data
 from keras_disentangle.models.variational_model import VariationalModel
 from keras_disentangle.visualization import (
     enlarge,
@@ -58,12 +58,7 @@ class ProVLAEApplication(Application):
 
     def with_data(self, recipe, data, image_size, data_dir, is_chosen):
         """The images have the shape of these data, or another size."""
-        if data in (None, recipe.data) and image_size is None:
-            return recipe
-        data = recipe.data if data is None else data
-        shape = shape_of_data(data, recipe.image_shape, data_dir, image_size)
-        print(f"{data}: trained on as images of {text(shape)}")
-        return replace(recipe, data=data, image_shape=shape)
+        return with_shape_of(recipe, data, image_size, data_dir)
 
     def check(self, recipe, variant):
         steps = recipe.steps_per_stage // recipe.epochs_per_stage
@@ -75,17 +70,10 @@ class ProVLAEApplication(Application):
         return replace(recipe, steps_per_stage=steps * recipe.epochs_per_stage)
 
     def data(self, recipe, data_dir):
-        return self._data(recipe.data, recipe.image_shape, data_dir)
+        return factors_or_images(recipe.data, tuple(recipe.image_shape), data_dir)
 
     def evaluation_data(self, model, name, data_dir, settings):
-        return self._data(name, model.image_shape, data_dir)
-
-    def _data(self, name, image_shape, data_dir):
-        # CelebA is learnt from without its attributes.
-        found = None if name == "celeb_a" else factor_data(name, image_shape, data_dir)
-        if found is not None:
-            return found
-        return kd.datasets.load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
+        return factors_or_images(name, tuple(model.image_shape), data_dir)
 
     def build(self, recipe, variant, seed=0):
         """Of a teacher and a student, the teacher, which has the latents of the top rung."""
@@ -242,11 +230,7 @@ class ProVLAEApplication(Application):
             "gamma": model.gamma,
             "networks": recipe.networks,
         }
-        # Without the optimizer, whose state would triple the file.
-        saved = ProVLAE(**settings)
-        for variable, value in zip(saved.weights, model.weights, strict=True):
-            variable.assign(value)
-        return settings, saved
+        return settings, without_optimizers(model, ProVLAE(**settings))
 
 
 def _fit(model, run, stages, seed, callbacks=(), log_dir=None, backup="backup"):
