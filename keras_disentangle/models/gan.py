@@ -16,13 +16,13 @@ from keras_disentangle.losses.adversarial import (
     r1_penalty,
     wgan_gp_penalty,
 )
+from keras_disentangle.models._adversarial_fitting import AdversarialFitting
+from keras_disentangle.models._adversarial_use import AdversarialUse
 from keras_disentangle.models._auxiliary_classifier import AuxiliaryClassifier
 from keras_disentangle.models._conditioning import Conditional, call_network, inputs_of
 from keras_disentangle.models._hessian_shorthand import ARGUMENTS_OF_RAMPS, as_penalties
-from keras_disentangle.models._image_data import check_image_batch, check_images, warn_of_labels
 from keras_disentangle.models._image_range import RANGES, check_range, from_range, to_range
 from keras_disentangle.models._networks import (
-    batch_normalizations,
     check_apart,
     check_shape,
     discriminator_shapes,
@@ -34,13 +34,11 @@ from keras_disentangle.models._running_mean import check_copy, follow, frozen_co
 from keras_disentangle.penalties import GeneratorPenalty
 from keras_disentangle.trainers import Phase, PhasedModel
 from keras_disentangle.trainers._backend import backend
-from keras_disentangle.trainers.fit_arguments import fit_arguments
-from keras_disentangle.trainers.inference import inference
 from keras_disentangle.trainers.term_metrics import GuardedMean
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
-class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
+class GAN(AdversarialUse, AdversarialFitting, AuxiliaryClassifier, Conditional, PhasedModel):
     r"""Generator and discriminator, trained in turn.
 
     A step updates the discriminator `discriminator_steps` times, then the generator; the last
@@ -313,39 +311,6 @@ class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
             follow(self.ema_generator, self.generator, self.decay_of(batch))
         super().finish(batch, shared)
 
-    @property
-    def bounded(self):
-        """The reason, used in errors, why images must lie in [0, 1]; `None` if they need not."""
-        if self.image_range is None:
-            return None
-        low, high = self.image_range
-        return (
-            f"(the generator's range is [{low:g}, {high:g}]"
-            + (f", by {self._range_from}" if self._range_from else "")
-            + "; the model maps images from [0, 1] to it itself)"
-        )
-
-    def fit(self, *args, **kwargs):
-        """`keras.Model.fit`; checks the images before it begins (all of an array, else the first
-        batch), and the range and number of those of each batch while it trains.
-
-        A conditional model also needs labels: `fit(x, y)`, or a data set of pairs (x, y). Others
-        ignore labels, with one warning.
-
-        Raises:
-            ValueError: if images are not (n, *image_shape), are constant or not finite, or lie
-                outside [0, 1] while the generator's range is known; if batch normalisation would
-                get a batch of one image; if labels are missing or wrong; as `PhasedModel.fit`.
-        """
-        arguments = fit_arguments(*args, **kwargs)
-        x, size = arguments.get("x"), arguments.get("batch_size")
-        steps = arguments.get("steps_per_epoch")
-        images = check_images("x", x, self.image_shape, self.bounded, size, steps)
-        self.check_sizes(images.sizes)
-        warn_of_labels(self, images, arguments.get("y"))
-        labels = self.checked_labels(images, arguments.get("y"))
-        return super().fit(**{**arguments, "x": images.data, **labels})
-
     # Penalties
 
     def activations(self, outputs):
@@ -366,38 +331,6 @@ class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
         images = self.generate(z, training=training, generator=self.ema_generator, **given)
         return from_range(ops.cast(images, "float32"), self.image_range)
 
-    @inference
-    def decode(self, z, labels=None):
-        """Codes (n, space.dim) to images in [0, 1], (n, h, w, c) float32.
-
-        A conditional model needs `labels`: one for each code, or one for all.
-
-        Raises:
-            ValueError: if the shape is wrong, or labels are missing, wrong or not wanted.
-        """
-        z = ops.convert_to_tensor(z, "float32")
-        if len(z.shape) != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"`z` must have the shape (n, {self.latent_dim}). "
-                f"Received: z.shape={tuple(z.shape)}"
-            )
-        given = self.given(labels, z.shape[0])
-        return self([z, given["labels"]] if given else z, training=False)
-
-    @inference
-    def sample(self, n, seed=None, labels=None):
-        """Draws `n` >= 1 images (n, h, w, c) in [0, 1]; `seed` is an integer or `None`.
-
-        Of a conditional model with `labels` (`n` labels, or one for all); without, classes are
-        drawn with equal probabilities.
-
-        Raises:
-            ValueError: if `n` is not a positive integer; as `decode` for the labels; if there are
-                none and the labels are attributes, which cannot be drawn.
-        """
-        z = self.space.sample(check_int("n", n), seed=seed)
-        return self.decode(z, **self.drawn(labels, n, seed))
-
     # Parts
 
     def _draw_codes(self, n):
@@ -409,33 +342,6 @@ class GAN(AuxiliaryClassifier, Conditional, PhasedModel):
 
     def _to_range(self, x):
         return to_range(x, self.image_range)
-
-    def check_batch(self, x):
-        check_image_batch("x", x, self.image_shape, self.bounded)
-        self._check_batch_size(x.shape[0])
-
-    def check_sizes(self, sizes):
-        """Raises a ValueError if a batch of one of these sizes is too small; a hook of `fit`."""
-        for size in sizes:
-            self._check_batch_size(size)
-
-    def _check_batch_size(self, size):
-        if size is not None and size < self._smallest_batch:
-            raise ValueError(f"{self._batch_message}{size}")
-
-    @property
-    def _smallest_batch(self):
-        return self.discriminator_steps * (2 if batch_normalizations(self) else 1)
-
-    @property
-    def _batch_message(self):
-        smallest = self._smallest_batch // self.discriminator_steps
-        return (
-            f"`batch_size` must leave at least {smallest} images to each of the "
-            f"{self.discriminator_steps} discriminator steps, also in the last batch of an epoch"
-            + (" (batch normalisation of one image gives zeros)" if smallest > 1 else "")
-            + ". Received: a batch of "
-        )
 
     # Saving
 
