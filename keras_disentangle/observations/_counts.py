@@ -1,4 +1,6 @@
-"""Shared by the observations of counts: the check of data, log-gamma, and draws on the host."""
+"""Shared by the observations of counts: check of data, parts of likelihoods, draws on the host."""
+
+import math
 
 import keras
 import numpy as np
@@ -6,7 +8,8 @@ from keras import ops
 
 from keras_disentangle._tensors import to_numpy
 
-_SHIFT = 8
+_LOG_2, _LOG_2_HIGH = math.log(2), 355 / 512  # The second times an integer is exact in float32.
+_SHIFT = 4  # The series for the error of Stirling's formula is precise from here on.
 
 
 def check_counts(name, x, kind):
@@ -20,30 +23,36 @@ def check_counts(name, x, kind):
         )
 
 
-def log_gamma(x):
-    """The logarithm of the gamma function of x > 0, by Stirling's series of x + 8."""
-    product = x
-    for i in range(1, _SHIFT):
-        product = product * (x + i)
-        if i == _SHIFT // 2 - 1:  # In two halves, which float32 can hold.
-            first, product = product, ops.ones_like(x)
-    y = x + _SHIFT
-    stirling = (y - 0.5) * ops.log(y) - y + 0.5 * np.log(2 * np.pi) + _series(y)
-    return stirling - ops.log(first) - ops.log(product)
+def log_ratio(log_mean, x):
+    """log(mean / x) of x > 0, from the logarithm of the mean.
+
+    It is multiplied by counts, so the rounding of log x would matter where the two are near each
+    other. A power of 4 is taken out of x, and its logarithm off in two steps, the first exact.
+    """
+    power = ops.log(x) / (2 * _LOG_2)
+    power = ops.stop_gradient(ops.maximum(ops.round(power), 0))
+    rest = ops.log(x / ops.square(ops.round(ops.exp(power * _LOG_2))))
+    return log_mean - 2 * power * _LOG_2_HIGH - rest - 2 * power * (_LOG_2 - _LOG_2_HIGH)
 
 
-def log_gamma_ratio(x, r):
-    """log gamma(x + r) - log gamma(r) of x >= 0 and r > 0: for large r, the difference of the two
-    series, which would cancel, is taken term by term."""
-    y = r + _SHIFT
-    growth = (y - 0.5) * ops.log1p(x / y) - x + x * ops.log(x + y) + _series(x + y) - _series(y)
-    return growth - sum(ops.log1p(x / (r + i)) for i in range(_SHIFT))
+def exponential_excess(x):
+    """exp(x) - 1 - x, precise near 0 too."""
+    is_small = ops.abs(x) < 0.5
+    near = ops.where(is_small, x, 0)
+    series = 1.0
+    for k in range(9, 2, -1):
+        series = 1 + near / k * series
+    return ops.where(is_small, ops.square(near) / 2 * series, ops.expm1(x) - x)
 
 
-def _series(y):
-    inverse = 1 / y
-    square = inverse * inverse
-    return inverse * (1 / 12 - square * (1 / 360 - square / 1260))
+def stirling_error(x):
+    """log gamma(x + 1) of x > 0 beyond Stirling's formula, (x + 1/2) log x - x + log(2 pi) / 2."""
+    found = 0.0
+    for i in range(_SHIFT):
+        found = found + (x + i + 0.5) * ops.log1p(1 / (x + i)) - 1
+    inverse = 1 / (x + _SHIFT)
+    square = ops.square(inverse)
+    return found + inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
 
 
 def drawn(seed, draw, *parameters):

@@ -1,12 +1,22 @@
 """Negative binomial observations: counts whose variance exceeds their mean."""
 
+import math
+
 import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_seed
 from keras_disentangle._likelihood import sum_per_example
-from keras_disentangle.observations._counts import check_counts, drawn, log_gamma, log_gamma_ratio
+from keras_disentangle.observations._counts import (
+    check_counts,
+    drawn,
+    exponential_excess,
+    log_ratio,
+    stirling_error,
+)
 from keras_disentangle.observations._scaled import ScaledObservation
+
+_LARGE = 80.0  # exp of it is finite in float32
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -48,10 +58,15 @@ class NegativeBinomial(ScaledObservation):
         x, log_mean, log_r = self._with_parameters(x, prediction)
         log_r = log_r + ops.zeros_like(log_mean)
         r = ops.exp(log_r)
-        binomial = log_gamma_ratio(x, r) - log_gamma(x + 1)
-        # log(1 + mean / r) and log(1 + r / mean), either of which may be tiny.
-        failures, counts = ops.softplus(log_mean - log_r), ops.softplus(log_r - log_mean)
-        return -sum_per_example(binomial - r * failures - x * counts)
+        # As for Poisson observations.
+        is_positive = x > 0
+        count = ops.where(is_positive, x, 1)
+        log_count = ops.log(count)
+        least = 0.5 * (math.log(2 * math.pi) + log_count + ops.softplus(log_count - log_r))
+        least = least + stirling_error(count) + stirling_error(r) - stirling_error(count + r)
+        more = _more(count, r, log_ratio(log_mean, count))
+        none = r * ops.softplus(log_mean - log_r)
+        return sum_per_example(ops.where(is_positive, least + more, none))
 
     def mean(self, prediction):
         return ops.exp(ops.cast(self.parameters(prediction)[0], "float32"))
@@ -65,3 +80,19 @@ class NegativeBinomial(ScaledObservation):
             return rng.poisson(rng.gamma(r, mean / r))
 
         return drawn(seed, draw, self.mean(prediction), r)
+
+
+def _more(x, r, d):
+    """(x + r) log((mean + r) / (x + r)) - x d, of the logarithm d of mean / x.
+
+    By the smaller of x and r, and by the excess of exponentials where these nearly cancel.
+    """
+    smaller, d = ops.minimum(x, r), ops.where(x < r, d, -d)
+    share = smaller / (x + r)
+    factor = share * ops.expm1(ops.minimum(d, _LARGE))
+    # The logarithm of that quotient, beside d, if x is smaller, and without it otherwise.
+    log_quotient = ops.log1p(factor)
+    beyond = d + ops.log(share + (1 - share) * ops.exp(-ops.maximum(d, _LARGE)))
+    log_quotient = ops.where(d > _LARGE, beyond, log_quotient)
+    near = smaller * exponential_excess(d) - (x + r) * exponential_excess(log_quotient)
+    return ops.where(ops.abs(d) < 0.5, near, (x + r) * log_quotient - smaller * d)

@@ -1,11 +1,19 @@
 """Poisson observations: counts."""
 
+import math
+
 import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_seed
 from keras_disentangle._likelihood import sum_per_example
-from keras_disentangle.observations._counts import check_counts, drawn, log_gamma
+from keras_disentangle.observations._counts import (
+    check_counts,
+    drawn,
+    exponential_excess,
+    log_ratio,
+    stirling_error,
+)
 from keras_disentangle.observations.observation import Observation
 
 
@@ -21,6 +29,9 @@ class Poisson(Observation):
 
     >>> poisson = kd.observations.Poisson()
     >>> poisson.negative_log_likelihood(np.zeros((1, 3)), np.zeros((1, 3)))   # [3]
+
+    Reference: Loader, 2000 (Fast and accurate computation of binomial probabilities), for the
+    evaluation at large counts.
     """
 
     any_scale = True
@@ -30,7 +41,13 @@ class Poisson(Observation):
 
     def negative_log_likelihood(self, x, prediction):
         x, log_mean = self._checked(x, prediction)
-        return sum_per_example(ops.exp(log_mean) - x * log_mean + log_gamma(x + 1))
+        # That of a count at its own mean, and what another mean adds: none of the two is a
+        # difference of large numbers.
+        is_positive = x > 0
+        count = ops.where(is_positive, x, 1)
+        least = 0.5 * ops.log(2 * math.pi * count) + stirling_error(count)
+        more = count * exponential_excess(log_ratio(log_mean, count))
+        return sum_per_example(ops.where(is_positive, least + more, ops.exp(log_mean)))
 
     def mean(self, prediction):
         return ops.exp(super().mean(prediction))
