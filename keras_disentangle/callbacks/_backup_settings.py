@@ -155,7 +155,8 @@ def _data(x):
             found["arrays"] = [_rows(array) for array in x.arrays]
         else:
             found["images"] = getattr(x, "_num_images", None)
-            found["first batch"] = _first_batch(x)
+            # Of a stream that several processes share, the same in each.
+            found["first batch"] = _first_batch(getattr(x, "whole", x))
     elif hasattr(x, "element_spec"):
         found["element_spec"] = str(x.element_spec)
         found["made by"] = _steps_of(x)

@@ -82,8 +82,9 @@ class ExactBackup(keras.callbacks.Callback):
 
     Data must be re-iterable, and so must be one of:
 
-    - batches of `image_batches` or of a `FactorDataset`, or any `keras.utils.PyDataset` whose
-      batches depend only on its attribute `epoch` and on their index;
+    - batches of `image_batches`, `stream_images` (what was trained on is not read again) or a
+      `FactorDataset`, or any `keras.utils.PyDataset` whose batches depend only on its attribute
+      `epoch` and on their index;
     - another `PyDataset`, a `tf.data.Dataset` or a torch `DataLoader` that gives the same batches
       in the same order in each pass (the order in which `fit` shuffles the batches of a
       `PyDataset` is kept);
@@ -197,6 +198,8 @@ class ExactBackup(keras.callbacks.Callback):
             counter(model).assign(state["first_step"])
         if hasattr(self.data, "epoch"):
             self.data.epoch = state["data_epoch"]
+        if hasattr(self.data, "skip_to"):  # A stream: what was trained on is not read again.
+            self.data.skip_to(state["batch"])
         nothing_left = state["epoch"] == self.params["epochs"]
         ended = state["stopped"] and state["epochs"] == self.params["epochs"]
         if nothing_left or state["ended"]:

@@ -18,6 +18,7 @@ from keras_disentangle.datasets.load_images import load_images
 from keras_disentangle.datasets.mpi3d import MPI3D
 from keras_disentangle.datasets.shapes3d import Shapes3D
 from keras_disentangle.datasets.small_norb import SmallNORB
+from keras_disentangle.datasets.stream_images import stream_images
 from keras_disentangle.datasets.weighted_factors import WeightedFactors
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "load_images",
     "load_labelled_images",
     "load_paired_images",
+    "stream_images",
 ]

@@ -1,8 +1,10 @@
 """Images from folders, zip files and npz files."""
 
 import collections
+import functools
 import os
 import pathlib
+import stat
 import warnings
 
 import numpy as np
@@ -11,7 +13,7 @@ from keras_disentangle._files import open_npz, open_zip
 from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_images, fit_picture
 
-_SPLITS = ("train", "test", "val", "valid", "validation")
+SPLITS = ("train", "test", "val", "valid", "validation")
 
 
 def has_images(folder):
@@ -21,27 +23,21 @@ def has_images(folder):
 def read_path(path, split, image_shape):
     """Images and labels (or None) of a folder, a zip of one, or an npz file."""
     if path.is_dir():
-        files = {name: path / name for name in _files_below(path)}
+        files = {name: path / name for name in files_below(path)}
         return _read_folder(path, files, read_file, split, image_shape)
     if path.suffix == ".npz":
         return _read_npz(path, split, image_shape)
     if path.suffix == ".zip":
         with open_zip(path) as archive:
             files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-
-            def read(info):
-                # Images are already compressed, unless they are small.
-                if info.file_size > max(_pictures.FREE_BYTES, 16 * info.compress_size):
-                    raise ValueError(f"it declares {info.file_size:,} bytes")
-                return archive.read(info)
-
+            read = functools.partial(read_zipped, archive)
             return _read_folder(path, files, read, split, image_shape)
     raise ValueError(
         f"`name_or_path` must be a folder of images, a .zip of one, or an .npz. Received: {path}"
     )
 
 
-def _files_below(folder):
+def files_below(folder):
     """Paths, relative to a folder, of all files in it, including linked folders."""
 
     def fail(error):
@@ -58,15 +54,24 @@ def _files_below(folder):
 
 def read_file(path):
     """The bytes of a file."""
-    # A broken link is reported like any other unreadable file; a pipe would never end.
-    if path.exists() and not path.is_file():
+    # A pipe would never end.
+    if not stat.S_ISREG(os.stat(path).st_mode):
         raise ValueError("it is no regular file")
-    return path.read_bytes()
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
+
+
+def read_zipped(archive, info):
+    """The bytes of an image in an open zip file."""
+    # Images are already compressed, unless they are small.
+    if info.file_size > max(_pictures.FREE_BYTES, 16 * info.compress_size):
+        raise ValueError(f"it declares {info.file_size:,} bytes")
+    return archive.read(info)
 
 
 def read_array(images, split, image_shape):
     """Images of an array, without labels and with "train" as the only split."""
-    _check_split(split, ["train"], "an array")
+    check_split(split, ["train"], "an array")
     return fit_images(as_uint8_images(images, "name_or_path"), image_shape), None
 
 
@@ -79,7 +84,7 @@ def _read_npz(path, split, image_shape):
                 f"{path} must hold x_train (and y_train, x_test, y_test), or images or imgs "
                 f"(and labels). Received: {list(arrays)}"
             )
-        _check_split(split, splits or ["train"], path)
+        check_split(split, splits or ["train"], path)
         image_key, label_key = (f"x_{split}", f"y_{split}") if splits else (single, "labels")
         images, labels = arrays[image_key], arrays.get(label_key)
     images = as_uint8_images(images, f"{path}: {image_key}")
@@ -94,25 +99,42 @@ def _read_npz(path, split, image_shape):
 
 
 def _read_folder(path, members, read, split, image_shape):
-    """Reads `split/class/*`, `class/*` or `*`; a single folder around all of it is skipped.
+    """Reads the images of `split`; `members` is a dict by name, `read` returns the bytes of one."""
+    chosen, labels = choose(path, members, split)
+    return _read_images(path, {name: members[name] for name in chosen}, read, image_shape), labels
 
-    `members` is a dict by name within `path`; `read` returns the bytes of a member.
+
+def choose(path, names, split):
+    """The images of a split, and their labels, in a layout that `load_images` takes.
+
+    That is `split/class/*`, `class/*` or `*`; a single folder around all of it is skipped.
+
+    Args:
+        path: the folder or archive.
+        names: the names of all files in it.
+        split: name of the split.
+
+    Returns:
+        `(names, labels)`: in order, and int64 (n,) or `None` if there are no classes.
+
+    Raises:
+        ValueError: if there are no images, no such split, or images beside folders of classes.
     """
     files, others = [], []
-    for name in sorted(members):
+    for name in sorted(names):
         parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
         hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
         if parts and not hidden and parts[-1].lower().endswith(_pictures.SUFFIXES):
             files.append((parts, name))
         elif parts and not hidden:
             others.append(parts[-1])
-    check_kinds(path, len(files), others, stacklevel=5)
+    check_kinds(path, len(files), others, stacklevel=6)
 
     splits = _splits(files, split)
     while not splits and len({parts[0] for parts, _ in files}) == 1 and len(files[0][0]) > 1:
         files = [(parts[1:], name) for parts, name in files]
         splits = _splits(files, split)
-    _check_split(split, splits or ["train"], path)
+    check_split(split, splits or ["train"], path)
     if splits:
         inner = [(parts[0], parts[1:], name) for parts, name in files if len(parts) > 1]
     else:
@@ -122,27 +144,28 @@ def _read_folder(path, members, read, split, image_shape):
     in_class = {len(parts) > 1 for parts, _ in chosen}
     if len(in_class) == 2:
         raise ValueError(f"{path} must hold class folders or images, not both side by side")
-    images = _read_images(path, {name: members[name] for _, name in chosen}, read, image_shape)
+    names = [name for _, name in chosen]
     if in_class == {False}:
-        return images, None
+        return names, None
     # Numbered over all splits, so that a class missing from one does not shift the others.
     classes = sorted({parts[0] for _, parts, _ in inner if len(parts) > 1})
     number = {name: i for i, name in enumerate(classes)}
-    return images, np.array([number[parts[0]] for parts, _ in chosen], np.int64)
+    return names, np.array([number[parts[0]] for parts, _ in chosen], np.int64)
 
 
 def _splits(files, split):
     """The folders that are splits; none if they are classes, one of which may be named "test"."""
     folders = [parts[0] for parts, _ in files if len(parts) > 1]
-    if split not in _SPLITS and split in folders:
-        return sorted({split} | (set(folders) & set(_SPLITS)))
-    named = set(folders) & set(_SPLITS)
+    if split not in SPLITS and split in folders:
+        return sorted({split} | (set(folders) & set(SPLITS)))
+    named = set(folders) & set(SPLITS)
     with_classes = {parts[0] for parts, _ in files if len(parts) > 2}
     are_splits = named == set(folders) or len(named) > 1 or named & with_classes
     return sorted(named) if are_splits else []
 
 
-def _check_split(split, splits, where):
+def check_split(split, splits, where):
+    """Raises a ValueError unless `split` is one of `splits`, those of `where`."""
     if split not in splits:
         raise ValueError(f"`split` must be one of {splits}, those of {where}. Received: {split!r}")
 
@@ -157,13 +180,18 @@ def _read_images(path, members, read, image_shape):
                 shape = image_shape or _pictures.shape_of(picture)
                 image = fit_picture(picture, shape)
             except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
-                raise ValueError(f"{path}: {name} is not a readable image: {error}") from error
+                raise ValueError(f"{path}: {unreadable(name, error)}") from error
             animated.extend([name] * is_animated)
             yield name, image
 
     found = as_uint8_images(stacked(images(), path), str(path))
     warn_of_animations(path, animated, len(members), stacklevel=6)
     return found
+
+
+def unreadable(name, error):
+    """What is said of an image that cannot be read."""
+    return f"{name} is not a readable image: {error}"
 
 
 def stacked(images, path):

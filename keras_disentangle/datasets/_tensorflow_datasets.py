@@ -19,18 +19,11 @@ TFDS_NAMES = {
 def read_tfds(name, split, data_dir, image_shape, attributes=False):
     """Images and labels (`None` if there are none) of a data set in `TFDS_NAMES`; with
     `attributes`, attributes (n, k) in the order of their names instead of labels."""
-    remedy = (
-        f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
-        "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
-    )
-    tfds, builder = prepare(name, TFDS_NAMES[name], data_dir, remedy)
+    tfds, builder = _prepare_images(name, data_dir)
     try:
         examples = tfds.as_numpy(builder.as_dataset(split=split))
     except ValueError as error:
-        raise ValueError(
-            f"`split` must be one of {sorted(builder.info.splits)}, those of {name}. "
-            f"Received: {split!r}"
-        ) from error
+        raise _no_split(split, name, builder) from error
 
     labels = []
 
@@ -56,6 +49,29 @@ def read_tfds(name, split, data_dir, image_shape, attributes=False):
     images = as_uint8_images(images, name)
     missing = [] if attributes else -1
     return images, None if missing in labels else np.array(labels, np.int64)
+
+
+def tfds_files(name, split, data_dir):
+    """The paths of the files of records of a data set in `TFDS_NAMES`."""
+    _, builder = _prepare_images(name, data_dir)
+    if split not in builder.info.splits:
+        raise _no_split(split, name, builder)
+    return [str(path) for path in builder.info.splits[split].filepaths]
+
+
+def _prepare_images(name, data_dir):
+    remedy = (
+        f"put {name}.npz (arrays x_train, y_train, x_test, y_test), {name}.zip or a folder {name} "
+        "(train/<class>/*.png, test/<class>/*.png) into a folder, and give that as data_dir"
+    )
+    return prepare(name, TFDS_NAMES[name], data_dir, remedy)
+
+
+def _no_split(split, name, builder):
+    return ValueError(
+        f"`split` must be one of {sorted(builder.info.splits)}, those of {name}. "
+        f"Received: {split!r}"
+    )
 
 
 def prepare(name, tfds_name, data_dir, remedy):

@@ -58,8 +58,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
-    if not isinstance(split, str):
-        raise ValueError(f"`split` must be a string such as 'train'. Received: split={split!r}")
+    check_split_name(split)
     if not isinstance(name_or_path, (str, pathlib.Path)):
         if not isinstance(name_or_path, np.ndarray):
             raise ValueError(
@@ -67,14 +66,31 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
                 f"Received: {type(name_or_path).__name__}"
             )
         return read_array(name_or_path, split, image_shape)
+    path = located(name_or_path, data_dir)
+    if path is None:
+        return read_tfds(name_or_path, split, data_dir, image_shape, attributes)
+    return read_path(path, split, image_shape)
+
+
+def check_split_name(split):
+    """`split` if it is a string, or a ValueError."""
+    if not isinstance(split, str):
+        raise ValueError(f"`split` must be a string such as 'train'. Received: split={split!r}")
+    return split
+
+
+def located(name_or_path, data_dir):
+    """The file or folder of a name or path, or `None` if only TensorFlow Datasets may have it.
+
+    Raises:
+        ValueError: if it is neither a known name nor a path.
+        FileNotFoundError: if the path does not exist, or `data_dir` is no folder.
+    """
     if name_or_path in TFDS_NAMES:
-        path = None if data_dir is None else _find(name_or_path, as_path("data_dir", data_dir))
-        if path is None:
-            return read_tfds(name_or_path, split, data_dir, image_shape, attributes)
-        return read_path(path, split, image_shape)
+        return None if data_dir is None else _find(name_or_path, as_path("data_dir", data_dir))
     path = as_path("name_or_path", name_or_path)
     if path.exists():
-        return read_path(path, split, image_shape)
+        return path
     if isinstance(name_or_path, str) and len(path.parts) == 1 and not path.suffix:
         raise ValueError(
             f"`name_or_path` must be one of {sorted(TFDS_NAMES)}, a path that exists, or an array. "
