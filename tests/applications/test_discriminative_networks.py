@@ -6,10 +6,10 @@ import pytest
 from keras import layers, ops
 from tiny_networks import dense, network
 
+from keras_disentangle.applications._shared.calls import to_float
 from keras_disentangle.applications.discriminative_vae.classifier import (
     ARCHITECTURES,
     _Batches,
-    to_float,
     train_classifier,
 )
 from keras_disentangle.applications.discriminative_vae.networks import (

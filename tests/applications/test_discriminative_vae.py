@@ -78,12 +78,12 @@ def test_a_recipe(name, recipe, evaluator, tmp_path):
         for a, b in zip(*weights, strict=True):
             np.testing.assert_array_equal(a, b)
     loaded = APPLICATION.load(log_dir / "model.keras")
-    images = classifier.to_float(PIXELS)
+    images = PIXELS / np.float32(255)
     np.testing.assert_array_equal(
         *(ops.convert_to_numpy(m.reconstruct(images)) for m in (model, loaded))
     )
     # The scores are those of the file.
-    splits = load_splits(recipe.data, None, (8, 8, 1))
+    splits = load_splits(recipe.data, (8, 8, 1))
     again = APPLICATION.scores(loaded, splits, APPLICATION.evaluation(), recipe)
     assert again["accuracy"] == scores["accuracy"]
     np.testing.assert_allclose(again["nll"]["test"], scores["nll"]["test"], rtol=1e-5)
@@ -162,7 +162,7 @@ def test_what_is_wrong_shows_before_anything_goes(recipe, tmp_path):
 @pytest.mark.one_backend
 def test_the_evaluator(recipe, tmp_path):
     path = str(tmp_path / "evaluator.keras")
-    assert measures.find_evaluator(None, recipe.data, (8, 8, 1)) is None
+    assert measures.load_evaluator(None, recipe.data, (8, 8, 1), required=False) is None
     with pytest.raises(ValueError, match="`evaluator` must be the .keras file of a classifier"):
         measures.load_evaluator(None, recipe.data, (8, 8, 1))
     with pytest.raises(ValueError, match=r"`evaluator` must be a classifier of images \(4, 4, 1\)"):
@@ -172,8 +172,8 @@ def test_the_evaluator(recipe, tmp_path):
     with pytest.raises(ValueError, match="`evaluator` must have a layer 'features'"):
         measures.load_evaluator(tmp_path / "plain.keras", recipe.data, (8, 8, 1))
     # The bundled one is for images of its own shape.
-    assert measures.find_evaluator(None, "fashion_mnist", (32, 32, 3)) is None
-    assert measures.find_evaluator(None, "fashion_mnist", (28, 28, 1)).output_shape == (None, 10)
+    assert measures.load_evaluator(None, "fashion_mnist", (32, 32, 3), required=False) is None
+    assert measures.load_evaluator(None, "fashion_mnist", (28, 28, 1)).output_shape == (None, 10)
 
 
 @pytest.mark.one_backend
@@ -233,7 +233,7 @@ def test_the_commands(recipe, evaluator, tmp_path, monkeypatch, capsys):
     commands.ship(APPLICATION, ["tiny", weights])
     assert release.available_weights() == {"DiscriminativeVAE": ["tiny"]}
     release.verified(measures.bundled_evaluator(recipe.data))
-    shipped, images = APPLICATION.load("tiny"), classifier.to_float(PIXELS)
+    shipped, images = APPLICATION.load("tiny"), PIXELS / np.float32(255)
     np.testing.assert_allclose(
         *(
             ops.convert_to_numpy(m.reconstruct(images))
@@ -281,7 +281,7 @@ def test_runs_without_scores_are_scored_when_compared(recipe, tmp_path, capsys):
 @pytest.mark.one_backend
 def test_a_folder_of_images_is_split(tmp_path):
     np.savez(tmp_path / "images.npz", images=PIXELS)
-    splits = load_splits(str(tmp_path / "images.npz"), None, (8, 8, 1))
+    splits = load_splits(str(tmp_path / "images.npz"), (8, 8, 1))
     assert {k: len(v[0]) for k, v in splits.items()} == {"train": 40, "valid": 4, "test": 4}
     assert splits["test"][1] is None
     found = np.concatenate([splits[name][0] for name in ("train", "valid", "test")])
@@ -293,7 +293,7 @@ def test_what_comes_class_by_class_is_mixed(tmp_path):
     path = tmp_path / "images.npz"
     order = np.argsort(LABELS, kind="stable")
     np.savez(path, x_train=PIXELS[order], y_train=LABELS[order], x_test=PIXELS, y_test=LABELS)
-    splits = load_splits(str(path), None, (8, 8, 1))
+    splits = load_splits(str(path), (8, 8, 1))
     images, labels = splits["valid"]
     assert len(labels) == 4 and len(set(labels.tolist())) == 2
     bright = images[:, :, :4].mean((1, 2, 3)) > images[:, :, 4:].mean((1, 2, 3))
@@ -329,7 +329,7 @@ def test_celeba_recipe_asks_for_attributes(monkeypatch):
     monkeypatch.setattr(kd.datasets, "load_images", load_images)
     monkeypatch.setitem(classifier.ARCHITECTURES, "paper", classifier_network)
     recipe = replace(RECIPES["celeb_a"], classifier_epochs=3)
-    splits = load_splits(recipe.data, None, recipe.image_shape)
+    splits = load_splits(recipe.data, recipe.image_shape)
     network = features.train_own(recipe, "classifier", splits, 0, verbose=0)
     assert asked == [True, True] and network.output_shape == (None, 3)
     assert not network.trainable_variables

@@ -12,7 +12,7 @@ from model_table import MODELS
 from tiny_applications import PIXELS
 
 import keras_disentangle as kd
-from keras_disentangle.applications._shared import commands, evaluation, training
+from keras_disentangle.applications._shared import commands, factors, training
 from keras_disentangle.applications.provlae.application import APPLICATION
 from keras_disentangle.applications.provlae.recipes import RECIPES, Recipe
 
@@ -99,7 +99,7 @@ def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeyp
         train(recipe, name, run, seed=1)
     resumed, results = train(recipe, name, run)
     assert results["timed_steps"] == 2 * (5 - number) and expected["timed_steps"] == 8
-    assert f"s for {results['timed_steps']} training steps" in APPLICATION.summary(results)
+    assert f"s for {results['timed_steps']} of them" in APPLICATION.summary(results)
     assert (run / "pictures" / "traversal.gif").exists()
     if name == "provlae":  # Finished, it makes way for another.
         again = train(recipe, name, run, seed=1)[1]
@@ -117,15 +117,12 @@ def test_only_a_training_with_a_backup_goes_on(tmp_path):
     backups.mkdir(parents=True)
     (backups / "backup-000001.7.tmp").touch()
     assert not training.resumes(tmp_path, settings)
-    training.check_finished(tmp_path)
     (backups / "backup-000001").touch()
     assert training.resumes(tmp_path, settings)
-    assert not training.resumes(tmp_path, {**settings, "seed": 2})
     with pytest.raises(ValueError, match="`log_dir` must not hold an unfinished training"):
-        training.check_finished(tmp_path)
+        training.resumes(tmp_path, {**settings, "seed": 2})
     (tmp_path / "results.json").touch()
     assert not training.resumes(tmp_path, settings)
-    training.check_finished(tmp_path)
 
 
 @pytest.mark.one_backend
@@ -146,9 +143,9 @@ def test_factors_are_scored(recipe, tmp_path, monkeypatch):
     recipe = replace(recipe, data="dsprites", image_shape=(16, 16, 1))
     _, results = train(recipe, "provlae", tmp_path / "run")
     assert results["scores"] == scores
-    lines = APPLICATION.summary(results).splitlines()
-    assert any("MIG " in line and "0.500" in line for line in lines)
-    assert sum("I(x; z)" in line for line in lines) == 3
+    *_, heads, values = APPLICATION.summary(results).splitlines()
+    assert "MIG " in heads and "I(x; z_l), the top rung first" in heads
+    assert "0.500" in values and "1.50 0.50 nats" in values and "2.00 nats" in values
 
 
 @pytest.mark.one_backend
@@ -168,7 +165,7 @@ def test_the_command_line(recipe, tmp_path, capsys, monkeypatch, command):
     words = [word for pair in options.items() for word in pair]
     assert command("train", "provlae", *words, "--rung-sizes", "2", "1") == 0
     printed = capsys.readouterr().out
-    assert "provlae: 12 steps, " in printed and str(run / "model.keras") in printed
+    assert "provlae: 12 steps (" in printed and str(run / "model.keras") in printed
     settings = json.loads((run / "results.json").read_text())["settings"]
     assert settings["beta"] == 3.0 and settings["rung_sizes"] == [2, 1]
 
@@ -236,7 +233,7 @@ def test_all_pictures_of_a_model_with_rungs(tmp_path, monkeypatch):
     model.save(tmp_path / "ladder.keras")
     np.savez(tmp_path / "mine.npz", images=DATA.images(INDEX), factors=DATA.factors(INDEX))
     out = tmp_path / "out"
-    monkeypatch.setattr(evaluation, "ENOUGH", 40)
+    monkeypatch.setattr(factors, "ENOUGH", 40)
     arguments = ["--data", str(tmp_path / "mine.npz"), "--votes", "10", "--out", str(out)]
     commands.evaluate(APPLICATION, ["--weights", str(tmp_path / "ladder.keras"), *arguments])
     assert {path.name for path in out.iterdir()} == {
@@ -266,12 +263,8 @@ def test_models_betas_and_seeds_are_compared(small, tmp_path, capsys, monkeypatc
     arguments += ["--out", str(out)]
     commands.compare(APPLICATION, [*arguments, "--seed", "0"])
     first = json.loads((out / "scores.json").read_text())
-    assert [(kind["model"], kind["beta"]) for kind in first] == [
-        ("provlae", 1),
-        ("provlae", 4),
-        ("beta_vae", 1),
-        ("beta_vae", 4),
-    ]
+    names = [f"{model}_beta_{beta}" for model in ("provlae", "beta_vae") for beta in (1, 4)]
+    assert list(first["runs"]) == [f"{name}_seed_0" for name in names] and not first["means"]
     assert {path.name for path in out.glob("*.png")} == {
         "reconstruction_and_mig.png",
         "reconstruction_and_mig_sup.png",
@@ -291,10 +284,13 @@ def test_models_betas_and_seeds_are_compared(small, tmp_path, capsys, monkeypatc
     commands.compare(APPLICATION, [*arguments, "--seed", "0", "1"])
     assert trained == [("provlae", 1)] * 2 + [("beta_vae", 1)] * 2
     both = json.loads((out / "scores.json").read_text())
-    for kind, before in zip(both, first, strict=True):
-        assert kind["seeds"] == [0, 1]
-        assert kind["values"]["mig"][0] == before["values"]["mig"][0]
-        assert kind["means"]["mig"] == pytest.approx(np.mean(kind["values"]["mig"]))
+    kinds = [f"{model} beta {beta}" for model in ("provlae", "beta_vae") for beta in (1.0, 4.0)]
+    for name, kind in zip(names, kinds, strict=True):
+        runs = [both["runs"][f"{name}_seed_{seed}"] for seed in (0, 1)]
+        assert runs[0] == first["runs"][f"{name}_seed_0"]
+        for score in ("mig", "reconstruction"):
+            mean = both["means"][f"{kind}, mean of 2"][score]
+            assert mean == pytest.approx(np.mean([run[score] for run in runs]))
     with pytest.raises(ValueError, match="`out` must be an empty folder.*steps_per_stage"):
         commands.compare(APPLICATION, [*arguments, "--steps-per-stage", "6"])
 

@@ -101,6 +101,6 @@ def test_means_are_over_seeds():
         | {"d": run("gan", 1, [1, 2]), "e": run("gan", 1, [3, 4])}
     )
     assert found == {
-        "vae 1, mean of 2": {"nll.test": 3.0},
+        "vae rate 1, mean of 2": {"nll.test": 3.0},
         "gan, mean of 2": {"nll.test": [2.0, 3.0]},
     }

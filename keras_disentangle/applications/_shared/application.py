@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from keras_disentangle.applications._shared import data as shapes
 from keras_disentangle.applications._shared import training
 from keras_disentangle.applications._shared.files import load_model
 from keras_disentangle.applications._shared.recipe import NoSettings
-from keras_disentangle.applications._shared.release import (
-    Release,
-    record_scores,
-    save_weights,
-)
+from keras_disentangle.applications._shared.release import Release, record_scores, save_weights
 from keras_disentangle.applications._shared.tables import means, table
+from keras_disentangle.visualization import training_curves
 
 
 class Application:
@@ -33,10 +32,13 @@ class Application:
             with the values that `compare --sweep` gives it.
         weights: the bundled weights that are evaluated and drawn by default, or `None`.
         takes_data: whether a recipe has the field `data`, which names images.
+        any_shape: whether networks are made for images of any shape, which a recipe then says.
         needs_data: whether a model cannot be evaluated without data.
         draws_data: whether pictures of a trained model need data.
         default_data: the data for models of which it is not known what they were trained on.
         columns: dict from the name of a score to its `Column`.
+        curve_scales: dict from the name of what is logged to the scale of its curve's axis,
+            "linear" or "log".
         evaluation, traversal, comparison: frozen dataclasses of `setting`s of these commands.
         reserved: names that runs that are compared must not have.
         leaves: names of what a training writes into its folder beside what all write.
@@ -47,8 +49,8 @@ class Application:
     variants = ()
     recipe_class, recipes, default_recipe, sweeps = None, {}, None, {}
     weights = None
-    takes_data, needs_data, draws_data, default_data = True, True, False, None
-    columns = {}
+    takes_data, any_shape, needs_data, draws_data, default_data = True, False, True, False, None
+    columns, curve_scales = {}, {}
     evaluation = traversal = comparison = NoSettings
     reserved = leaves = ()
     mantissa_bits = 10
@@ -57,10 +59,11 @@ class Application:
 
     def image_shape(self, recipe):
         """(h, w, c) of the images that a recipe's networks take."""
-        raise NotImplementedError
+        return recipe.image_shape
 
     def with_data(self, recipe, data, image_size, data_dir, is_chosen):
-        """A recipe with other data; by default its networks take images of one shape.
+        """A recipe with other data, to whose shape the networks are made or which are brought to
+        that of the networks.
 
         Args:
             recipe: the recipe.
@@ -72,6 +75,8 @@ class Application:
         Raises:
             ValueError: if the data do not go with the recipe, or nobody said in which shape.
         """
+        if self.any_shape:
+            return shapes.with_shape_of(recipe, data, image_size, data_dir)
         shape = self.image_shape(recipe) if self.takes_data else None
         if image_size not in (None, shape and shape[0]):
             takes = f"images of {shapes.text(shape)}" if shape else "no images"
@@ -79,16 +84,20 @@ class Application:
                 f"`image_size` must be left out: the networks of this recipe take {takes}. "
                 f"Received: image_size={image_size}"
             )
+        self.check_data(data)
         if data is None:
             return recipe
-        if not self.takes_data:
+        known = {name: self.image_shape(recipe) for name, recipe in self.recipes.items()}
+        shapes.check_shape_is_said(data, shape, data_dir, "recipe", is_chosen, known)
+        return replace(recipe, data=data)
+
+    def check_data(self, data):
+        """Raises a ValueError if `--data` names some where none are taken."""
+        if data is not None and not self.takes_data:
             raise ValueError(
                 f"`data` must be left out: {self.title} is trained without images. "
                 f"Received: data={data}"
             )
-        known = {name: self.image_shape(recipe) for name, recipe in self.recipes.items()}
-        shapes.check_shape_is_said(data, shape, data_dir, "recipe", is_chosen, known)
-        return replace(recipe, data=data)
 
     def check(self, recipe, variant):
         """The recipe, checked as far as that can be done without data and networks.
@@ -98,14 +107,20 @@ class Application:
         """
         return recipe
 
+    def read(self, name, image_shape, data_dir):
+        """The images that `--data` names: an array of uint8, a data set with factors, or a dict of
+        several."""
+        raise NotImplementedError
+
     def data(self, recipe, data_dir):
-        """What a recipe is trained and scored on: an array of uint8 images, a data set with
-        factors, a dict of several, or `None`."""
-        return None
+        """What a recipe is trained and scored on, or `None`."""
+        if not self.takes_data:
+            return None
+        return self.read(recipe.data, tuple(self.image_shape(recipe)), data_dir)
 
     def prepare(self, run):
-        """Checks, and keeps in `run.held`, what must be known before anything is written or
-        removed; what it adds to `run.results` must be equal for a training to be resumed.
+        """Checks what must be known before anything is written or removed; what it adds to
+        `run.results` must be equal for a training to be resumed.
 
         Raises:
             ValueError: if something is wrong.
@@ -146,7 +161,22 @@ class Application:
 
     def curves(self, results):
         """Pictures of training curves, by a dict from label to what `results.json` holds."""
-        return {}
+        pictures = {}
+        for name, scale in self.curve_scales.items():
+            runs = {label: found for label, found in results.items() if name in found["history"]}
+            if runs:
+                lines = {label: self.curve(found, name) for label, found in runs.items()}
+                options = {"y_label": name.replace("_", " "), "y_scale": scale}
+                pictures[f"{name}.png"] = training_curves(lines, **options)
+        return pictures
+
+    def curve(self, results, name):
+        """(steps, values) of what was logged: the mean of each epoch, at its middle."""
+        values = np.array(results["history"][name])
+        return (np.arange(len(values)) + 0.5) * self.steps_per_epoch(results), values
+
+    def steps_per_epoch(self, results):
+        return results["settings"]["steps_per_epoch"]
 
     def summary(self, results):
         """What is printed of a finished run."""
@@ -189,7 +219,7 @@ class Application:
 
     def evaluation_data(self, model, name, data_dir, settings):
         """What `scores` and `pictures` take of data that `--data` names."""
-        return self.data(replace(self.recipes[self.default_recipe], data=name), data_dir)
+        return self.read(name, tuple(model.image_shape), data_dir)
 
     def scores(self, model, data, settings, recipe=None):
         """A dict of scores: what train, evaluate, compare and ship all print and store.
@@ -232,8 +262,12 @@ class Application:
         """Raises a ValueError if runs of this recipe could not be compared: asked before they are
         trained for that."""
 
+    def row(self, results):
+        """What the table of a comparison shows of a finished run."""
+        return results["scores"]
+
     def compare(self, runs, settings, data_dir):
-        """Compares finished runs.
+        """Compares finished runs: by default all scores, and their means over seeds.
 
         Args:
             runs: list of `FinishedRun`.
@@ -246,11 +280,14 @@ class Application:
         Raises:
             ValueError: if they cannot be compared.
         """
-        results = {run.name: run.results for run in runs}
-        scores = {run.name: run.results["scores"] for run in runs}
+        results = {run.name: {**run.results, "scores": self.row(run.results)} for run in runs}
+        return *self.tabulated(results), self.curves(results)
+
+    def tabulated(self, results):
+        """The content and the text of a comparison: scores of runs, and their means over seeds."""
+        scores = {name: found["scores"] for name, found in results.items()}
         averages = means(results)
-        text = self.text({**scores, **averages})
-        return {"runs": scores, "means": averages}, text, self.curves(results)
+        return {"runs": scores, "means": averages}, self.text({**scores, **averages})
 
     def page(self, content, text, pictures):
         """The Markdown page of a comparison, of what `compare` returned."""

@@ -21,28 +21,28 @@ def compare(application, arguments):
     settings and each seed that is not trained yet, in folders of --out. Started again, it goes on
     where it was interrupted; a training that fails does not end the others."""
     name = application.name
-    parser = Parser(
-        f"compare {name}",
-        description=compare.__doc__,
-        epilog=f"Example: compare {name} runs/first runs/second --out runs/both",
-    )
-    parser.add_argument("runs", nargs="*", help="the --log-dir of each training")
-    parsers.add_training(parser, application, several=True)
-    parser.add_argument(
-        "--of",
-        nargs="+",
-        action="append",
-        metavar=("MODEL", "SETTING=VALUE,VALUE"),
-        help="values of settings for one model alone, such as: --of beta_vae beta=1,4",
-    )
-    parser.add_argument(
-        "--sweep", action="store_true", help="give each model the values that its recipe declares"
-    )
-    parser.add_argument("--jobs", type=int, help="train in processes of their own, so many at once")
-    parsers.add_results(parser, "runs/compared")
-    parsers.add_settings(parser, application.comparison)
+    flags = {
+        "runs": {"nargs": "*", "help": "the --log-dir of each training"},
+        **parsers.of_training(application, several=True),
+        "--of": {
+            "nargs": "+",
+            "action": "append",
+            "metavar": ("MODEL", "SETTING=VALUE,VALUE"),
+            "help": "values of settings for one model alone, such as: --of beta_vae beta=1,4",
+        },
+        "--sweep": {
+            "action": "store_true",
+            "help": "give each model the values that its recipe declares",
+        },
+        "--jobs": {"type": int, "help": "train in processes of their own, so many at once"},
+        **parsers.of_results("runs/compared"),
+    }
+    example = f"Example: compare {name} runs/first runs/second --out runs/both"
+    kind = application.comparison
+    parser = Parser(f"compare {name}", compare.__doc__, flags, kind, example)
+    parsers.add_recipe(parser, application, several=True)
     options = parser.read(arguments)
-    settings, out = parsers.settings_of(application.comparison, options), Path(options["out"])
+    settings, out = parsers.settings_of(kind, options), Path(options["out"])
     own = {
         name: values if isinstance(values, list) else [values]
         for name, values in parsers.own_settings(application, options).items()
@@ -184,9 +184,7 @@ def _is_there(application, chosen):
     if not (folder / training.RESULTS).is_file():
         return False
     found = training.read_run(application, folder).results
-    arguments = {name: value for name, value in chosen.items() if name != "verbose"}
-    asked = training.prepared(application, **arguments).results
-    asked = json.loads(json.dumps(asked))
+    asked = json.loads(json.dumps(training.prepared(application, **chosen).results))
     asked.update(asked.pop("settings"))
     kept = {**found, **found["settings"]}
     if differ := sorted(name for name in asked if kept.get(name) != asked[name]):

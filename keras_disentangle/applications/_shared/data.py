@@ -1,5 +1,6 @@
 """Data other than those that a recipe was written for: in which shape they go in."""
 
+import contextlib
 import itertools
 from dataclasses import replace
 from functools import partial
@@ -162,26 +163,23 @@ def image_shape_of(name, data_dir=None):
 
 def _first_shape(path):
     """(h, w, c) of an image of a folder or zip, `None` if the first files hold none."""
-    for read in itertools.islice(_readers(path), _FILES):
-        try:
-            picture, _ = _pictures.decode(read())
-        except Exception:  # No image, or a damaged one: it is named when all are read.
-            continue
-        return _pictures.shape_of(picture)
+    with contextlib.ExitStack() as stack:
+        if path.is_dir():
+            files = (file for file in path.rglob("*") if file.is_file())
+            readers = (file.read_bytes for file in files if file.stat().st_size < _BYTES)
+        else:
+            archive = stack.enter_context(open_zip(path))
+            files = (info for info in archive.infolist() if not info.is_dir())
+            readers = (
+                partial(read_member, path, archive, info)
+                for info in files
+                if info.file_size < _BYTES
+            )
+        for read in itertools.islice(readers, _FILES):
+            # What is no image, or a damaged one, is named when all are read.
+            with contextlib.suppress(Exception):
+                return _pictures.shape_of(_pictures.decode(read())[0])
     return None
-
-
-def _readers(path):
-    """Functions that give the bytes of a file each."""
-    if path.is_dir():
-        for file in path.rglob("*"):
-            if file.is_file() and file.stat().st_size < _BYTES:
-                yield file.read_bytes
-        return
-    with open_zip(path) as archive:
-        for info in archive.infolist():
-            if not info.is_dir() and info.file_size < _BYTES:
-                yield partial(read_member, path, archive, info)
 
 
 def _is_grey(name, data_dir, size):

@@ -1,16 +1,14 @@
 """What there is: applications, their recipes, and bundled weights with their scores."""
 
 from keras_disentangle.applications._shared import registry
-from keras_disentangle.applications._shared.parsers import Parser, add_json, output
+from keras_disentangle.applications._shared.parsers import JSON, Parser, output
 from keras_disentangle.applications._shared.release import manifests
 from keras_disentangle.applications._shared.tables import flat
 
 
 def show(arguments):
     """Lists the applications, their models and recipes, and bundled weights with their scores."""
-    parser = Parser("list", description=show.__doc__)
-    add_json(parser)
-    options = parser.read(arguments)
+    options = Parser("list", show.__doc__, JSON).read(arguments)
     with output(options) as put:
         found = catalogue()
         put(found, _text(found))
@@ -22,19 +20,16 @@ def catalogue():
     found = {}
     for name in sorted({*registry.names(), *registry.names("convert.py")}):
         title, entries = bundled.get(name, (None, {}))
-        content = {"factory": title, "models": [], "recipes": []}
-        if name in registry.names():
-            application = registry.find(name)
-            content = {
-                "factory": application.title,
-                "models": list(application.variants),
-                "recipes": sorted(application.recipes),
-            }
-        content["weights"] = {
-            key: {"scores": entry.get("scores", {}), "recipe": entry.get("recipe")}
-            for key, entry in sorted(entries.items())
+        application = registry.find(name) if name in registry.names() else None
+        found[name] = {
+            "factory": application.title if application else title,
+            "models": list(application.variants) if application else [],
+            "recipes": sorted(application.recipes) if application else [],
+            "weights": {
+                key: {"scores": entry.get("scores", {}), "recipe": entry.get("recipe")}
+                for key, entry in sorted(entries.items())
+            },
         }
-        found[name] = content
     return found
 
 

@@ -8,22 +8,47 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from keras_disentangle.applications._shared.files import write_json
-from keras_disentangle.applications._shared.recipe import add_flags, given
+from keras_disentangle.applications._shared.recipe import NoSettings, add_flags, given
 from keras_disentangle.applications._shared.release import available_weights
 
 PROGRAM = "keras-disentangle"
+# Flags of several commands, with the keywords of `add_argument`.
+DATA = {
+    "--data": {"help": "a data set's name, or a folder, zip or .npz of images"},
+    "--data-dir": {"help": "where downloaded data sets lie"},
+}
+JSON = {
+    "--json": {
+        "nargs": "?",
+        "const": "-",
+        "metavar": "FILE",
+        "help": "write JSON to a file too; without a name, print it in place of text",
+    }
+}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line that lists what there is; their exit status is 2."""
+    """A parser whose errors are one line that lists what there is; their exit status is 2.
 
-    def __init__(self, words, **options):
+    Args:
+        words: those of the command, `None` for a module of its own.
+        description: what it does.
+        flags: dict from a flag or argument to the keywords of `add_argument`.
+        settings: a dataclass of `setting`s, each of which gets a flag.
+    """
+
+    def __init__(self, words, description=None, flags=None, settings=NoSettings, epilog=None):
         super().__init__(
-            prog=f"{PROGRAM} {words}",
+            prog=None if words is None else f"{PROGRAM} {words}",
+            description=description,
+            epilog=epilog,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             allow_abbrev=False,
-            **options,
         )
+        for name, keywords in (flags or {}).items():
+            self.add_argument(name, **keywords)
+        if fields(settings):
+            add_flags(self.add_argument_group("settings"), settings, defaults=True)
 
     def read(self, arguments):
         """A dict of what was given, or an error that lists the flags."""
@@ -51,66 +76,52 @@ def choice(what, name, known):
     return name
 
 
-def add_data(parser):
-    parser.add_argument("--data", help="a data set's name, or a folder, zip or .npz of images")
-    parser.add_argument("--data-dir", help="where downloaded data sets lie")
-
-
-def add_weights(parser, application):
+def of_weights(application):
     """The flag that chooses a trained model."""
     bundled = ", ".join(available_weights().get(application.title, []))
-    parser.add_argument(
-        "--weights",
-        default=application.weights,
-        help=f"bundled weights ({bundled}) or a .keras file",
-    )
+    text = f"bundled weights ({bundled}) or a .keras file"
+    return {"--weights": {"default": application.weights, "help": text}}
 
 
 def check_weights(application, weights):
     """An error that lists what there is, unless these are bundled weights or a file's."""
     if not str(weights).endswith(".keras"):
-        choice(
-            "weights", weights, [*available_weights().get(application.title, []), "a .keras file"]
-        )
+        known = available_weights().get(application.title, [])
+        choice("weights", weights, [*known, "a .keras file"])
     return weights
 
 
-def add_json(parser):
-    parser.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="write JSON to a file too; without a name, print it in place of text",
-    )
+def of_results(out):
+    """The flags of what is written."""
+    return {"--out": {"default": out, "help": "folder for what is written"}, **JSON}
 
 
-def add_training(parser, application, *, several=False):
-    """The flags of a training, and one for each setting of a recipe.
+def of_training(application, *, several=False):
+    """The flags of a training but for its settings.
 
     Args:
-        several: whether models, seeds and settings may have several values each.
+        several: whether models and seeds may have several values each.
     """
-    add, many = parser.add_argument, {"nargs": "+"} if several else {}
-    add(
-        "--recipe",
-        choices=sorted(application.recipes),
-        help=f"settings to start from ({application.default_recipe})",
-    )
-    first = application.variants[0]
-    add(
-        "--model",
-        choices=application.variants,
-        help=f"what to train ({', '.join(application.variants) if several else first})",
-        **many,
-    )
-    add_data(parser)
-    add("--image-size", type=int, help="side of the images in pixels; by default that of the data")
-    text = "of weights, codes and data order (0)"
-    add("--seed", type=int, default=[0] if several else 0, help=text, **many)
-    add("--verbose", type=int, help="2 prints a line an epoch instead of a bar, 0 nothing")
-    own = parser.add_argument_group("settings in place of the recipe's")
-    add_flags(own, application.recipe_class, several=several, leave_out=("data",))
+    first, many = application.variants[0], {"nargs": "+"} if several else {}
+    trained = ", ".join(application.variants) if several else first
+    start = f"settings to start from ({application.default_recipe})"
+    size = "side of the images in pixels; by default that of the data"
+    seed = {"default": [0] if several else 0, "help": "of weights, codes and data order (0)"}
+    verbose = "2 prints a line an epoch instead of a bar, 0 nothing"
+    return {
+        "--recipe": {"choices": sorted(application.recipes), "help": start},
+        "--model": {"choices": application.variants, "help": f"what to train ({trained})", **many},
+        **DATA,
+        "--image-size": {"type": int, "help": size},
+        "--seed": {"type": int, **seed, **many},
+        "--verbose": {"type": int, "help": verbose},
+    }
+
+
+def add_recipe(parser, application, *, several=False):
+    """A flag for each setting of a recipe but its data; with `several`, of many values each."""
+    group = parser.add_argument_group("settings in place of the recipe's")
+    add_flags(group, application.recipe_class, several=several, leave_out=("data",))
 
 
 def own_settings(application, options):
@@ -118,18 +129,6 @@ def own_settings(application, options):
     own = given(options, application.recipe_class)
     own.pop("data", None)
     return own
-
-
-def add_results(parser, out):
-    """The flags of what is written."""
-    parser.add_argument("--out", default=out, help="folder for what is written")
-    add_json(parser)
-
-
-def add_settings(parser, kind):
-    """A flag for each field of a command's own settings."""
-    if fields(kind):
-        add_flags(parser.add_argument_group("settings"), kind, defaults=True)
 
 
 def recipe_of(application, options, values):

@@ -61,7 +61,7 @@ def given(options, kind):
     return {
         known.name: tuple(value) if _type(known.type)[1] else value
         for known in fields(kind)
-        if known.name in options and (value := options[known.name]) is not None
+        if (value := options.get(known.name)) is not None
     }
 
 

@@ -76,24 +76,32 @@ class Release:
         elif weights is not None and Path(weights).suffix == ".keras":
             self.settings = _configuration(weights, configured)
 
-    def check(self, **given):
-        """Refuses arguments that contradict bundled weights; those that are `None` agree.
+    def arguments(self, defaults, fixed, free=None):
+        """The arguments of a factory: those given, else as the weights were trained, else defaults.
+
+        Args:
+            defaults: dict of defaults.
+            fixed: dict of arguments that must agree with bundled weights; `None` is not given.
+            free: dict of those that replace what the weights were trained with.
 
         Raises:
-            ValueError: if one does.
+            ValueError: if a fixed one contradicts bundled weights.
         """
-        for name, value in given.items() if self.is_bundled else ():
+        for name, value in fixed.items() if self.is_bundled else ():
             if value is not None and _plain(value) != _plain(self.settings[name]):
                 raise ValueError(
                     f"`{name}` must be {self.settings[name]!r} for the weights {self.weights!r}. "
                     f"Received: {name}={value!r}"
                 )
+        given = {**fixed, **(free or {})}
+        given = {name: value for name, value in given.items() if value is not None}
+        return {**defaults, **self.settings, **given}
 
     def building(self):
         """A context in which no random values are drawn, if weights come in their place."""
         return no_random_values(self.weights is not None)
 
-    def load(self, model, *, seed=None, seed_generator=None, ramps=None):
+    def load(self, model, *, seed=None, ramps=None):
         """Loads the weights, if there are any.
 
         A file also holds the state of a training; what was asked for precedes it.
@@ -101,7 +109,6 @@ class Release:
         Args:
             model: the model, or what a file of this application holds of it.
             seed: the seed that was asked for, or `None` to keep the file's state.
-            seed_generator: the model's `SeedGenerator`.
             ramps: dict from a `Ramp` to the value at which it shall stay, or `None` to keep it.
 
         Raises:
@@ -111,13 +118,16 @@ class Release:
         """
         if self.weights is None:
             return
-        noise = None if seed is None else ops.convert_to_numpy(seed_generator.state)
+        if seed is not None:
+            draws = model if hasattr(model, "seed_generator") else model.sampling
+            generator = draws.seed_generator
+            noise = ops.convert_to_numpy(generator.state)
         self._load(model)
         for ramp, value in (ramps or {}).items():
             if value is not None:
                 ramp.set(value, value, 0, 0)
-        if noise is not None:
-            seed_generator.state.assign(noise)
+        if seed is not None:
+            generator.state.assign(noise)
 
     @property
     def path(self):
@@ -150,24 +160,16 @@ class Release:
                 f"Received: weights={name!r} ({manifest})"
             )
         entry = entries[name]
-        missing = [
-            key
-            for key in ("file", "sha256", "settings")
-            if not isinstance(entry, dict) or key not in entry
-        ]
-        if missing:
-            raise ValueError(
-                f"{manifest}: {name} must be a JSON object with {missing}. It lacks them"
-            )
-        if Path(str(entry["file"])).name != entry["file"]:
-            raise ValueError(
-                f"{manifest}: {name} must name a file beside it. Received: {entry['file']!r}"
-            )
-        if not isinstance(entry["settings"], dict):
-            raise ValueError(
-                f"{manifest}: settings of {name} must be a JSON object. "
-                f"Received: {entry['settings']!r}"
-            )
+        found = entry if isinstance(entry, dict) else {}
+        missing = [key for key in ("file", "sha256", "settings") if key not in found]
+        file, settings = found.get("file"), found.get("settings")
+        for is_wrong, expected, received in (
+            (missing, f"{name} must be a JSON object with {missing}", entry),
+            (Path(str(file)).name != file, f"{name} must name a file beside it", file),
+            (not isinstance(settings, dict), f"settings of {name} must be a JSON object", settings),
+        ):
+            if is_wrong:
+                raise ValueError(f"{manifest}: {expected}. Received: {received!r}")
         return entry
 
 

@@ -80,23 +80,23 @@ def means(results):
         results: dict from a label to what `results.json` holds.
 
     Returns:
-        Dict from the name of each kind of run to a dict of scores, as `flat` gives them; kinds of
-        which there is one run are left out.
+        Dict from the name of each kind of run, such as "vae beta 4, mean of 3", to a dict of
+        scores, as `flat` gives them; kinds of which there is one run are left out.
     """
-    kinds = {}
+    models = {}
     for result in results.values():
-        kinds.setdefault((result["model"], repr(result["settings"])), []).append(result)
-    names = {}
-    for (model, settings), found in kinds.items():
-        names.setdefault(model, []).append((settings, found))
+        kinds = models.setdefault(result["model"], {})
+        kinds.setdefault(repr(result["settings"]), []).append(result)
     averaged = {}
-    for model, same in names.items():
-        for i, (_, found) in enumerate(same, start=1):
+    for model, kinds in models.items():
+        settings = [found[0]["settings"] for found in kinds.values()]
+        differ = [k for k, v in settings[0].items() if any(x.get(k) != v for x in settings)]
+        for i, (found, own) in enumerate(zip(kinds.values(), settings, strict=True), start=1):
+            # One setting that differs tells kinds apart; several are too long for a label.
+            kind = f" {differ[0]} {own[differ[0]]}" if len(differ) == 1 else f" {i}" * bool(differ)
             if len(found) > 1:
-                label = model if len(same) == 1 else f"{model} {i}"
-                averaged[f"{label}, mean of {len(found)}"] = _mean(
-                    [flat(result["scores"]) for result in found]
-                )
+                scores = [flat(result["scores"]) for result in found]
+                averaged[f"{model}{kind}, mean of {len(found)}"] = _mean(scores)
     return averaged
 
 

@@ -1,5 +1,6 @@
 """One training run, from settings to files, of any application."""
 
+import contextlib
 import json
 import shutil
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_disentangle._arguments import check_choice
 from keras_disentangle._files import read_json
 from keras_disentangle.applications._shared.evaluation import described
 from keras_disentangle.applications._shared.files import save_model, write_json, write_pictures
@@ -44,6 +46,20 @@ class Clock(keras.callbacks.Callback):
         self.steps += steps_of(self.model) - self._first_step
 
 
+class EpochScores(keras.callbacks.Callback):
+    """Adds the scores (a dict) that a function of the model gives to the logs of some epochs."""
+
+    only_looks_on = True  # for `ExactBackup`
+
+    def __init__(self, every, scores):
+        super().__init__()
+        self.every, self.scores = every, scores
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            logs.update(self.scores(self.model))
+
+
 def steps_of(model):
     """The training steps that a model, of this library or any other, has had."""
     return read(model.step if hasattr(model, "step") else model.optimizer.iterations)
@@ -59,7 +75,6 @@ class Training:
         data: what the application's `data` gave.
         log_dir: the run's folder.
         results: what will be in `results.json`; hooks may add to it.
-        held: what hooks keep for later ones.
     """
 
     application: Any
@@ -72,7 +87,6 @@ class Training:
     verbose: Any = "auto"
     clock: Clock = field(default_factory=Clock)
     results: dict = field(default_factory=dict)
-    held: dict = field(default_factory=dict)
 
     def fit(self, model, *args, callbacks=(), log_dir=None, backup="backup", **options):
         """`model.fit` that is logged, timed and resumes where it stopped.
@@ -99,7 +113,6 @@ class Training:
         """
         if resumes(self.log_dir, self.results):
             return
-        check_finished(self.log_dir)
         clear(self.log_dir, self.application.leaves)
         write_json(self.log_dir / RUN, self.results)
 
@@ -139,9 +152,7 @@ def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbo
     Raises:
         ValueError: if the variant, the data or a setting is unknown or out of range.
     """
-    variants = application.variants
-    if variant not in variants:
-        raise ValueError(f"`model` must be one of {variants}. Received: model={variant!r}")
+    check_choice("model", variant, application.variants)
     recipe = application.check(recipe, variant)
     data = application.data(recipe, data_dir)
     training = Training(application, recipe, variant, data, data_dir, Path(log_dir), seed, verbose)
@@ -164,8 +175,6 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
     """
     training = prepared(application, recipe, variant, log_dir, data_dir, seed)
     model = application.build(training.recipe, variant, seed)
-    if not resumes(training.log_dir, training.results):
-        check_finished(training.log_dir)
     return {
         **training.results,
         "data": None if training.data is None else described(training.data),
@@ -241,28 +250,20 @@ def clear(log_dir, leaves=()):
 
 
 def resumes(log_dir, settings):
-    """Whether the folder holds an unfinished run with the same settings, and its backup."""
-    if not _is_unfinished(log_dir):
-        return False
-    try:
-        before = json.loads((log_dir / RUN).read_text())
-    except (OSError, ValueError):
-        return False
-    # As JSON holds them: tuples as lists.
-    return before == json.loads(json.dumps(settings))
+    """Whether the folder holds an unfinished run with these settings, and its backup.
 
-
-def check_finished(log_dir):
-    """Raises a ValueError if the folder holds an unfinished run that could be resumed."""
-    if _is_unfinished(log_dir):
-        raise ValueError(
-            "`log_dir` must not hold an unfinished training with other settings; resume it with "
-            f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
-        )
-
-
-def _is_unfinished(log_dir):
+    Raises:
+        ValueError: if it holds an unfinished one with others.
+    """
     # Of the training itself or of one within it, such as that of a teacher.
-    backups = (log_dir / "backup").rglob("backup-*")
-    found = any(path.suffix != ".tmp" for path in backups)
-    return found and not (log_dir / RESULTS).exists()
+    backups = [path for path in (log_dir / "backup").rglob("backup-*") if path.suffix != ".tmp"]
+    if not backups or (log_dir / RESULTS).exists():
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        # As JSON holds them: tuples as lists.
+        if json.loads((log_dir / RUN).read_text()) == json.loads(json.dumps(settings)):
+            return True
+    raise ValueError(
+        "`log_dir` must not hold an unfinished training with other settings; resume it with "
+        f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
+    )

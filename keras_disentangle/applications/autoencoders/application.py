@@ -5,12 +5,14 @@ from functools import lru_cache
 
 import keras
 import numpy as np
-from keras import ops
 
 import keras_disentangle as kd
-from keras_disentangle.applications._shared import evaluation
-from keras_disentangle.applications._shared.application import Application
-from keras_disentangle.applications._shared.data import factors_or_images, with_shape_of
+from keras_disentangle.applications._shared.data import factors_or_images
+from keras_disentangle.applications._shared.factors import (
+    FactorApplication,
+    FactorEvaluation,
+    images_of,
+)
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column
@@ -18,28 +20,18 @@ from keras_disentangle.applications.autoencoders import study
 from keras_disentangle.applications.autoencoders.autoencoder import NAME, Autoencoder
 from keras_disentangle.applications.autoencoders.methods import METHODS
 from keras_disentangle.applications.autoencoders.recipes import RECIPES, SWEEPS, Recipe
-from keras_disentangle.models.variational_model import VariationalModel
-from keras_disentangle.visualization import enlarge, latent_traversal, traversal_frames
 
 METRICS = ("mig", "mig_sup", "dci", "factor_vae", "info_mec")
 _RECONSTRUCTED = 2000  # images whose reconstructions are scored
 
 
 @dataclass(frozen=True)
-class Evaluation(evaluation.FactorEvaluation):
+class Evaluation(FactorEvaluation):
     """What is measured, and on how much."""
 
     metrics: tuple[str, ...] | None = setting(
         None, help=f"all, or some; without, {', '.join(METRICS)}, as far as the data allow"
     )
-
-
-@dataclass(frozen=True)
-class Traversal:
-    """Around which image latents are traversed, and how far."""
-
-    image: int = setting(0, help="index of the image to start from")
-    span: float = setting(2.5, help="furthest value, in standard deviations of a posterior's prior")
 
 
 @dataclass(frozen=True)
@@ -49,22 +41,15 @@ class Comparison:
     images: int = setting(2000, help="images that all models encode, by which they are ranked")
 
 
-class AutoencodersApplication(Application):
-    name, title, factory, model_class = (
-        NAME,
-        "Autoencoder",
-        staticmethod(Autoencoder),
-        VariationalModel,
-    )
+class AutoencodersApplication(FactorApplication):
+    name, title, factory = NAME, "Autoencoder", staticmethod(Autoencoder)
     variants = tuple(METHODS)
     recipe_class, recipes, default_recipe, sweeps = Recipe, RECIPES, "small", SWEEPS
-    draws_data, default_data = True, "shapes3d"
+    default_data = "shapes3d"
     columns = {**study.COLUMNS, "reconstruction": Column("reconstruction", 1, unit=" nats")}
-    evaluation, traversal, comparison = Evaluation, Traversal, Comparison
-
-    def with_data(self, recipe, data, image_size, data_dir, is_chosen):
-        """The images have the shape of these data, or another size."""
-        return with_shape_of(recipe, data, image_size, data_dir)
+    evaluation, comparison = Evaluation, Comparison
+    # A comparison asks for the same data again and again.
+    read = staticmethod(lru_cache(maxsize=2)(factors_or_images))
 
     def check(self, recipe, variant):
         """A recipe that says its strength, with as many steps as there are in whole epochs."""
@@ -86,12 +71,6 @@ class AutoencodersApplication(Application):
                 f"Received: batch_size={recipe.batch_size}"
             )
         return replace(recipe, strength=float(strength), steps=epochs * recipe.steps_per_epoch)
-
-    def data(self, recipe, data_dir):
-        return _data(recipe.data, tuple(recipe.image_shape), data_dir)
-
-    def evaluation_data(self, model, name, data_dir, settings):
-        return _data(name, tuple(model.image_shape), data_dir)
 
     def prepare(self, run):
         if METHODS[run.variant].of_pairs and not hasattr(run.data, "pairs"):
@@ -130,38 +109,12 @@ class AutoencodersApplication(Application):
                 is_grid = isinstance(data, kd.datasets.FactorDataset)
                 known = tuple(x for x in METRICS if is_grid or x != "factor_vae")
                 settings = replace(settings, metrics=known)
-            scores = evaluation.evaluate(model, data, settings)
+            scores = super().scores(model, data, settings)
             index = data.sample_index(_RECONSTRUCTED, rng)
         else:
             index = rng.permutation(len(data))[:_RECONSTRUCTED]
-        scores["reconstruction"] = study.reconstruction(model, lambda i: _images(data, i), index)
+        scores["reconstruction"] = study.reconstruction(model, lambda i: images_of(data, i), index)
         return scores
-
-    def report(self, name, scores, intervals):
-        return evaluation.text(scores, intervals)
-
-    def evaluation_pictures(self, model, data, scores, name, settings):
-        if not hasattr(data, "factors"):
-            return {}
-        return evaluation.pictures(model, data, scores, name, settings)
-
-    def pictures(self, model, data, settings, recipe=None):
-        """Traversals around one image."""
-        if not 0 <= settings.image < len(data):
-            raise ValueError(
-                f"`image` must lie in 0..{len(data) - 1}. Received: image={settings.image}"
-            )
-        image = np.divide(_images(data, np.array([settings.image])), 255, dtype="float32")
-        code = ops.convert_to_numpy(model.represent(image))[0]
-
-        def decode(z):
-            return enlarge(ops.convert_to_numpy(model.decode(z.astype("float32"))).clip(0, 1))
-
-        options = {"span": settings.span, "rungs": model.space}
-        return {
-            "traversal.png": latent_traversal(decode, code, **options),
-            "traversal.gif": traversal_frames(decode, code, **options),
-        }
 
     def check_results(self, results):
         results["scores"]["reconstruction"]
@@ -176,7 +129,7 @@ class AutoencodersApplication(Application):
         index = np.random.default_rng(0).permutation(len(data))[: settings.images]
         factors = data.factors(index) if hasattr(data, "factors") else None
         names = getattr(data, "factor_names", None)
-        return study.compare(self, runs, _images(data, index), factors, names)
+        return study.compare(self, runs, images_of(data, index), factors, names)
 
     def page(self, content, text, pictures):
         return study.page(content, pictures)
@@ -190,14 +143,6 @@ class AutoencodersApplication(Application):
         settings = {name: getattr(recipe, name) for name in names}
         settings.update(method=model.name, image_shape=list(model.image_shape))
         return settings, without_optimizers(model, Autoencoder(**settings))
-
-
-# A comparison asks for the same data again and again.
-_data = lru_cache(maxsize=2)(factors_or_images)
-
-
-def _images(data, index):
-    return data.images(index) if hasattr(data, "factors") else data[index]
 
 
 APPLICATION = AutoencodersApplication()

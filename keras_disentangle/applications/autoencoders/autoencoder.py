@@ -62,9 +62,7 @@ def Autoencoder(
         "networks": networks,
     }
     release = Release(NAME, weights)
-    release.check(**given)
-    given = {name: value for name, value in given.items() if value is not None}
-    settings = {**DEFAULTS, **release.settings, **given}
+    settings = release.arguments(DEFAULTS, given)
     method = METHODS[check_choice("method", settings["method"], tuple(METHODS))]
     check_choice("networks", settings["networks"], tuple(LEVELS))
     strength = check_weight("strength", settings.get("strength", method.strength))
@@ -83,5 +81,5 @@ def Autoencoder(
     )
     with release.building():
         model = method.make(making)
-    release.load(model, seed=seed, seed_generator=model.sampling.seed_generator)
+    release.load(model, seed=seed)
     return model

@@ -9,6 +9,7 @@ from keras import ops
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.applications._shared.application import Application
+from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column
 from keras_disentangle.applications.direction_discovery import measures
@@ -22,34 +23,10 @@ from keras_disentangle.applications.direction_discovery.direction_discovery impo
 )
 from keras_disentangle.applications.direction_discovery.recipes import RECIPES, Recipe
 from keras_disentangle.models.frozen_generator_model import FrozenGeneratorModel
-from keras_disentangle.visualization import (
-    direction_frames,
-    direction_traversal,
-    enlarge,
-    training_curves,
-)
+from keras_disentangle.visualization import direction_frames, direction_traversal
 
-# What each method minimises.
-MINIMISED = {
-    "hessian_penalty": "hessian_penalty",
-    "shift_prediction": "direction_loss",
-    "latent_clr": "contrastive_loss",
-}
 # What of a recipe directions belong to.
 GENERATOR = ("generator", "generator_weights", "block", "labels", "path_size")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How directions are scored, beside the axes and three random orthonormal sets."""
-
-    codes: int = setting(10, help="codes at which Hessians are taken")
-    seed: int = setting(0, help="of the codes")
-    position: bool | None = setting(
-        None,
-        help="also how well the most active direction predicts where the cube of CLEVR-1FOV is; by "
-        "default as the recipe of the training says",
-    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +34,18 @@ class Comparison:
     """How several sets of directions of one generator are scored."""
 
     codes: int = setting(10, help="codes at which Hessians are taken")
+
+
+@dataclass(frozen=True)
+class Evaluation(Comparison):
+    """How directions are scored, beside the axes and three random orthonormal sets."""
+
+    seed: int = setting(0, help="of the codes")
+    position: bool | None = setting(
+        None,
+        help="also how well the most active direction predicts where the cube of CLEVR-1FOV is; by "
+        "default as the recipe of the training says",
+    )
 
 
 @dataclass(frozen=True)
@@ -85,6 +74,10 @@ class DirectionApplication(Application):
         "top_activeness": Column("top share", 3),
         "position": Column("position", 3),
     }
+    # What the methods minimise.
+    curve_scales = dict.fromkeys(
+        ("hessian_penalty", "direction_loss", "contrastive_loss"), "linear"
+    )
     evaluation, traversal, comparison = Evaluation, Traversal, Comparison
     reserved = ("axes", "random", "random_deviation")
     mantissa_bits = None  # Rounded to half precision, directions are not orthonormal any more.
@@ -162,32 +155,13 @@ class DirectionApplication(Application):
             position = recipe is not None and recipe.one_cube
         return measures.compare(models, settings.codes, settings.seed, position)
 
-    def curves(self, results):
-        """What each method minimises, a picture for each."""
-        lines = {}
-        for label, result in results.items():
-            name = MINIMISED.get(result["model"])
-            if name is None:
-                continue
-            values = result["history"][name]
-            ends = result["settings"]["steps_per_epoch"] * (np.arange(len(values)) + 1)
-            lines.setdefault(name, {})[label] = (ends, values)
-        return {
-            f"{name}.png": training_curves(found, y_label=name.replace("_", " "))
-            for name, found in lines.items()
-        }
-
     def pictures(self, model, data, settings, recipe=None):
         """The learnt directions, the most active first (directions, Figure 6), and the most
         active one for several latents, which it is taken out of first (aligned) or not
         (not_aligned, Figure 7). Directions are numbered from 1, as they were learnt."""
         span = 0.6 * model.path_size if settings.span is None else settings.span
-        raw = measures.decoder(model)
-
-        def decode(z):
-            return enlarge(raw(z).clip(0, 1))
-
-        matrix = measures.matrix(model)
+        raw, matrix = measures.decoder(model), measures.matrix(model)
+        decode = as_pictures(raw)
         # Of many directions, which have large generators as a rule, at fewer codes.
         num_samples = max(4, 600 // len(matrix))
         active = kd.metrics.activeness(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 
 from keras_disentangle import models
-from keras_disentangle._arguments import is_choice
+from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.biggan.biggan import BigGAN
 from keras_disentangle.applications.direction_discovery.networks import reconstructor
@@ -58,16 +58,13 @@ def DirectionDiscovery(
     References: Peebles et al., 2020 (The Hessian Penalty), section 4.4; Voynov and Babenko, 2020.
     """
     release = Release(NAME, weights)
-    release.check(preset=preset)
+    settings = release.arguments({"preset": "clevr_1fov"}, {"preset": preset})
     if release.is_bundled and generator_weights is not None:
         raise ValueError(
             "`generator_weights` must be None with bundled directions, which belong to their "
             f"generator. Received: generator_weights={generator_weights!r}"
         )
-    preset = release.settings.get("preset", "clevr_1fov") if preset is None else preset
-    if not is_choice(preset, RECIPES):
-        raise ValueError(f"`preset` must be one of {sorted(RECIPES)}. Received: preset={preset!r}")
-    recipe = RECIPES[preset]
+    recipe = RECIPES[check_choice("preset", settings["preset"], sorted(RECIPES))]
     if generator_weights is not None:
         recipe = replace(recipe, generator_weights=generator_weights)
     with release.building():
@@ -79,8 +76,7 @@ def DirectionDiscovery(
 def build(recipe, method="hessian_penalty", seed=None):
     """The model of a recipe, with its trained generator and directions that are random, or those
     of a method that needs no training."""
-    if not is_choice(method, METHODS):
-        raise ValueError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    check_choice("method", method, METHODS)
     generator, space, image_shape, image_range = _generator(recipe)
     arguments = {
         "labels": recipe.labels,
@@ -112,11 +108,7 @@ def directions_of(model):
 
 def _generator(recipe):
     """The frozen generator of a recipe, its latent space, its images' shape and their range."""
-    if not is_choice(recipe.generator, GENERATORS):
-        raise ValueError(
-            f"`generator` must be one of {sorted(GENERATORS)}. "
-            f"Received: generator={recipe.generator!r}"
-        )
+    check_choice("generator", recipe.generator, sorted(GENERATORS))
     weights = recipe.generator_weights
     if weights is None:
         raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.calls import in_batches
 
 NUMBERS = ("penalty", "max_on_diagonal", "diagonal_ratio", "pooled_ratio", "top_activeness")
 RANDOM_SEEDS = (1000, 1001, 1002)
@@ -25,12 +26,7 @@ def decoder(model):
     """A function from latents (n, d) to images, a NumPy array; of large ones a few at a time."""
     pixels = np.prod(model.generator.output_shape[1:3])
     batch_size = max(4, 250 * 32**2 // int(pixels))
-
-    def decode(z):
-        parts = np.split(np.asarray(z, "float32"), range(batch_size, len(z), batch_size))
-        return np.concatenate([ops.convert_to_numpy(model.decode(part)) for part in parts])
-
-    return decode
+    return lambda z: in_batches(model.decode, np.asarray(z, "float32"), batch_size)
 
 
 def scores(model, directions, num_codes=10, seed=0):

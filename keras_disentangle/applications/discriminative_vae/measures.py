@@ -9,8 +9,8 @@ from keras import ops
 
 import keras_disentangle as kd
 from keras_disentangle.applications._shared import release
+from keras_disentangle.applications._shared.calls import in_batches, to_float
 from keras_disentangle.applications._shared.files import load_model
-from keras_disentangle.applications.discriminative_vae.classifier import to_float
 from keras_disentangle.applications.discriminative_vae.discriminative_vae import NAME
 
 FEATURES = "features"  # the evaluator's layer in which Fréchet distances are computed
@@ -22,49 +22,44 @@ def bundled_evaluator(data):
     return release.ROOT / NAME / "weights" / f"judge_{Path(data).stem}.keras"
 
 
-def find_evaluator(path, data, image_shape):
+def load_evaluator(path, data, image_shape, required=True):
     """The evaluation classifier: from a file, or the bundled one.
 
     Args:
         path: its `.keras` file, or `None` for the bundled one.
         data: name of the data set.
         image_shape: (h, w, c) of its images.
-
-    Returns:
-        The network, or `None` if no file is named and none is bundled for such images.
+        required: whether it is an error if no file is named and none is bundled for such images;
+            otherwise the result is then `None`.
 
     Raises:
-        ValueError: if the file is missing or damaged, or holds no classifier of such images with a
-            layer `features`.
+        ValueError: if there is none, or the file is missing or damaged, or holds no classifier of
+            such images with a layer `features`.
     """
+    bundled, shape = bundled_evaluator(data), tuple(image_shape)
     if path is None:
-        bundled = bundled_evaluator(data)
-        if not bundled.is_file():
+        network = None
+        if bundled.is_file():
+            network = load_model(release.verified(bundled), "evaluator")
+        if network is not None and network.input_shape[1:] == shape:
+            return network
+        if not required:
             return None
-        network = load_model(release.verified(bundled), "evaluator")
-        return network if network.input_shape[1:] == tuple(image_shape) else None
+        raise ValueError(
+            "`evaluator` must be the .keras file of a classifier (keras-disentangle train "
+            f"{NAME} --model evaluator): none is bundled for these data. Received: "
+            f"evaluator=None, data={data}, images {shape}"
+        )
     network = load_model(path, "evaluator")
     if FEATURES not in [layer.name for layer in network.layers]:
         raise ValueError(
             f"`evaluator` must have a layer {FEATURES!r}, from which Fréchet distances are "
             f"computed. Received: evaluator={path}"
         )
-    if network.input_shape[1:] != tuple(image_shape):
+    if network.input_shape[1:] != shape:
         raise ValueError(
-            f"`evaluator` must be a classifier of images {tuple(image_shape)}. "
+            f"`evaluator` must be a classifier of images {shape}. "
             f"Received: evaluator={path}, of images {network.input_shape[1:]}"
-        )
-    return network
-
-
-def load_evaluator(path, data, image_shape):
-    """As `find_evaluator`, but a ValueError if there is none."""
-    network = find_evaluator(path, data, image_shape)
-    if network is None:
-        raise ValueError(
-            "`evaluator` must be the .keras file of a classifier (keras-disentangle train "
-            f"{NAME} --model evaluator): none is bundled for these data. Received: "
-            f"evaluator=None, data={data}, images {tuple(image_shape)}"
         )
     return network
 
@@ -77,42 +72,43 @@ def checksum(network):
     return digest.hexdigest()[:16]
 
 
-def scores(model, splits, evaluator, seed=0, num_images=5000, num_samples=100):
+def scores(model, splits, evaluator, settings):
     """What the discriminative terms change, measured independently of the training.
 
     Args:
         model: the VAE.
         splits: `Splits`.
         evaluator: a classifier, as `load_evaluator` returns it.
-        seed: of the latents.
-        num_images: of each part, for the likelihood.
-        num_samples: latents of each image, for the likelihood.
+        settings: the dataclass `Evaluation`.
 
     Returns:
         Dict: `nll`, nats a unit for "train", "valid" and "test", with `nll_standard_error` and
-        `nll_effective_samples`, of `num_samples`; over all test images, `accuracy` of the evaluator
+        `nll_effective_samples`, of the latents; over all test images, `accuracy` of the evaluator
         on reconstructions and `accuracy_images` on the images; `frechet_samples` and
         `frechet_reconstructions`, Fréchet distances to the images in the evaluator's features, and
         `squared_error` of a pixel.
     """
     images, labels = splits["test"]
     images = to_float(images)
-    rng = np.random.default_rng(seed)
-    nll = {}
+    rng, nll = np.random.default_rng(settings.seed), {}
     for name, (part, _) in splits.items():
-        chosen = np.sort(rng.choice(len(part), min(num_images, len(part)), replace=False))
+        chosen = np.sort(rng.choice(len(part), min(settings.images, len(part)), replace=False))
+        options = {"seed": settings.seed, "batch_size": BATCH_SIZE}
         nll[name] = kd.metrics.importance_nll(
-            model, to_float(part[chosen]), num_samples, seed=seed, batch_size=BATCH_SIZE
+            model, to_float(part[chosen]), settings.samples, **options
         )
-    rebuilt = reconstructions(model, images)
-    drawn = samples(model, len(images), seed)
+    rebuilt = in_batches(model.reconstruct, images)
+    drawn = samples(model, len(images), settings.seed)
     features = kd.metrics.ImageFeatures(evaluator, [FEATURES], batch_size=BATCH_SIZE)
     real = features(images)
     found = {
-        "nll": {name: result["nll"] for name, result in nll.items()},
-        "nll_standard_error": {name: result["standard_error"] for name, result in nll.items()},
-        "nll_effective_samples": {
-            name: result["effective_samples"] for name, result in nll.items()
+        **{
+            f"nll{suffix}": {name: result[key] for name, result in nll.items()}
+            for suffix, key in (
+                ("", "nll"),
+                ("_standard_error", "standard_error"),
+                ("_effective_samples", "effective_samples"),
+            )
         },
         "squared_error": float(np.square(images - rebuilt).mean()),
         "frechet_samples": kd.metrics.frechet_distance(real, features(drawn)),
@@ -153,20 +149,12 @@ def accuracy(classifier, images, labels):
     return float(np.mean(logits.argmax(axis=1) == labels))
 
 
-def reconstructions(model, images):
-    """Those of images in [0, 1], from the posteriors' means."""
-    starts = range(0, len(images), BATCH_SIZE)
-    return np.concatenate(
-        [ops.convert_to_numpy(model.reconstruct(images[i : i + BATCH_SIZE])) for i in starts]
-    )
-
-
 def samples(model, num_samples, seed):
     """Images from the prior, in [0, 1]."""
     generator = keras.random.SeedGenerator(seed)
-    starts = range(0, num_samples, BATCH_SIZE)
-    codes = [
-        keras.random.normal((min(BATCH_SIZE, num_samples - i), model.latent_dim), seed=generator)
-        for i in starts
-    ]
-    return np.concatenate([ops.convert_to_numpy(model.decode(z)) for z in codes])
+
+    def draw(numbers):
+        codes = keras.random.normal((len(numbers), model.latent_dim), seed=generator)
+        return model.decode(codes)
+
+    return in_batches(draw, range(num_samples))

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_disentangle.applications._shared.calls import in_batches, to_float
 from keras_disentangle.applications.discriminative_vae import measures
-from keras_disentangle.applications.discriminative_vae.classifier import to_float
 from keras_disentangle.visualization import enlarge, image_grid
 
 
@@ -30,7 +30,7 @@ def draw(models, images, columns=16, seed=0):
         ends = np.resize(chosen, (8, *chosen.shape[1:]))
         paths = ops.convert_to_numpy(model.interpolate(ends[:4], ends[4:], columns))
         pictures[f"interpolations_{name}.png"] = paths.reshape(-1, *model.image_shape)
-        rows.append(measures.reconstructions(model, chosen))
+        rows.append(in_batches(model.reconstruct, chosen))
     pictures["reconstructions.png"] = np.concatenate(rows)
     labels = {"reconstructions.png": ["images", *models]}
     return {

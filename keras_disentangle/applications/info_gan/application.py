@@ -1,21 +1,23 @@
 """InfoGAN, as an application."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import keras
-import numpy as np
-from keras import ops
 
 import keras_disentangle as kd
+from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.application import Application
+from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column, table
+from keras_disentangle.applications._shared.training import EpochScores
 from keras_disentangle.applications.info_gan import measures
 from keras_disentangle.applications.info_gan.info_gan import NAME, InfoGAN
 from keras_disentangle.applications.info_gan.recipes import PRESETS, RECIPES, Recipe
 from keras_disentangle.latents import Categorical
-from keras_disentangle.visualization import code_traversal, enlarge, training_curves
+from keras_disentangle.visualization import code_traversal, training_curves
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,7 @@ class InfoGANApplication(Application):
         return PRESETS[recipe.preset].image_shape
 
     def check(self, recipe, variant):
-        if recipe.preset not in PRESETS:
-            raise ValueError(
-                f"`preset` must be one of {sorted(PRESETS)}. Received: preset={recipe.preset!r}"
-            )
+        check_choice("preset", recipe.preset, sorted(PRESETS))
         if recipe.steps % recipe.steps_per_epoch or recipe.steps < 1:
             raise ValueError(
                 f"`steps` must be a positive multiple of {recipe.steps_per_epoch}, an epoch. "
@@ -115,7 +114,8 @@ class InfoGANApplication(Application):
                 for code in measures.categorical_codes(model)
             ]
         if run.data["test"] is not None and measures.categorical_codes(model):
-            callbacks.append(_Classes(*run.data["test"], recipe.classes_every))
+            scores = partial(_as_classes, images=run.data["test"][0], labels=run.data["test"][1])
+            callbacks.append(EpochScores(recipe.classes_every, scores))
         callbacks.append(kd.callbacks.LatentTraversal(run.log_dir, every=max(1, epochs // 8)))
         run.fit(model, batches, epochs=epochs, callbacks=callbacks)
         return model
@@ -163,12 +163,7 @@ class InfoGANApplication(Application):
 
     def pictures(self, model, data, settings, recipe=None):
         """One picture for each categorical code and for each dimension of a continuous one."""
-
-        def decode(z):
-            return enlarge(ops.convert_to_numpy(model.decode(z)).clip(0, 1))
-
-        options = {name: getattr(settings, name) for name in ("rows", "steps", "extent", "seed")}
-        found = {}
+        decode, options, found = as_pictures(model.decode), asdict(settings), {}
         for code in model.space.informative:
             is_categorical = isinstance(code, Categorical)
             for dim in range(1 if is_categorical else code.dim):
@@ -179,7 +174,7 @@ class InfoGANApplication(Application):
         return found
 
     def check_results(self, results):
-        bound(results)
+        results["history"][_bound_of(results)]
 
     def compare(self, runs, settings, data_dir):
         """L_I of the first code: the highest epoch mean within so many steps and at all."""
@@ -187,7 +182,8 @@ class InfoGANApplication(Application):
             raise ValueError(f"`within` must be positive. Received: within={settings.within}")
         rows = {}
         for run in runs:
-            ends, values = bound(run.results)
+            middles, values = self.curve(run.results, _bound_of(run.results))
+            ends = middles + self.steps_per_epoch(run.results) / 2
             early, scores = values[ends <= settings.within], run.results["scores"]
             rows[run.name] = {
                 "model": run.results["model"],
@@ -214,9 +210,7 @@ class InfoGANApplication(Application):
         """Figure 1: the bound of the first informative code against training steps."""
         lines, reference = {}, {}
         for label, result in results.items():
-            ends, values = bound(result)
-            # The mean of an epoch stands at its middle.
-            lines[label] = (ends - result["settings"]["steps_per_epoch"] / 2, values)
+            lines[label] = self.curve(result, _bound_of(result))
             reference["$H(c)$"] = result["scores"]["entropy"][_first_code(result)]
         labels = {"x_label": "training steps", "y_label": "$L_I$ in nats"}
         return {"information.png": training_curves(lines, reference=reference, **labels)}
@@ -234,27 +228,16 @@ class InfoGANApplication(Application):
         return settings, without_optimizers(model, InfoGAN(**settings))
 
 
-class _Classes(keras.callbacks.Callback):
-    """Adds what the categories make of labelled images to the logs: `error`, as a classifier, and
+def _as_classes(model, images, labels):
+    """What the categories make of labelled images: `error`, as a classifier, and
     `real_information` between image and category, which needs no labels."""
-
-    only_looks_on = True  # for `ExactBackup`
-
-    def __init__(self, images, labels, every):
-        super().__init__()
-        self.images, self.labels, self.every = images, labels, every
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
-            result = measures.classification(self.model, self.images, self.labels)
-            logs["error"], logs["real_information"] = result["error"], result["real_information"]
+    found = measures.classification(model, images, labels)
+    return {name: found[name] for name in ("error", "real_information")}
 
 
-def bound(results):
-    """L_I of the first informative code in nats: (ends, values), the mean of each epoch and the
-    step at which the epoch ended."""
-    values = np.array(results["history"][f"information_{_first_code(results)}"])
-    return results["settings"]["steps_per_epoch"] * (np.arange(len(values)) + 1), values
+def _bound_of(results):
+    """The name under which L_I of the first informative code, in nats, is logged."""
+    return f"information_{_first_code(results)}"
 
 
 def _first_code(results):

@@ -1,7 +1,7 @@
 """InfoGAN, ready-made."""
 
 from keras_disentangle import models
-from keras_disentangle._arguments import is_choice
+from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.info_gan.recipes import PRESETS
 
@@ -40,19 +40,18 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
     Reference: Chen et al., 2016 (InfoGAN), appendix C.
     """
     release = Release(NAME, weights, ("information_weight", "feedback"))
-    if not is_choice(preset, (None, *PRESETS)):
-        raise ValueError(f"`preset` must be one of {sorted(PRESETS)}. Received: preset={preset!r}")
-    release.check(preset=preset)
-    name = preset or release.settings.get("preset", "mnist")
-    given = {"information_weight": information_weight, "feedback": feedback}
-    settings = {key: release.settings[key] for key in given if key in release.settings}
-    settings.update((key, value) for key, value in given.items() if value is not None)
+    settings = release.arguments(
+        {"preset": "mnist"},
+        {"preset": preset},
+        {"information_weight": information_weight, "feedback": feedback},
+    )
+    known = PRESETS[check_choice("preset", settings.pop("preset"), sorted(PRESETS))]
     with release.building():
-        arguments = {**PRESETS[name].model_arguments(), **settings}
+        arguments = {**known.model_arguments(), **settings}
         model = models.InfoGAN(**arguments, seed=seed, name=NAME)
     ramps = {}
     if information_weight is not None:
         for code, value in model.information_weight.items():
             ramps[model.ramps[f"information_weight_{code}"]] = value
-    release.load(model, seed=seed, seed_generator=model.seed_generator, ramps=ramps)
+    release.load(model, seed=seed, ramps=ramps)
     return model

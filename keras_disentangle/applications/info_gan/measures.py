@@ -5,6 +5,7 @@ from keras import ops
 from scipy.special import entr
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.calls import in_batches, to_float
 from keras_disentangle.latents import Categorical
 from keras_disentangle.losses import information_per_code
 
@@ -14,7 +15,7 @@ def categorical_codes(model):
     return [code for code in model.space.informative if isinstance(code, Categorical)]
 
 
-def classification(model, images, labels, batch_size=500):
+def classification(model, images, labels):
     """How well the first categorical code separates the classes of uint8 images.
 
     Returns:
@@ -25,12 +26,8 @@ def classification(model, images, labels, batch_size=500):
         labels: low where Q is in doubt about images, or groups them unevenly.
     """
     name = categorical_codes(model)[0].name
-    probabilities = np.concatenate(
-        [
-            ops.convert_to_numpy(model.predict_codes(np.divide(part, 255, dtype="float32"))[name])
-            for part in np.split(images, range(batch_size, len(images), batch_size))
-        ]
-    ).astype("float64")
+    probabilities = in_batches(lambda x: model.predict_codes(to_float(x))[name], images)
+    probabilities = probabilities.astype("float64")
     categories = probabilities.argmax(axis=-1)
     found = kd.metrics.clustering_accuracy(categories, labels)
     return {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import keras
 
+from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.info_gan.networks import NETWORKS
 from keras_disentangle.latents import Categorical, LatentSpace, Uniform
@@ -93,13 +94,10 @@ class Preset:
         Raises:
             ValueError: if the networks are unknown, a size is out of range, or there is no code.
         """
-        if self.networks not in NETWORKS:
-            raise ValueError(
-                f"`networks` must be one of {sorted(NETWORKS)}. Received: networks={self.networks}"
-            )
+        build = NETWORKS[check_choice("networks", self.networks, sorted(NETWORKS))]
         space = self.latent_space()
         q_head = QHead(space, hidden=self.q_hidden, name="q_head")
-        networks = NETWORKS[self.networks](space.dim)
+        networks = build(space.dim)
         q_head.build(networks["discriminator"].outputs[1].shape)
         return {
             **networks,

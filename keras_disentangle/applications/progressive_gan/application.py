@@ -7,10 +7,11 @@ import keras
 import numpy as np
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_choice, check_int, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, means, table
+from keras_disentangle.applications._shared.training import EpochScores
 from keras_disentangle.applications.progressive_gan import features, measures, pictures
 from keras_disentangle.applications.progressive_gan.data import is_clevr, load_images
 from keras_disentangle.applications.progressive_gan.progressive_gan import (
@@ -29,7 +30,7 @@ from keras_disentangle.schedules import read
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Measuring:
     """How the paper's measures are taken."""
 
     samples: int = setting(10_000, help="images for the Fréchet distance")
@@ -37,6 +38,12 @@ class Evaluation:
     features: str | None = setting(
         None, help="a .keras file of the features module; by default the bundled one"
     )
+
+
+@dataclass(frozen=True)
+class Evaluation(Measuring):
+    """How those of one model are taken."""
+
     before_norm: bool | None = setting(
         None,
         help="take Hessians and activeness before the codes are normalised; by default if there "
@@ -47,14 +54,9 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How the measures of several trainings are taken."""
+class Comparison(Measuring):
+    """How those of several trainings are taken."""
 
-    samples: int = setting(10_000, help="images for the Fréchet distance")
-    paths: int = setting(10_000, help="pairs of images for the path lengths")
-    features: str | None = setting(
-        None, help="a .keras file of the features module; by default the bundled one"
-    )
     seed_of_codes: int = setting(0, help="of the codes at which they are taken")
 
 
@@ -83,6 +85,14 @@ class ProgressiveGANApplication(Application):
         "diagonal_ratio": Column("D_R", 2),
         "pooled_ratio": Column("D_R, pooled", 2),
     }
+    # Distances fall by orders of magnitude.
+    curve_scales = {
+        "generator_loss": "linear",
+        "discriminator_loss": "linear",
+        "hessian_penalty": "linear",
+        "jacobian_penalty": "log",
+        "frechet_distance": "log",
+    }
     evaluation, traversal, comparison = Evaluation, Traversal, Comparison
     reserved = ("perfect",)
 
@@ -98,22 +108,18 @@ class ProgressiveGANApplication(Application):
         return recipe_for(recipe, data) if is_theirs else recipe
 
     def check(self, recipe, variant):
-        if recipe.preset not in PRESETS:
-            raise ValueError(
-                f"`preset` must be one of {sorted(PRESETS)}. Received: preset={recipe.preset!r}"
-            )
+        check_choice("preset", recipe.preset, sorted(PRESETS))
         if recipe.continues != (recipe.start is not None):
             raise ValueError(
                 "`start` must be bundled weights or the path of a .keras file for a recipe that "
                 "continues a training run, and left out for others. "
                 f"Received: start={recipe.start}"
             )
-        check_int("scores_every", recipe.scores_every)
+        for name in ("scores_every", "hessian_every", "jacobian_every"):
+            check_int(name, getattr(recipe, name))
         for name in ("images_per_fade", "images_per_stage", "ramp_images"):
             check_int(name, getattr(recipe, name), minimum=0)
         weights = [check_weight(name, getattr(recipe, name)) for name in WEIGHTS]
-        for name in ("hessian_every", "jacobian_every"):
-            check_int(name, getattr(recipe, name))
         per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
         size, stages = PRESETS[recipe.preset].batch_size, PRESETS[recipe.preset].num_stages
         if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
@@ -156,12 +162,14 @@ class ProgressiveGANApplication(Application):
         """The model of a recipe, with the networks of a trained one if it continues."""
         keras.utils.set_random_seed(seed)
         trained = None if recipe.start is None else self._start(recipe)
+        hessian = {} if recipe.hessian_every == 1 else {"every": recipe.hessian_every}
+        jacobian = kd.penalties.OrthogonalJacobian(weight=0.0, every=recipe.jacobian_every)
         model = ProgressiveGAN(
             preset=recipe.preset,
             latent_dim=recipe.latent_dim if trained is None else trained.latent_dim,
             informative=recipe.informative,
-            hessian_penalty=_hessian_settings(recipe),
-            penalties=_further_penalties(recipe),
+            hessian_penalty=hessian if recipe.hessian_weight else None,
+            penalties=[jacobian] if recipe.jacobian_weight else [],
             seed=seed,
         )
         if trained is not None:
@@ -203,7 +211,7 @@ class ProgressiveGANApplication(Application):
                 steps = -(-recipe.ramp_images // size)
                 callbacks.append(kd.callbacks.RampWeight(name, weight, steps))
         if is_clevr(recipe.data):
-            callbacks.append(_Distance(run.data, recipe.scores_every))
+            callbacks.append(EpochScores(recipe.scores_every, _distance(run.data)))
         batches = kd.datasets.image_batches(
             run.data, size, run.seed, steps_per_epoch=per_epoch // size
         )
@@ -231,15 +239,7 @@ class ProgressiveGANApplication(Application):
         return load_images(name, PRESETS[preset], data_dir)
 
     def scores(self, model, data, settings, recipe=None):
-        return measures.scores(
-            model,
-            data,
-            settings.features,
-            settings.samples,
-            settings.paths,
-            settings.seed,
-            settings.before_norm,
-        )
+        return measures.scores(model, data, settings)
 
     def text(self, rows):
         """A table of scores, and one of how active the components are."""
@@ -256,11 +256,19 @@ class ProgressiveGANApplication(Application):
     def pictures(self, model, data, settings, recipe=None):
         return pictures.of_components(model, settings.steps, settings.seed)
 
-    def curves(self, results):
-        return pictures.curves(results)
+    def steps_per_epoch(self, results):
+        return results["settings"]["images_per_epoch"] // results["batch_size"]
+
+    def curve(self, results, name):
+        """The Fréchet distance stands where it was measured."""
+        steps, values = super().curve(results, name)
+        if name == "frechet_distance":
+            every = results["settings"]["scores_every"] * self.steps_per_epoch(results)
+            steps = every * np.arange(1, len(values) + 1)
+        return steps, values
 
     def check_results(self, results):
-        pictures.curve(results, "generator_loss")
+        self.curve(results, "generator_loss")
         PRESETS[results["settings"]["preset"]]
 
     def compare(self, runs, settings, data_dir):
@@ -306,37 +314,16 @@ class ProgressiveGANApplication(Application):
         return settings, saved
 
 
-class _Distance(keras.callbacks.Callback):
-    """Adds the Fréchet distance to real images to the logs."""
+def _distance(images, num_images=2000):
+    """A function from a model to the Fréchet distance of its images to some of these."""
+    found, _ = features.load()
+    real = found(images[np.random.default_rng(0).permutation(len(images))[:num_images]])
 
-    only_looks_on = True  # for `ExactBackup`
+    def distance(model):
+        fake = found(measures.samples(model, num_images, seed=0))
+        return {"frechet_distance": kd.metrics.frechet_distance(real, fake)}
 
-    def __init__(self, images, every, num_images=2000):
-        super().__init__()
-        self.every, self.num_images = every, num_images
-        self.features, _ = features.load()
-        self.real = self.features(
-            images[np.random.default_rng(0).permutation(len(images))[:num_images]]
-        )
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
-            fake = self.features(measures.samples(self.model, self.num_images, seed=0))
-            logs["frechet_distance"] = kd.metrics.frechet_distance(self.real, fake)
-
-
-def _hessian_settings(recipe):
-    """The argument `hessian_penalty` of a recipe's model."""
-    if not recipe.hessian_weight:
-        return None
-    return {} if recipe.hessian_every == 1 else {"every": recipe.hessian_every}
-
-
-def _further_penalties(recipe):
-    """The argument `penalties` of a recipe's model."""
-    if not recipe.jacobian_weight:
-        return []
-    return [kd.penalties.OrthogonalJacobian(weight=0.0, every=recipe.jacobian_every)]
+    return distance
 
 
 APPLICATION = ProgressiveGANApplication()

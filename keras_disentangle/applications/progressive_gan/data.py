@@ -31,16 +31,15 @@ def load_images(name_or_path, preset, data_dir=None):
         rng = np.random.default_rng(0)
         return data.images(rng.choice(len(data), NUM_IMAGES, replace=False))
     if name_or_path == "edges_and_shoes":
-        folder = next(
-            (path for path in _places(data_dir) if path.is_dir() and any(path.glob("*.*"))), None
-        )
-        if folder is None:
+        inside = Path(data_dir or ".").expanduser() / "edges2shoes"
+        found = [folder for folder in (inside / "train", inside) if any(folder.glob("*.*"))]
+        if not found:
             raise FileNotFoundError(
                 "`data`: edges_and_shoes needs a folder edges2shoes/train or edges2shoes in "
                 "`data_dir`, of pictures that hold edge map and photograph side by side. "
                 f"Received: data_dir={data_dir}"
             )
-        edges, shoes = kd.datasets.load_paired_images(folder, (size, size, 3))
+        edges, shoes = kd.datasets.load_paired_images(found[0], (size, size, 3))
         return kd.datasets.edges_and_images(shoes, edges)[0]
     return kd.datasets.load_images(name_or_path, data_dir=data_dir, image_shape=(size, size, 3))[0]
 
@@ -48,9 +47,3 @@ def load_images(name_or_path, preset, data_dir=None):
 def is_clevr(name):
     """Whether this is the name of CLEVR data."""
     return name in EXPERIMENTS and EXPERIMENTS[name].clevr is not None
-
-
-def _places(data_dir):
-    """Where pairs of edge maps and shoes may lie."""
-    inside = Path("." if data_dir is None else data_dir).expanduser() / "edges2shoes"
-    return inside / "train", inside

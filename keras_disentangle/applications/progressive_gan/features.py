@@ -7,7 +7,7 @@ images; one that was trained on photographs would need an enlarged image and pre
 one CPU core the training takes about two minutes. `weights/features.keras` was made by this.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,7 +15,9 @@ import numpy as np
 from keras import layers
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared import parsers
 from keras_disentangle.applications._shared.files import load_model, save_model
+from keras_disentangle.applications._shared.recipe import given, setting
 from keras_disentangle.applications._shared.release import verified
 from keras_disentangle.applications.progressive_gan.recipes import PRESETS
 
@@ -129,24 +131,23 @@ def _answers(data, index):
     }
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained."""
+
+    image_size: int = setting(PRESETS["small"].resolution, help="pixels a side")
+    zoom: float = setting(PRESETS["small"].zoom, help="that of the images")
+    steps: int = setting(4000, help="training steps")
+    seed: int = setting(0, help="of weights and order")
+
+
 def main(arguments=None):
     """Command line of this module."""
-    small = PRESETS["small"]
-    parser = argparse.ArgumentParser(
-        description="Trains a network that reads the factors off CLEVR-Simple.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--image-size", type=int, default=small.resolution, help="pixels a side")
-    parser.add_argument("--zoom", type=float, default=small.zoom, help="that of the images")
-    parser.add_argument("--steps", type=int, default=4000, help="training steps")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and order")
-    parser.add_argument("--out", default="runs/features.keras", help="the file that is written")
-    options = parser.parse_args(arguments)
-    network, scores = train(options.image_size, options.zoom, options.steps, seed=options.seed)
-    path = Path(options.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    out = {"--out": {"default": "runs/features.keras", "help": "the file that is written"}}
+    options = parsers.Parser(None, __doc__.splitlines()[0], out, Settings).read(arguments)
+    network, scores = train(**given(options, Settings))
     # Without the optimizer.
-    save_model(keras.Model(network.input, network.output), path)
+    save_model(keras.Model(network.input, network.output), path := Path(options["out"]))
     print(f"held-out images: {scores}; written to {path}")
 
 

@@ -5,6 +5,7 @@ from keras import ops
 from scipy.special import betainc
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.calls import in_batches
 from keras_disentangle.applications.progressive_gan import features
 from keras_disentangle.applications.progressive_gan.networks import LATENT_DIM
 
@@ -13,18 +14,21 @@ DIAGONALITY = ("max_on_diagonal", "diagonal_ratio", "pooled_ratio")
 
 def samples(model, num_samples, seed, batch_size=500):
     """`num_samples` images in [0, 1], of the running mean of the generator."""
-    sizes = np.diff(np.append(np.arange(0, num_samples, batch_size), num_samples))
-    parts = [model.sample(int(size), seed=(seed + 1) * 10_000 + i) for i, size in enumerate(sizes)]
-    return np.concatenate([ops.convert_to_numpy(part) for part in parts])
+
+    def draw(numbers):
+        return model.sample(len(numbers), seed=(seed + 1) * 10_000 + numbers[0] // batch_size)
+
+    return in_batches(draw, range(num_samples), batch_size)
 
 
-def measured_before_norm(model):
-    """Whether Hessians and activeness are measured at codes before their normalisation.
+def measured_before_norm(model, before_norm=None):
+    """Whether Hessians and activeness are measured at codes before their normalisation: by default
+    for few components.
 
     So the release advises for fewer than 12 components: on a sphere of few dimensions no component
     moves by itself, and -2, 0 and 2 lie off it.
     """
-    return model.latent_dim < LATENT_DIM
+    return model.latent_dim < LATENT_DIM if before_norm is None else before_norm
 
 
 def measured_generator(model, before_norm=None):
@@ -35,7 +39,7 @@ def measured_generator(model, before_norm=None):
     does not normalise them any more; of few components, as `measured_before_norm` says.
     """
     stage = model.stage
-    before_norm = measured_before_norm(model) if before_norm is None else before_norm
+    before_norm = measured_before_norm(model, before_norm)
 
     def generate(z):
         return ops.convert_to_numpy(model.ema_generator(z, stage=stage, normalize=before_norm))
@@ -46,7 +50,7 @@ def measured_generator(model, before_norm=None):
 def measured_codes(model, num_codes, seed, before_norm=None):
     """Random codes (n, d) as `measured_generator` takes them: of mean square 1, or as drawn."""
     z = ops.convert_to_numpy(model.space.sample(num_codes, seed=seed)).astype("float64")
-    if measured_before_norm(model) if before_norm is None else before_norm:
+    if measured_before_norm(model, before_norm):
         return z
     return z / np.sqrt(np.square(z).mean(axis=1, keepdims=True))
 
@@ -85,47 +89,31 @@ def perfect_generator(preset, positions=50):
     return generate
 
 
-def scores(
-    model,
-    images,
-    features_path=None,
-    num_samples=10_000,
-    num_paths=10_000,
-    seed=0,
-    before_norm=None,
-):
+def scores(model, images, settings):
     """The paper's measures of a trained model: path lengths, Fréchet distance, how diagonal
     Hessians are, and the activeness of all components, the most active first.
 
     Args:
-        images: real images (n, h, w, 3) of uint8, for the Fréchet distance, of which at most
-            `num_samples` are taken.
-        features_path: a `.keras` file of `features`, by default the bundled one.
-        num_samples: generated images for the Fréchet distance.
-        num_paths: pairs of images for the path lengths.
-        seed: of all codes.
-        before_norm: whether Hessians and activeness are those before the codes' normalisation;
-            `None` as `measured_before_norm` says.
+        images: real images (n, h, w, 3) of uint8, for the Fréchet distance.
+        settings: the dataclass `Evaluation`.
     """
-    image_features, distance = features.load(features_path)
-
-    def decode(z):
-        return ops.convert_to_numpy(model.decode(z))
-
+    image_features, distance = features.load(settings.features)
+    seed, before_norm = settings.seed, settings.before_norm
     diagonality = kd.metrics.hessian_diagonality(
         measured_generator(model, before_norm),
         measured_codes(model, 100, seed, before_norm),
         batch_size=512,
     )
-    found = path_lengths(decode, model.space.dim, distance, num_paths, seed)
-    count = min(num_samples, len(images))
-    found["frechet_distance"] = kd.metrics.frechet_distance(
-        image_features(images[:count]), image_features(samples(model, count, seed))
-    )
-    found.update({name: diagonality[name] for name in DIAGONALITY})
     active = np.sort(activeness(model, seed=seed, before_norm=before_norm))
-    found["activeness"] = active[::-1].tolist()
-    return found
+    count = min(settings.samples, len(images))
+    return {
+        **path_lengths(model.decode, model.space.dim, distance, settings.paths, seed),
+        "frechet_distance": kd.metrics.frechet_distance(
+            image_features(images[:count]), image_features(samples(model, count, seed))
+        ),
+        **{name: diagonality[name] for name in DIAGONALITY},
+        "activeness": active[::-1].tolist(),
+    }
 
 
 def path_lengths(decode, latent_dim, distance, num_paths=10_000, seed=0):

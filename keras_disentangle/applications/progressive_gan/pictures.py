@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications.progressive_gan import measures
 from keras_disentangle.visualization import (
     activeness_bars,
@@ -12,17 +13,7 @@ from keras_disentangle.visualization import (
     hessian_grid,
     image_grid,
     penalty_heatmap,
-    training_curves,
 )
-
-# The scale of each curve's axis: distances fall by orders of magnitude.
-CURVES = {
-    "generator_loss": "linear",
-    "discriminator_loss": "linear",
-    "hessian_penalty": "linear",
-    "jacobian_penalty": "log",
-    "frechet_distance": "log",
-}
 
 
 def of_components(model, steps, seed):
@@ -34,19 +25,15 @@ def of_components(model, steps, seed):
         steps: values of a component, from -2 to 2.
         seed: of the codes.
     """
-
-    def decode(z):
-        return ops.convert_to_numpy(model.decode(z))
-
     latents = ops.convert_to_numpy(model.space.sample(6, seed=seed))
     raw, codes = measures.measured_generator(model), measures.measured_codes(model, 6, seed)
-    images = decode(latents)
+    images = ops.convert_to_numpy(model.decode(latents))
     hessians, pixels = kd.metrics.peak_hessians(raw, codes, batch_size=512)
     penalties = kd.metrics.hessian_penalty_map(raw, codes, batch_size=512).max(axis=-1)
     return {
         "samples.png": image_grid(enlarge(measures.samples(model, 40, seed)), columns=10),
         "components.png": components_by_activeness(
-            lambda z: enlarge(decode(z)),
+            as_pictures(model.decode),
             latents[0],
             measures.activeness(model, num_codes=100),
             steps=steps,
@@ -69,28 +56,6 @@ def of_several(models, scores, seed):
     if len({(model.latent_dim, model.image_shape) for model in models.values()}) == 1:
         found["hessians.png"] = _hessians(models, seed)
     return found
-
-
-def curves(results):
-    """A picture for each quantity that any of the trainings has logged."""
-    found = {}
-    for name, scale in CURVES.items():
-        lines = {k: curve(x, name) for k, x in results.items() if name in x["history"]}
-        if lines:
-            labels = {"y_label": name.replace("_", " "), "y_scale": scale}
-            found[f"{name}.png"] = training_curves(lines, **labels)
-    return found
-
-
-def curve(results, name):
-    """(steps, values) of a quantity in the logs: the mean of each epoch, at its middle; the Fréchet
-    distance where it was measured."""
-    values = np.array(results["history"][name])
-    per_epoch = results["settings"]["images_per_epoch"] // results["batch_size"]
-    if name == "frechet_distance":
-        epochs = np.arange(1, len(values) + 1) * results["settings"]["scores_every"]
-        return epochs * per_epoch, values
-    return (np.arange(len(values)) + 0.5) * per_epoch, values
 
 
 def _hessians(models, seed, num_codes=4):

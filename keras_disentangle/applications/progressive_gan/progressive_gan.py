@@ -5,7 +5,7 @@ from dataclasses import replace
 import keras
 
 from keras_disentangle import models
-from keras_disentangle._arguments import check_int, is_choice
+from keras_disentangle._arguments import check_choice, check_int, is_choice
 from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.applications.progressive_gan.recipes import PRESETS
@@ -68,25 +68,21 @@ def ProgressiveGAN(
     """
     given = {"preset": preset, "latent_dim": latent_dim, "informative": informative}
     release = Release(NAME, weights, ("hessian_penalty", "penalties"))
-    release.check(**given)
+    settings = release.arguments(DEFAULTS, given)
     if hessian_penalty == "auto":
         hessian_penalty = release.settings.get("hessian_penalty")
     if is_choice(penalties, ("auto",)):
         known = release.settings.get("penalties", ())
         penalties = [keras.saving.deserialize_keras_object(penalty) for penalty in known]
-    settings = {name: release.settings.get(name, value) for name, value in DEFAULTS.items()}
-    settings.update((name, value) for name, value in given.items() if value is not None)
-    if not is_choice(settings["preset"], PRESETS):
-        raise ValueError(
-            f"`preset` must be one of {sorted(PRESETS)}. Received: preset={settings['preset']!r}"
-        )
+    check_choice("preset", settings["preset"], sorted(PRESETS))
+    chosen = {name: settings[name] for name in DEFAULTS}
     with release.building():
-        model = _build(**settings, hessian_penalty=hessian_penalty, penalties=penalties, seed=seed)
+        model = _build(**chosen, hessian_penalty=hessian_penalty, penalties=penalties, seed=seed)
     ramps = {}
     if hessian_penalty is not None:
         # Bundled weights hold no ramp of a penalty; those of a training hold their own.
         ramps[model.ramps["hessian_weight"]] = release.settings.get("hessian_weight")
-    release.load(model, seed=seed, seed_generator=model.seed_generator, ramps=ramps)
+    release.load(model, seed=seed, ramps=ramps)
     return model
 
 

@@ -1,6 +1,6 @@
 """pro-VLAE, ready-made."""
 
-from keras_disentangle._arguments import check_int, is_choice
+from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.applications._shared.release import Release
 from keras_disentangle.applications.provlae.networks import celeba_networks, ladder_networks
 from keras_disentangle.models import ProgressiveLadderVAE
@@ -57,34 +57,18 @@ def ProVLAE(
     Reference: Li et al., 2020 (Progressive learning and disentanglement of hierarchical
     representations).
     """
-    given = {
-        "image_shape": image_shape,
-        "rung_sizes": rung_sizes,
-        "beta": beta,
-        "gamma": gamma,
-        "networks": networks,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
     release = Release(NAME, weights, ("beta", "gamma"))
-    release.check(image_shape=image_shape, rung_sizes=rung_sizes, networks=networks)
-    settings = {**DEFAULTS, **release.settings, **given}
-    if not is_choice(settings["networks"], NETWORKS):
-        raise ValueError(
-            f"`networks` must be one of {sorted(NETWORKS)}. "
-            f"Received: networks={settings['networks']!r}"
-        )
-    build = NETWORKS[settings["networks"]]
+    settings = release.arguments(
+        DEFAULTS,
+        {"image_shape": image_shape, "rung_sizes": rung_sizes, "networks": networks},
+        {"beta": beta, "gamma": gamma},
+    )
+    build = NETWORKS[check_choice("networks", settings["networks"], sorted(NETWORKS))]
     sizes = [_as_tuple(name, settings[name]) for name in ("image_shape", "rung_sizes")]
+    objective = {name: settings[name] for name in ("beta", "gamma")}
     with release.building():
-        model = ProgressiveLadderVAE(
-            **build(*sizes),
-            beta=settings["beta"],
-            gamma=settings["gamma"],
-            seed=seed,
-            name=NAME,
-        )
-    generator = model.sampling.seed_generator
-    release.load(model, seed=seed, seed_generator=generator, ramps={model.ramps["beta"]: beta})
+        model = ProgressiveLadderVAE(**build(*sizes), **objective, seed=seed, name=NAME)
+    release.load(model, seed=seed, ramps={model.ramps["beta"]: beta})
     return model
 
 
