@@ -1,10 +1,11 @@
 """The head of a discriminator whose logit depends on a label by a projection."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_disentangle._arguments import check_flag, check_int
-from keras_disentangle._tensors import check_same_batch
+from keras_disentangle._tensors import check_same_batch, to_numpy
 from keras_disentangle.layers.spectral_dense import SpectralDense
 
 
@@ -24,10 +25,13 @@ class ProjectionHead(keras.layers.Layer):
 
     Call arguments:
         features: $\phi(x)$, a tensor (batch, d) or (batch, ..., d).
-        labels: integers (batch,) or (batch, 1), or vectors (batch, k).
+        labels: integers (batch,) or (batch, 1), or vectors (batch, k). In a compiled step, and on a
+            GPU with PyTorch, a class out of range is not noticed: it then has no projection, as a
+            vector of zeros (models with `labels` refuse it).
 
     Raises:
-        ValueError: if an argument is out of range, or labels have another shape.
+        ValueError: if an argument is out of range, labels have another shape, or a class is out of
+            range and its value known.
 
     Example:
 
@@ -77,11 +81,29 @@ class ProjectionHead(keras.layers.Layer):
         if len(features.shape) > 2:
             features = ops.sum(features, axis=tuple(range(1, len(features.shape) - 1)))
         if self.is_index:
-            labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
-            labels = ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
+            labels = ops.reshape(labels, (-1, 1))
+            self._check_classes(labels)
+            # Not `ops.one_hot`: PyTorch refuses wrong classes, on a GPU by ending the process.
+            classes = ops.arange(self.num_classes, dtype="int32")
+            labels = ops.cast(ops.equal(ops.cast(labels, "int32"), classes), self.compute_dtype)
         options = {"training": training} if self.spectral else {}
         inner = features * self.projection(labels, **options)
         return ops.sum(inner, axis=-1, keepdims=True) + self.logit(features, **options)
+
+    def _check_classes(self, labels):
+        """Raises a ValueError for classes out of range, if their values are known."""
+        if getattr(labels, "is_cuda", False):  # Reading them would wait for the GPU.
+            return
+        try:
+            labels = to_numpy("labels", labels)
+        except ValueError:  # While a function is compiled.
+            return
+        wrong = labels[(labels < 0) | (labels >= self.num_classes) | (labels != np.floor(labels))]
+        if wrong.size:
+            raise ValueError(
+                f"`labels` must be integers from 0 to {self.num_classes - 1}. "
+                f"Received: {wrong[0]:g} among {labels.size} labels"
+            )
 
     def compute_output_shape(self, features_shape, labels_shape=None):
         return (features_shape[0], 1)

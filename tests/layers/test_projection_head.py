@@ -1,5 +1,6 @@
 """The logit of a projection discriminator."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -45,6 +46,29 @@ def test_feature_maps_are_summed_over_their_pixels():
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_a_class_out_of_range(wrong):
+    """It is refused where it is known, and has no projection in a compiled function."""
+    head, labels = ProjectionHead(3), np.where(np.arange(6) == 4, wrong, LABELS)
+    known = ops.convert_to_numpy(head(FEATURES, LABELS))
+    with pytest.raises(ValueError, match=f"from 0 to 2. Received: {wrong} among 6 labels"):
+        head(FEATURES, labels)
+    if keras.backend.backend() != "torch":
+        found = compiled(lambda labels: head(FEATURES, labels), labels)
+        plain = ops.convert_to_numpy(head.logit(FEATURES))
+        np.testing.assert_allclose(found, np.where(np.arange(6)[:, None] == 4, plain, known), 1e-5)
+
+
+def compiled(fn, x):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.jit(fn)(x))
+    import tensorflow as tf
+
+    return tf.function(fn)(tf.constant(x)).numpy()
 
 
 @pytest.mark.one_backend
