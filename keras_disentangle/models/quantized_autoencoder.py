@@ -108,14 +108,25 @@ class QuantizedAutoencoder(VariationalModel):
         return [v for v in found if len(v.shape) > 1]
 
     def compile(self, optimizer="rmsprop", *args, **kwargs):
-        """`compile` of `VariationalModel`; weight decay is applied to `decayed_variables` only."""
+        """`compile` of `VariationalModel`; weight decay is applied to `decayed_variables` only.
+
+        Raises:
+            ValueError: if an optimizer with weight decay was built before, so that nothing can be
+                left out of it any more.
+        """
         if optimizer is not None:
             optimizer = get_optimizer("optimizer", optimizer)
-            inner = getattr(optimizer, "inner_optimizer", optimizer)
+            inner, own = map(_inner, (optimizer, getattr(self, "optimizer", None)))
             if not inner.built:
                 decayed = {id(v) for v in self.decayed_variables}
                 others = [v for v in self.trainable_variables if id(v) not in decayed]
                 inner.exclude_from_weight_decay(var_list=others)
+            elif inner.weight_decay and inner is not own:
+                raise ValueError(
+                    "`optimizer` must not be built yet if it has weight decay, which would act on "
+                    f"codebooks and biases too: give a new one. Received: {optimizer}, built, with "
+                    f"weight_decay={inner.weight_decay}"
+                )
         super().compile(optimizer, *args, **kwargs)
 
     def call(self, x, training=False):
@@ -179,3 +190,8 @@ class QuantizedAutoencoder(VariationalModel):
             "decoder": serialize(self.decoder),
             "quantizer": serialize(self.quantizer),
         }
+
+
+def _inner(optimizer):
+    """The optimizer that a `LossScaleOptimizer` wraps, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

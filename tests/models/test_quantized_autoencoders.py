@@ -160,6 +160,20 @@ def test_weight_decay_is_that_of_kernels(decayed):
     assert sorted(names) == ["bias", "bias", "codebooks", "kernel", "kernel"]
 
 
+def test_decay_needs_an_optimizer_that_is_not_built(decayed):
+    """But for the model's own, from which the other variables were left out before."""
+    model, _ = decayed
+    model.compile(model.optimizer)
+    built = keras.optimizers.SGD(0.5, weight_decay=0.1)
+    built.build(model.trainable_variables)
+    for optimizer in (built, keras.optimizers.LossScaleOptimizer(built)):
+        with pytest.raises(ValueError, match="`optimizer` must not be built yet if .*decay=0.1"):
+            model.compile(optimizer)
+    without = keras.optimizers.SGD(0.5)
+    without.build(model.trainable_variables)
+    QLAE(**networks()).compile(without)
+
+
 def test_a_loaded_model_decays_the_same(decayed, tmp_path):
     model, _ = decayed
     model.save(tmp_path / "model.keras")
