@@ -121,6 +121,10 @@ def folder():
     return "pairs"
 
 
+def streamed(name_or_path, **settings):
+    return datasets.stream_images(name_or_path, **settings)[0][0]
+
+
 PACKAGES = ("datasets",)
 
 TABLE = {
@@ -283,5 +287,23 @@ TABLE = {
         datasets.load_paired_images,
         {"folder": st.builds(folder), "image_shape": maybe(st.just((4, 4, 1)))},
         share=0.1,
+    ),
+    "stream_images": Case(
+        streamed,
+        {
+            "name_or_path": st.builds(folder),
+            "image_shape": st.sampled_from(((4, 4, 1), [6, 6, 3])),
+            "batch_size": st.just(1),
+            "seed": seeds,
+            "split": maybe(st.just("train")),
+            "data_dir": maybe(st.none()),
+            "steps_per_epoch": maybe(st.sampled_from((None, 1, 9))),
+            "labels": maybe(st.just(False)),
+            "shard": maybe(st.sampled_from(((0, 1), [0, 1]))),
+            "num_workers": maybe(st.integers(0, 2)),
+            "skip_damaged": maybe(st.booleans()),
+        },
+        lambda a: (1, *a["image_shape"]),
+        share=0.2,
     ),
 }
