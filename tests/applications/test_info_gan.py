@@ -115,7 +115,7 @@ def test_a_comparison(recipe, tmp_path, capsys):
         commands.compare(APPLICATION, [str(tmp_path), "--out", str(out)])
     with pytest.raises(ValueError, match="`runs` must have different names"):
         commands.compare(APPLICATION, [*runs, runs[0], "--out", str(out)])
-    with pytest.raises(ValueError, match="`within` must be positive"):
+    with pytest.raises(ValueError, match="`within` must be an integer >= 1"):
         commands.compare(APPLICATION, [*runs, "--within", "0", "--out", str(out)])
 
 

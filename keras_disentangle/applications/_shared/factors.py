@@ -63,8 +63,8 @@ class ImageTraversal:
 class FactorApplication(Application):
     """An application of models that encode images of any shape.
 
-    Its data are a data set with factors or an array of images. It is also what the command takes
-    any other Keras model for that encodes images.
+    Its data are a data set with factors or an array of images. Any other Keras model that encodes
+    images is evaluated as its scores, report and pictures say.
     """
 
     model_class = VariationalModel

@@ -81,7 +81,6 @@ class Training:
     recipe: Any
     variant: str
     data: Any
-    data_dir: Any
     log_dir: Path
     seed: int
     verbose: Any = "auto"
@@ -155,7 +154,7 @@ def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbo
     check_choice("model", variant, application.variants)
     recipe = application.check(recipe, variant)
     data = application.data(recipe, data_dir)
-    training = Training(application, recipe, variant, data, data_dir, Path(log_dir), seed, verbose)
+    training = Training(application, recipe, variant, data, Path(log_dir), seed, verbose)
     training.results = {
         "application": application.name,
         "model": variant,

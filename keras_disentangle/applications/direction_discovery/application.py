@@ -104,20 +104,11 @@ class DirectionApplication(Application):
         recipe, epochs = run.recipe, run.recipe.steps // run.recipe.steps_per_epoch
         learns = run.variant == "hessian_penalty"
         model.compile(keras.optimizers.Adam(recipe.learning_rate) if learns else None)
-        pictures = kd.callbacks.DirectionTraversal(
-            run.log_dir,
-            every=max(1, epochs // 5),
-            span=0.6 * model.path_size,
-            max_directions=12,
-            batch_size=250,
-        )
-        run.fit(
-            model,
-            recipe.steps_per_epoch,
-            batch_size=recipe.batch_size,
-            epochs=epochs,
-            callbacks=[pictures],
-        )
+        shown = {"span": 0.6 * model.path_size, "max_directions": 12, "batch_size": 250}
+        every = max(1, epochs // 5)
+        pictures = kd.callbacks.DirectionTraversal(run.log_dir, every=every, **shown)
+        options = {"batch_size": recipe.batch_size, "epochs": epochs, "callbacks": [pictures]}
+        run.fit(model, recipe.steps_per_epoch, **options)
         return model
 
     def final_scores(self, model, run):

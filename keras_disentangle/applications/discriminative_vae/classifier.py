@@ -68,6 +68,8 @@ def train_classifier(
         num_outputs = labels.shape[1]
     elif num_outputs < 2:
         raise ValueError("`labels` must hold at least two classes. Received: one")
+    if validation_data is not None:
+        validation_data = _checked_validation(validation_data, images, labels, num_outputs)
     if is_choice(architecture, ARCHITECTURES):
         architecture = ARCHITECTURES[architecture]
     if not callable(architecture):
@@ -93,8 +95,6 @@ def train_classifier(
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
     network.compile(keras.optimizers.Adam(rate), loss, metrics=[accuracy])
-    if validation_data is not None:
-        validation_data = _checked_validation(validation_data, images, labels, num_outputs)
     options = {"verbose": verbose, "callbacks": list(callbacks)}
     network.fit(batches, epochs=epochs, validation_data=validation_data, **options)
     network.trainable = False

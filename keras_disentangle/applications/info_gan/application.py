@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice
+from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.recipe import setting
@@ -165,10 +165,9 @@ class InfoGANApplication(Application):
         """One picture for each categorical code and for each dimension of a continuous one."""
         decode, options, found = as_pictures(model.decode), asdict(settings), {}
         for code in model.space.informative:
-            is_categorical = isinstance(code, Categorical)
-            for dim in range(1 if is_categorical else code.dim):
-                name = f"{code.name}.png" if is_categorical else f"{code.name}_{dim + 1}.png"
-                found[name] = code_traversal(
+            for dim in range(code.num_traversals):
+                number = "" if isinstance(code, Categorical) else f"_{dim + 1}"
+                found[f"{code.name}{number}.png"] = code_traversal(
                     decode, model.space, code.name, dim, value_labels=True, **options
                 )
         return found
@@ -178,8 +177,7 @@ class InfoGANApplication(Application):
 
     def compare(self, runs, settings, data_dir):
         """L_I of the first code: the highest epoch mean within so many steps and at all."""
-        if settings.within < 1:
-            raise ValueError(f"`within` must be positive. Received: within={settings.within}")
+        check_int("within", settings.within)
         rows = {}
         for run in runs:
             middles, values = self.curve(run.results, _bound_of(run.results))
@@ -201,7 +199,7 @@ class InfoGANApplication(Application):
             "entropy": Column("H(c), nats", 4),
             "within": Column(f"highest L_I within {settings.within}", 4),
             "highest": Column("at all", 4),
-            "error": Column("error", 2, 100, "%"),
+            "error": self.columns["error"],
         }
         curves = self.curves({run.name: run.results for run in runs})
         return rows, table(rows, columns, heading="training"), curves
@@ -216,15 +214,12 @@ class InfoGANApplication(Application):
         return {"information.png": training_curves(lines, reference=reference, **labels)}
 
     def release(self, model, recipe):
-        weight = {
+        weights = {
             name: round(float(model.ramps[f"information_weight_{name}"](model.step)), 6)
             for name in model.information_weight
         }
-        settings = {
-            "preset": recipe.preset,
-            "information_weight": weight,
-            "feedback": model.feedback,
-        }
+        settings = {"preset": recipe.preset, "feedback": model.feedback}
+        settings["information_weight"] = weights
         return settings, without_optimizers(model, InfoGAN(**settings))
 
 
