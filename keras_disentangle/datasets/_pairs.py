@@ -108,7 +108,8 @@ class PairBatches(ImageBatches):
 
         # Each batch is a pass of its own.
         super().__init__(images, batch_size, batch_size, seed, steps_per_epoch)
-        self._dataset, self._draw = dataset, draw
+        self._dataset, self._draw_factors = dataset, draw
+        self._all = dataset.images, len(dataset)
         draw(1, np.random.default_rng(0))  # raises its errors at once
 
     def __getitem__(self, i):
@@ -116,7 +117,7 @@ class PairBatches(ImageBatches):
         return (images.reshape(-1, 2, *images.shape[1:]),)
 
     def _pass_order(self, number):
-        factors = self._draw(self.batch_size, np.random.default_rng((self.seed, number)))
+        factors = self._draw_factors(self.batch_size, np.random.default_rng((self.seed, number)))
         index = self._dataset.index(factors.reshape(-1, factors.shape[-1]))
         return index.reshape(-1, 2)
 

@@ -10,6 +10,7 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import as_uint8_images
 
 _MOST_STEPS = 2**24  # Keras shuffles their indices
+_ROWS = 1024  # images made at once for the device
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -57,6 +58,8 @@ class ImageBatches(keras.utils.PyDataset):
                     f"Received: labels.shape={labels.shape}"
                 )
         self._images, self._labels = images, labels
+        self._all = images, num_images  # Subclasses may draw from more images than a pass has.
+        self._is_on_device, self.device_copy = False, None
         self._num_images = num_images
         self._batches_per_pass = num_images // self.batch_size
         self._steps = (
@@ -73,20 +76,74 @@ class ImageBatches(keras.utils.PyDataset):
         return self._steps
 
     def __getitem__(self, i):
+        return self._batch(self._draw(i))
+
+    def _draw(self, i):
+        """The number of batch `i` of this epoch in the infinite sequence of passes."""
         if not 0 <= i < self._steps:
             raise IndexError(f"batch {i} of an epoch of {self._steps}")
         self._drawn.add(i)
-        number, batch = divmod(self.epoch * self._steps + i, self._batches_per_pass)
+        return self.epoch * self._steps + i
+
+    @property
+    def _is_in_epoch(self):
+        return self._global_state is not None
+
+    def _batch(self, k):
+        """Batch `k` of the infinite sequence of passes."""
+        index = self._index(k)
+        images = _checked(self._images(index))
+        return (np.divide(images, 255, dtype=np.float32), *self._labels_of(index))
+
+    def _index(self, k):
+        number, batch = divmod(k, self._batches_per_pass)
         start = batch * self.batch_size
-        index = self._pass_order(number)[start : start + self.batch_size]
-        images = self._images(index)
-        if images.dtype != np.uint8 or images.ndim != 4:
-            raise ValueError(
-                "`images` must return uint8 images (n, h, w, c), in 0…255. "
-                f"Received: shape={images.shape}, dtype={images.dtype}"
-            )
-        labels = () if self._labels is None else (self._labels[index],)
-        return (np.divide(images, 255, dtype=np.float32), *labels)
+        return self._pass_order(number)[start : start + self.batch_size]
+
+    def _labels_of(self, index):
+        return () if self._labels is None else (self._labels[index],)
+
+    # On the device
+
+    def on_device(self):
+        """Has `fit` of this library's models hold all images on the device; returns the batches.
+
+        They are put there once, as uint8, when training begins (images of a data set are rendered,
+        or read, before), and stay as long as these batches exist. A training step then takes its
+        rows, in the same order and with the same numbers as from the host, and only indices and
+        labels are sent. They take `num_bytes` of the device's memory, on each of several devices.
+        Other models, `evaluate` and `predict` get the batches from the host.
+        """
+        self._is_on_device = True
+        return self
+
+    @property
+    def is_on_device(self):
+        return self._is_on_device
+
+    @property
+    def num_bytes(self):
+        """The size of all images as uint8, in bytes."""
+        images, n = self._all
+        return n * _checked(images(np.zeros(1, np.int64))).nbytes
+
+    def all_images(self):
+        """All images, uint8 (num_images, h, w, c), of which `rows` gives indices."""
+        images, n = self._all
+        array = getattr(images, "__self__", None)
+        if isinstance(array, np.ndarray):
+            return array  # Indexing it would copy it.
+        found = None
+        for start in range(0, n, _ROWS):
+            part = _checked(images(np.arange(start, min(start + _ROWS, n))))
+            found = np.empty((n, *part.shape[1:]), np.uint8) if found is None else found
+            found[start : start + _ROWS] = part
+        return found
+
+    def rows(self, i):
+        """Batch `i` as a tuple of the indices of its images, and the labels if there are any."""
+        index = self._index(self._draw(i))
+        return (index, *self._labels_of(index))
 
     def on_epoch_begin(self):
         self._global_state = random.getstate()
@@ -94,7 +151,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         # Keras also ends an epoch that never began, and one of a single batch to build a model.
-        if self._global_state is None:
+        if not self._is_in_epoch:
             return
         random.setstate(self._global_state)
         self._global_state = None
@@ -106,9 +163,23 @@ class ImageBatches(keras.utils.PyDataset):
         # One tuple, assigned atomically, because worker threads may call this concurrently.
         cached, order = self._permutation
         if cached != number:
-            order = np.random.default_rng((self.seed, number)).permutation(self._num_images)
+            order = pass_order(self.seed, number, self._num_images)
             self._permutation = (number, order)
         return order
+
+
+def _checked(images):
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(
+            "`images` must return uint8 images (n, h, w, c), in 0…255. "
+            f"Received: shape={images.shape}, dtype={images.dtype}"
+        )
+    return images
+
+
+def pass_order(seed, number, num_images):
+    """The indices of all images in the order of pass `number`, int64 (num_images,)."""
+    return np.random.default_rng((seed, number)).permutation(num_images)
 
 
 def image_batches(images, batch_size, seed, steps_per_epoch=None, labels=None):
@@ -125,7 +196,8 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None, labels=None):
 
     Returns:
         A `keras.utils.PyDataset` of tuples `(x,)`, `x` of shape (batch_size, h, w, c), or `(x, y)`
-        with labels. Its `epoch` can be set to resume.
+        with labels. Its `epoch` can be set to resume; `image_batches(...).on_device()` has `fit`
+        hold the images on the device.
 
     Raises:
         ValueError: if `images` are not images, a number does not fit them, or the labels are not

@@ -143,6 +143,7 @@ class _DrawnBatches(ImageBatches):
     def __init__(self, dataset, batch_size, seed, steps_per_epoch):
         super().__init__(dataset.images, batch_size, batch_size, seed, steps_per_epoch)
         self._dataset = dataset
+        self._all = dataset.images, len(dataset)
 
     def _pass_order(self, number):
         rng = np.random.default_rng((self.seed, number))
