@@ -54,6 +54,17 @@ def fit(model, images=IMAGES, epochs=2, callbacks=(), compile_with=None, **argum
     return model.fit(images, epochs=epochs, callbacks=list(callbacks), **arguments).history
 
 
+def step_batch(model, images=IMAGES):
+    """The data that one step of a model takes, as a tuple."""
+    if isinstance(model, FrozenGeneratorModel):
+        return (np.zeros(len(images), "float32"),)
+    if getattr(model, "images_per_example", 1) == 2:
+        images = images.reshape(-1, 2, *images.shape[1:])
+    if getattr(model, "labels", None) is None:
+        return (images,)
+    return images, np.arange(len(images)) % model.labels.num_classes
+
+
 class StepLogs(keras.callbacks.Callback):
     """Keeps the logs of every call of the train step."""
 
@@ -66,6 +77,37 @@ class StepLogs(keras.callbacks.Callback):
 
     def column(self, name):
         return np.array([logs[name] for logs in self.steps])
+
+
+# Of a loss after a short training in mixed_bfloat16, relative to float32.
+LARGEST_DIFFERENCE = 0.02
+
+
+def in_both_precisions(row, steps=60):
+    """Trains a model of the table in float32 and in mixed_bfloat16, from equal weights.
+
+    Returns a dict from the model's losses, means over the last ten steps, to (float32, bfloat16,
+    the difference relative to the first, or to 1 where that is smaller).
+    """
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            keras.utils.set_random_seed(0)
+            model, logs = row.build(), StepLogs()
+            assign_by_hand(model)
+            assert {v.dtype for v in model.trainable_variables} == {"float32"}
+            fit(model, epochs=steps, callbacks=[logs])
+        finally:
+            keras.config.set_dtype_policy("float32")
+        losses = [name for name in row.terms if name == "loss" or name.endswith("_loss")]
+        losses = losses or row.terms[:1]
+        found.append({name: logs.column(name)[-10:].mean() for name in losses})
+    wide, narrow = found
+    return {
+        name: (wide[name], narrow[name], abs(narrow[name] - wide[name]) / max(1, abs(wide[name])))
+        for name in wide
+    }
 
 
 def weights(model):
