@@ -6,6 +6,7 @@ from keras_disentangle._arguments import is_choice
 from keras_disentangle._tensors import as_floats, check_same_shape
 
 OBJECTIVES = ("non_saturating", "saturating", "hinge", "wasserstein")
+"""The names of the adversarial objectives: see `discriminator_loss` and `generator_loss`."""
 
 
 def discriminator_loss(objective, real_logits, fake_logits):

@@ -1,0 +1,60 @@
+"""Turns the library's docstrings into the Markdown that Griffe reads."""
+
+import re
+import textwrap
+
+from public_names import PACKAGE, public_names
+
+NAMES = public_names()
+EXAMPLE = re.compile(r"(?m)^( *)(Examples?:)(.*)$")
+# A heading of a section whose content is text, where Griffe would look for a type.
+TEXTS = re.compile(r"(?m)^(Returns|Yields|Warns):\n((?: {4}.*\n?|\n)+)")
+CODE = re.compile(r"(?s)(```.*?```|`[^`\n]+`)")
+
+
+def identifier(written, package):
+    """The full name of a public object that a docstring of a package mentions, or `None`."""
+    parts = written.removesuffix("()").split(".")
+    if parts[0] == "kd":
+        middle, name = (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
+    elif len(parts) == 1:
+        middle, name = package, parts[0]
+    else:
+        return None
+    if len(parts) > 3 or name not in NAMES.get(middle, ()):
+        return None
+    return ".".join(filter(None, [PACKAGE, middle, name]))
+
+
+def linked(text, package, own=None):
+    """Text whose `names in code` lead to their pages; code blocks stay as they are."""
+
+    def link(match):
+        code = match[0]
+        target = None if code.startswith("```") else identifier(code[1:-1], package)
+        return f"[{code}][{target}]" if target and target != own else code
+
+    return CODE.sub(link, text)
+
+
+def fenced(text):
+    """Text whose examples after `>>>`, up to an empty line, are blocks of code."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if not inside and line.lstrip().startswith(">>>"):
+            lines.append(f"{' ' * (len(line) - len(line.lstrip()))}```pycon")
+            inside = True
+        elif inside and not line.strip():
+            lines.append("```")
+            inside = False
+        lines.append(line)
+    return "\n".join([*lines, "```"] if inside else lines)
+
+
+def markdown(text, package, own=None):
+    """A docstring with examples as code, headings in bold, and links to what it names."""
+    text = fenced(textwrap.dedent(text))
+    text = EXAMPLE.sub(r"\1**\2**\3", text)
+    text = re.sub(r"(?m)^(References?:)", r"**\1**", text)
+    text = TEXTS.sub(lambda found: f"**{found[1]}:**\n\n{textwrap.dedent(found[2])}", text)
+    return linked(text, package, own)
