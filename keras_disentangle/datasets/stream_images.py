@@ -23,11 +23,11 @@ class ImageStream(ImageBatches):
     they are drawn; the models of this library draw them in order.
 
     Attributes:
-        in_order: True: `fit` of this library's models does not shuffle the batches, and closes the
+        is_read_in_order: True: `fit` of our models does not shuffle the batches, and closes the
             stream when it ends.
     """
 
-    in_order = True
+    is_read_in_order = True
 
     def __init__(self, reader, image_shape, batch_size, seed, steps_per_epoch, shard, num_workers):
         super().__init__(None, len(reader.source), batch_size, seed, steps_per_epoch)

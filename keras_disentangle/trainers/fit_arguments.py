@@ -1,10 +1,12 @@
 """The arguments of `fit`, for all models: by name, each checked before training begins."""
 
+import contextlib
 import inspect
 
 import keras
 
 from keras_disentangle._arguments import check_flag, check_int, check_number, listed
+from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.finite_terms import StopOnNonFinite
 from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
 
@@ -37,7 +39,23 @@ def training_callbacks(callbacks, x, shuffle=True):
     for callback in callbacks:
         if hasattr(callback, "set_data"):
             callback.set_data(x, shuffle)
-    return [StopOnNonFinite(), PrepareKerasCallbacks(callbacks), *callbacks]
+    return [*backend.callbacks(), StopOnNonFinite(), PrepareKerasCallbacks(callbacks), *callbacks]
+
+
+@contextlib.contextmanager
+def drawn_in_order(arguments):
+    """The arguments of `fit`, with which a stream is drawn in its order; it is closed in the end.
+
+    Streams read ahead, and have shuffled their images themselves.
+    """
+    x = arguments.get("x")
+    if getattr(x, "is_read_in_order", False) is not True:
+        yield arguments
+        return
+    try:
+        yield {**arguments, "shuffle": False}
+    finally:
+        x.close()
 
 
 def _as_it_is(name, value):
