@@ -45,7 +45,26 @@ CHANGES = {
         ("size=(4000, 3)", "size=(200, 3)"),
         ("epochs=20)", "epochs=1, verbose=0)"),
     ],
+    "docs/distribution.md": [
+        ('torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))', ""),
+        ('group("nccl")', 'group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)'),
+        ("keras.distribution.set_distribution(keras.distribution.DataParallel())", ""),
+        ("with tf.distribute.MirroredStrategy().scope():", "if True:"),
+        ("batch_size=32, epochs=10", "batch_size=32, epochs=1, verbose=0"),
+        ("batch_size=64)  # 32", "batch_size=32, verbose=0)  # 32"),
+        ("batch_size=64)\n", "batch_size=32, verbose=0)\n"),
+    ],
     "docs/penalties.md": [("model.fit(images,", "model.fit(images, verbose=0,")],
+    "docs/streaming.md": [
+        ("(64, 64, 3), batch_size=64", "(64, 64, 3), batch_size=4"),
+        ("epochs=10, callbacks", "epochs=1, verbose=0, callbacks"),
+        ("(64, 64, 3), 64, seed=0, skip", "(64, 64, 3), 4, seed=0, skip"),
+        ("(64, 64, 3), 64, seed=0, shard", "(64, 64, 3), 4, seed=0, shard"),
+        ("torch.rand(256", "torch.rand(8"),
+        ("rng.random((64, 64, 64, 3)", "rng.random((2, 64, 64, 3)"),
+        ("steps_per_epoch=4, ", "steps_per_epoch=1, "),
+        ("default_rng(i).random((64,", "default_rng(i).random((2,"),
+    ],
 }
 # Blocks that end in an error where a file is missing.
 MISSING = {"docs/discriminative.md": {'"vgg16.weights.h5"': "vgg16.weights.h5"}}
@@ -63,6 +82,7 @@ EXPECTED = {
         "float(model.ramps['sparsity'](400))": np.float32(0.1),
     },
     "docs/penalties.md": {"'hessian_weight' in model.ramps": True, "float(loss) > 0": True},
+    "docs/streaming.md": {"int(model.step)": 10, "part[0][0].shape[0]": 2, "len(batches)": 2},
     "docs/tables.md": {"tuple(codes.shape)": (200, 4), "tuple(new.shape)": (5, 30)},
     "docs/training.md": {"int(model.step)": 24},
 }
@@ -112,6 +132,9 @@ def small_data(monkeypatch, tmp_path):
     labels = np.arange(64) % 10
     monkeypatch.setattr(kd.datasets, "load_images", lambda name, data_dir=None: (images, labels))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for i, image in enumerate(images[:8]):
+        kd.visualization.save_png(f"photos/{i}.png", image)
 
 
 @pytest.mark.one_backend

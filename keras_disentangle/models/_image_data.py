@@ -1,6 +1,7 @@
 """Checks of the images given to models: their shape and range, before they are used."""
 
 import inspect
+import itertools
 import random
 import warnings
 from collections import namedtuple
@@ -190,8 +191,9 @@ def _first_batches(name, data):
 
 
 def _again(first, rest):
-    yield first
-    yield from rest
+    """All batches of a generator as tuples, which Keras asks for."""
+    for batch in itertools.chain([first], rest):
+        yield tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
 
 def _checked(name, x, image_shape, bounded):
