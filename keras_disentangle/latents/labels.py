@@ -102,11 +102,13 @@ class Labels:
         if self.num_attributes is not None:
             return values, xp.all(xp.isfinite(values))
         if is_vector:
-            is_right = xp.all((values == 0) | (values == 1))
-            is_right = is_right & xp.all(xp.sum(values, axis=-1) == 1)
+            # `==` compares symbolic tensors by identity.
+            is_right = xp.all(xp.equal(values, 0) | xp.equal(values, 1))
+            is_right = is_right & xp.all(xp.equal(xp.sum(values, axis=-1), 1))
             return _int32(xp.argmax(values, axis=-1), xp), is_right
         values = xp.reshape(values, (-1,))
-        inside = (values >= 0) & (values < self.num_classes) & (values == xp.floor(values))
+        is_whole = xp.equal(values, xp.floor(values))
+        inside = (values >= 0) & (values < self.num_classes) & is_whole
         return _int32(xp.where(inside, values, xp.zeros_like(values)), xp), xp.all(inside)
 
     def sample(self, n, seed=None):

@@ -3,10 +3,11 @@
 from keras import ops
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle.models._parts import DecoderModel
 from keras_disentangle.trainers.inference import inference
 
 
-class AdversarialUse:
+class AdversarialUse(DecoderModel):
     """The part of `GAN` that generates images from codes."""
 
     @inference
@@ -26,6 +27,10 @@ class AdversarialUse:
             )
         given = self.given(labels, z.shape[0])
         return self([z, given["labels"]] if given else z, training=False)
+
+    def images_of(self, z, labels=None):
+        # Not a call of the whole model, whose discriminator would then be part of the graph.
+        return self.call(z if labels is None else [z, labels], training=False)
 
     @inference
     def sample(self, n, seed=None, labels=None):

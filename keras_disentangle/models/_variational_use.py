@@ -6,10 +6,11 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int, check_seed
 from keras_disentangle.models._networks import batch_normalizations
+from keras_disentangle.models._parts import DecoderModel, EncoderModel
 from keras_disentangle.trainers.inference import inference
 
 
-class VariationalUse:
+class VariationalUse(EncoderModel, DecoderModel):
     """The part of `VariationalModel` that uses its networks by the hooks `infer` and `generate`."""
 
     @inference

@@ -11,11 +11,12 @@ from keras_disentangle.models._conditional_generator import class_indices, input
 from keras_disentangle.models._image_data import check_devices
 from keras_disentangle.models._image_range import check_range, from_range
 from keras_disentangle.models._networks import check_order, serialize
+from keras_disentangle.models._parts import DecoderModel
 from keras_disentangle.trainers import PhasedModel
 from keras_disentangle.trainers.inference import inference
 
 
-class FrozenGeneratorModel(PhasedModel):
+class FrozenGeneratorModel(DecoderModel, PhasedModel):
     r"""Base of models that learn directions: draws $z$, a direction, a step $\eta$ and a class.
 
     Only the networks that a subclass names in `phases` are trained: the directions, and any further
@@ -186,8 +187,14 @@ class FrozenGeneratorModel(PhasedModel):
                 )
         else:
             labels = self._checked_labels(labels, z.shape[0])
+        return self.images_of(z, labels)
+
+    def images_of(self, z, labels=None):
         images = self.call(self.inputs(z, labels))
         return from_range(ops.cast(images, "float32"), self.image_range)
+
+    def label_inputs(self):
+        return [] if self.labels is None else [keras.Input((), dtype="int32", name="labels")]
 
     @inference
     def sample(self, n, labels=None, seed=None):

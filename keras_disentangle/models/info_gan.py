@@ -12,12 +12,13 @@ from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._image_data import check_image_batch
 from keras_disentangle.models._networks import check_apart, network_shapes, serialize
+from keras_disentangle.models._parts import EncoderModel
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.trainers.inference import inference
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
-class InfoGAN(GAN):
+class InfoGAN(EncoderModel, GAN):
     r"""GAN that also maximises a bound on the information between codes and images.
 
     $$\min_{G, Q} \max_D V(D, G) - \sum_k \lambda_k L_I^{(k)}(G, Q)$$
@@ -134,6 +135,11 @@ class InfoGAN(GAN):
 
     # Use
 
+    @property
+    def inference_networks(self):
+        """The networks that `q_params` calls; without a second input they need no labels."""
+        return [self.discriminator, self.q_head]
+
     @inference
     def q_params(self, x, labels=None):
         """Images in [0, 1] (n, h, w, c) to the outputs of Q, (n, space.num_params) float32.
@@ -147,7 +153,7 @@ class InfoGAN(GAN):
         """
         check_image_batch("x", x, self.image_shape, self.bounded)
         x = self._to_range(ops.convert_to_tensor(x, "float32"))
-        given = self.given(labels, x.shape[0], (self.discriminator, self.q_head))
+        given = self.given(labels, x.shape[0], self.inference_networks)
         _, features = self.discriminate(x, training=False, **given)
         return ops.cast(call_network(self.q_head, features, **given, training=False), "float32")
 

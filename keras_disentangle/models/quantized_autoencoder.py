@@ -175,6 +175,10 @@ class QuantizedAutoencoder(VariationalModel):
         z = self.encoder(ops.convert_to_tensor(x, "float32"), training=False)
         return self.quantizer.nearest(z)
 
+    def codes_of(self, x, labels=None):
+        # By calls of layers: in the graph, variables that are read otherwise would be constants.
+        return ops.cast(self.quantizer(self.encoder(x, training=False)), "float32")
+
     def represent(self, x, labels=None):
         return self.encode(x)
 
