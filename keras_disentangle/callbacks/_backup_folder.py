@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_disentangle._files import replacing
 from keras_disentangle.callbacks._backup_lock import FolderLock
+from keras_disentangle.trainers._backend import backend
 
 _NAME = re.compile(r"backup-(\d{6,})")
 _TEMPORARY = re.compile(r"backup-\d{6,}\.\d+\.tmp")
@@ -25,6 +26,8 @@ _DIGEST = hashlib.sha256().digest_size
 
 class BackupFolder:
     """Reads and writes backups: pairs of a dict that JSON can hold and a list of NumPy arrays.
+
+    Of several processes that train together, the first writes and all read.
 
     Args:
         path: the folder; `open` makes it.
@@ -47,6 +50,9 @@ class BackupFolder:
         Raises:
             ValueError: if it cannot be written to, or another process uses it.
         """
+        self._whole = []
+        if not self.writes:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
@@ -58,7 +64,6 @@ class BackupFolder:
                 f"path={str(self.path)!r} ({error})"
             ) from error
         self._remove(name for name in os.listdir(self.path) if _TEMPORARY.fullmatch(name))
-        self._whole = []
 
     def close(self):
         """Leaves the folder to other processes."""
@@ -99,6 +104,8 @@ class BackupFolder:
 
     def write(self, header, arrays):
         """Adds a backup and, once it is on the disk, removes all but this and the previous one."""
+        if not self.writes:
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         files = self._files()
         number = int(_NAME.fullmatch(files[-1].name)[1]) + 1 if files else 1
@@ -108,8 +115,15 @@ class BackupFolder:
         self._whole = [*self._whole, file][-2:]
         self._remove(old.name for old in self._files() if old not in self._whole)
 
+    @property
+    def writes(self):
+        """Whether this process writes the backups."""
+        return backend.processes_of_run()[1] == 0
+
     def _files(self):
         """The backups, oldest first."""
+        if not self.path.is_dir():
+            return []
         names = [name for name in os.listdir(self.path) if _NAME.fullmatch(name)]
         return [self.path / name for name in sorted(names, key=lambda name: (len(name), name))]
 

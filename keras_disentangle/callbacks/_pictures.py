@@ -58,10 +58,11 @@ class PictureCallback(WatchingCallback):
         if self._drawn != self._epoch:
             self._draw()
         moving = self._frames()
-        with self._writing():
-            for name, frames in moving.items():
-                save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
-            self._writer.close()
+        if self._writes:
+            with self._writing():
+                for name, frames in moving.items():
+                    save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
+                self._writer.close()
         self._epoch = None
 
     def get_backup_state(self):
@@ -73,11 +74,13 @@ class PictureCallback(WatchingCallback):
     def _draw(self):
         step = read(getattr(self.model, "step", self._epoch))
         pictures = self._pictures()
-        with self._writing():
-            for name, picture in pictures.items():
-                save_png(os.path.join(self._folder, f"epoch_{self._epoch:04d}_{name}.png"), picture)
-                self._writer.image(name, picture, step)
-            self._writer.flush()
+        if self._writes:
+            with self._writing():
+                for name, picture in pictures.items():
+                    file = f"epoch_{self._epoch:04d}_{name}.png"
+                    save_png(os.path.join(self._folder, file), picture)
+                    self._writer.image(name, picture, step)
+                self._writer.flush()
         self._drawn = self._epoch
 
 

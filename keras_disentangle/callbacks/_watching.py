@@ -10,13 +10,14 @@ import warnings
 import keras
 
 from keras_disentangle._unmoved import unmoved
+from keras_disentangle.trainers._backend import backend
 
 
 class WatchingCallback(keras.callbacks.Callback):
     """Base of callbacks that look at a model and write files, or add to the logs.
 
     A subclass does in `_try` the smallest part of its work that shows whether it can do all of it,
-    and writes files within `with self._writing():`.
+    and writes files within `with self._writing():`, if it `_writes`.
     """
 
     only_looks_on = True  # for `ExactBackup`: training gives the same results without it
@@ -57,6 +58,11 @@ class WatchingCallback(keras.callbacks.Callback):
                 f"`{type(self).__name__}`{circumstance} needs a model with {needed}. "
                 f"Received: {self.model!r}, which lacks {missing}"
             )
+
+    @property
+    def _writes(self):
+        """Whether this process writes files: of several that train together, the first does."""
+        return backend.processes_of_run()[1] == 0
 
     @contextlib.contextmanager
     def _writing(self):

@@ -105,7 +105,7 @@ class InformationFlow(WatchingCallback):
             self._begin(step)
         if not self.stages or self.stages[-1]["step"] != step:
             self._measure(step)
-        if not self.stages:
+        if not (self.stages and self._writes):
             return
         picture = information_flow(self.stages, images=self._samples)
         with self._writing():
@@ -157,6 +157,8 @@ class InformationFlow(WatchingCallback):
             del self.stages[-1], self._samples[-1]
         self.stages.append({"step": step, "stage": stage, **information})
         self._samples.append(self._rung_samples(mean[0]))
+        if not self._writes:
+            return
         file = io.BytesIO()
         np.savez_compressed(
             file,

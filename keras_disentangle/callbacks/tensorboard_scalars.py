@@ -93,6 +93,8 @@ class TensorBoardScalars(WatchingCallback):
             self._validation.close()
 
     def _write(self, writer, prefix, logs, step):
+        if not self._writes:
+            return
         with self._writing():
             for name, value in (logs or {}).items():
                 if np.ndim(value) == 0:

@@ -120,11 +120,11 @@ class TeacherStudentVAE(VAE):
         size = self.teacher.latent_dim
         code, reconstruction = outputs["code"], outputs["reconstruction"]
         shared, nuisance = code[:, :size], code[:, size:]
-        swapped = ops.concatenate([ops.roll(shared, -1, axis=0), nuisance], axis=-1)
+        swapped = ops.concatenate([self._of_next(shared), nuisance], axis=-1)
         student = self.image(reconstruction) - self.image(self.generate([swapped], training))
 
         teacher_image = self.teacher.decode(ops.stop_gradient(shared))
-        teacher = ops.stop_gradient(teacher_image - ops.roll(teacher_image, -1, axis=0))
+        teacher = ops.stop_gradient(teacher_image - self._of_next(teacher_image))
         teacher_mean = ops.stop_gradient(self.teacher.infer(x)[0][0])
 
         code_error = ops.sum(ops.square(outputs["mean"][:, :size] - teacher_mean), axis=-1)
@@ -134,6 +134,10 @@ class TeacherStudentVAE(VAE):
             "code_error": (self.code_weight, ops.cast(per_dimension * code_error, "float32")),
             "jacobian_error": (self.ramps["jacobian_weight"](self.step), jacobian_error),
         }
+
+    def _of_next(self, x):
+        """What the next image of the global batch has, (batch, ...); the last one, of the first."""
+        return self.on_global_batch(lambda x: ops.roll(x, -1, axis=0), x)()
 
     def get_config(self):
         teacher = serialize(self.teacher)

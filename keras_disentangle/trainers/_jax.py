@@ -4,8 +4,11 @@ import contextlib
 
 import jax
 import keras
+from jax.experimental import multihost_utils
 
 from keras_disentangle._keras_graph import all_layers, own_losses
+from keras_disentangle.trainers import _jax_steps as steps
+from keras_disentangle.trainers._pixels import as_floats
 
 
 def train_step(model, state, batch):
@@ -110,8 +113,51 @@ def no_graph(arguments):
     return contextlib.nullcontext()
 
 
-def check_processes():
-    """Nothing to check: Keras distributes over processes on this backend."""
+def keras_train_step(model, step, *args):
+    """Keras's own train step, `step`, for a model with one optimizer."""
+    return step(*args)
+
+
+def keras_test_step(model, step, *args):
+    return step(*args)
+
+
+def training(model, arguments):
+    """A context of `fit`: it begins when all processes are there, so that one may prepare files.
+
+    Raises:
+        ValueError: if the devices of the model are not those of the present distribution.
+    """
+    distribution = keras.distribution.distribution()
+    devices = 1 if distribution is None else distribution.device_mesh.devices.size
+    if (own := len(model.step.value.sharding.device_set)) != devices:
+        raise ValueError(
+            "`keras.distribution.set_distribution` must be called before the model is made, which "
+            f"it is to train. Received: a distribution over {devices} devices, a model on {own}"
+        )
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("fit")
+    return contextlib.nullcontext()
+
+
+def evaluation(model, within_fit):
+    """A context of `evaluate`; nothing to do."""
+    return contextlib.nullcontext()
+
+
+def processes_of_run():
+    """The number of processes that train together, and the index of this one."""
+    return jax.process_count(), jax.process_index()
+
+
+def callbacks():
+    """The callbacks that every training needs on this backend."""
+    return []
+
+
+def train_function(model, train):
+    """Keras's own, `train`; where steps are compiled, one that makes several in one call."""
+    return steps.train_function(model) if model.jit_compile and not model.run_eagerly else train
 
 
 def build_optimizer(model):
@@ -120,6 +166,26 @@ def build_optimizer(model):
 
 def require(condition, message, value):
     """Nothing to check: sizes are known while the step is traced, and were checked before."""
+
+
+def hold(model, images):
+    """The images (n, h, w, c) on the device, or a copy of them on each of several."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return jax.device_put(images)
+    layout = keras.distribution.TensorLayout((None,) * images.ndim, distribution.device_mesh)
+    return keras.distribution.distribute_tensor(images, layout)
+
+
+@jax.jit
+def take_rows(images, index):
+    return as_floats(images[index])
+
+
+def free_memory(model):
+    """The free bytes of the device, or of the fullest of several; `None` for the machine's own."""
+    stats = [device.memory_stats() for device in model.step.value.devices()]
+    return min((x["bytes_limit"] - x["bytes_in_use"] for x in stats if x), default=None)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ import threading
 
 import tensorflow as tf
 from keras import tree
+from tensorflow.python.client.device_lib import list_local_devices
 
 from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.losses._second_derivative import twice_differentiable
+from keras_disentangle.trainers._pixels import as_floats
 
 # The assertions that `prepare` adds, in the thread of each replica while it is traced.
 _tracing = threading.local()
@@ -90,8 +92,48 @@ def no_graph(arguments):
     return contextlib.nullcontext()
 
 
-def check_processes():
-    """Nothing to check: Keras distributes over processes on this backend."""
+def keras_train_step(model, step, *args):
+    """Keras's own train step, `step`, for a model with one optimizer."""
+    return step(*args)
+
+
+def keras_test_step(model, step, *args):
+    return step(*args)
+
+
+def training(model, arguments):
+    """A context of `fit`.
+
+    Raises:
+        ValueError: if the model was made outside of the present strategy.
+    """
+    own, now = model.distribute_strategy, tf.distribute.get_strategy()
+    if tf.distribute.has_strategy() and now is not own:
+        raise ValueError(
+            "The model must be made in the scope of the strategy in which it is trained. Received: "
+            f"a model made under {type(own).__name__}, and `fit` under {type(now).__name__}"
+        )
+    return contextlib.nullcontext()
+
+
+def evaluation(model, within_fit):
+    """A context of `evaluate`; nothing to do on this backend."""
+    return contextlib.nullcontext()
+
+
+def processes_of_run():
+    """The number of processes that train together, and the index of this one."""
+    return 1, 0
+
+
+def callbacks():
+    """The callbacks that every training needs on this backend."""
+    return []
+
+
+def train_function(model, train):
+    """Keras's own, `train`."""
+    return train
 
 
 def build_optimizer(model):
@@ -115,12 +157,33 @@ def require(condition, message, value):
         required.append(operation)
 
 
+def hold(model, images):
+    """The images (n, h, w, c) on the device, or a copy of them on each of several."""
+    with model.distribute_strategy.scope():
+        return tf.Variable(images, trainable=False)
+
+
+def take_rows(images, index):
+    return as_floats(images.sparse_read(index))
+
+
+def free_memory(model):
+    """The free bytes of the GPU, or of the fullest of several; `None` for the machine's own."""
+    limits = {x.name.removeprefix("/device:"): x.memory_limit for x in list_local_devices()}
+    gpus = [x for x in limits if x.startswith("GPU")]
+    used = tf.config.experimental.get_memory_info
+    return min((limits[x] - used(x)["current"] for x in gpus), default=None)
+
+
 @contextlib.contextmanager
 def readable_errors():
-    """Turns an error of `require` into a ValueError with its message alone."""
+    """Turns an error of `require`, or a ValueError of the data, into one with its message alone."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
+        # Of data in Python, such as a file of a stream that has vanished.
+        if found := re.search(r"\bValueError: (.*?)\nTraceback ", str(error), re.DOTALL):
+            raise ValueError(found[1]) from None
         if _MARK not in str(error):
             raise
         message, value = re.search(_MARK + r"(.*?)\] \[(.*?)\]", str(error), re.DOTALL).groups()

@@ -7,10 +7,15 @@ import torch
 from keras import tree
 
 from keras_disentangle._keras_graph import all_layers
+from keras_disentangle.trainers import _torch_processes as processes
+from keras_disentangle.trainers._pixels import as_floats
+from keras_disentangle.trainers._torch_processes import evaluation, gather, replica, training
+
+__all__ = ["evaluation", "gather", "replica", "training"]
 
 
 def train_step(model, batch):
-    with _written_in_passing(model):
+    with processes.training_step(model, batch), _written_in_passing(model):
         return _train_step(model, batch)
 
 
@@ -40,10 +45,31 @@ def _train_step(model, batch):
             for grad, value in zip(grads, values, strict=True)
         ]
         with torch.no_grad():
-            optimizer.apply(grads, move.variables)
+            optimizer.apply(processes.averaged(grads), move.variables)
     with torch.no_grad():
         model.finish(batch, constant[0])
+    processes.share_state(model)
     return model.get_metrics_result()
+
+
+def keras_train_step(model, step, data):
+    """Keras's own train step, `step`, for a model with one optimizer."""
+    with processes.training_step(model, data) as together:
+        if not together:
+            return step(data)
+        with processes.averaging(model.optimizer):
+            step(data)
+        processes.share_state(model)
+        return model.get_metrics_result()
+
+
+def keras_test_step(model, step, data):
+    with processes.validation_step(data) as together:
+        logs = step(data)
+        if not together:
+            return logs
+        processes.share_state(model)
+        return model.get_metrics_result()
 
 
 def input_gradient(model, fn, x):
@@ -53,33 +79,25 @@ def input_gradient(model, fn, x):
     return outputs, gradient
 
 
-def replica():
-    return 1, 0
-
-
-def gather(tensors):
-    """The tensors as they are, for there are no replicas, and the slice of all rows."""
-    return tensors, slice(None)
-
-
 def no_graph(arguments):
     """A context in which results hold no graph, unless an argument requires a gradient."""
     wanted = any(isinstance(x, torch.Tensor) and x.requires_grad for x in arguments)
     return contextlib.nullcontext() if wanted else torch.no_grad()
 
 
-def check_processes():
-    """Raises a ValueError if several processes would each train a model of their own."""
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return
-    if (size := distributed.get_world_size()) > 1:
-        raise ValueError(
-            "Training on PyTorch must be in a single process: gradients are not exchanged, so each "
-            "process would train a model of its own. Use the TensorFlow or JAX backend for several "
-            "devices, or end the process group (`torch.distributed.destroy_process_group()`). "
-            f"Received: a process group of {size} processes"
-        )
+def processes_of_run():
+    """The number of processes that train together, and the index of this one."""
+    return processes.size(), processes.index()
+
+
+def callbacks():
+    """The callbacks that every training needs on this backend."""
+    return [processes.EpochEnds()] if processes.size() > 1 else []
+
+
+def train_function(model, train):
+    """Keras's own, `train`."""
+    return train
 
 
 def build_optimizer(model):
@@ -88,6 +106,24 @@ def build_optimizer(model):
 
 def require(condition, message, value):
     """Nothing to check: sizes are known in every step, and were checked before."""
+
+
+def hold(model, images):
+    """The images (n, h, w, c) on the device."""
+    return torch.tensor(images, device=model.step.value.device)
+
+
+def take_rows(images, index):
+    return as_floats(images[index])
+
+
+def free_memory(model):
+    """The free bytes of the device; `None` for the machine's own."""
+    device = model.step.value.device
+    if device.type != "cuda":
+        return None
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def readable_errors():

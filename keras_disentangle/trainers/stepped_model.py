@@ -10,7 +10,12 @@ from keras_disentangle.schedules import read
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.array_batches import cut, cut_for_fit
 from keras_disentangle.trainers.finite_terms import check_finite
-from keras_disentangle.trainers.fit_arguments import fit_arguments, training_callbacks
+from keras_disentangle.trainers.fit_arguments import (
+    drawn_in_order,
+    fit_arguments,
+    training_callbacks,
+)
+from keras_disentangle.trainers.held_images import Rows, holding
 from keras_disentangle.trainers.objective_model import ObjectiveModel
 
 RAMP = "ramp_"  # followed by a ramp's name: the key in a file of its four numbers
@@ -22,6 +27,11 @@ class SteppedModel(ObjectiveModel):
     A file holds the ramps by name. Weights can therefore be loaded into a model with other ramps:
     ramps that are not in the file keep their values, and those that the model lacks are ignored.
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # The images on the device that `fit` is training on, and those that it was last.
+        self.held, self.held_before = None, lambda: None
 
     def check_finite(self):
         """Raises a ValueError that names the term and the step if one was not finite this epoch."""
@@ -44,16 +54,21 @@ class SteppedModel(ObjectiveModel):
         nor read as a whole: the rows of a batch are read when it is needed.
 
         Raises:
-            ValueError: as above; on PyTorch, if several processes train together; if a batch cannot
-                be divided evenly among devices; if `validation_split` leaves no row on a side.
+            ValueError: as above; if a batch cannot be divided evenly among devices; if processes of
+                PyTorch that train together have other models, seeds or arguments, batches of other
+                sizes, or more or fewer of them; if `validation_split` leaves no row on a side.
         """
-        backend.check_processes()
         backend.build_optimizer(self)
         arguments = fit_arguments(*args, **kwargs)
         arguments = cut_for_fit(arguments)
         x, shuffle = arguments.get("x"), arguments.get("shuffle", True)
         callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
-        with backend.readable_errors():
+        with (
+            drawn_in_order(arguments) as arguments,
+            holding(self, arguments) as arguments,
+            backend.training(self, arguments),
+            backend.readable_errors(),
+        ):
             return super().fit(callbacks=callbacks, **arguments)
 
     def evaluate(
@@ -67,9 +82,11 @@ class SteppedModel(ObjectiveModel):
         **kwargs,
     ):
         """`keras.Model.evaluate`; takes the rows of arrays as `fit` does."""
-        if not is_within_fit(kwargs):
+        within_fit = is_within_fit(kwargs)
+        if not within_fit:
             x, y, sample_weight = cut(x, y, sample_weight, batch_size, steps)
-        return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **kwargs)
+        with backend.evaluation(self, within_fit):
+            return super().evaluate(x, y, batch_size, verbose, sample_weight, steps, **kwargs)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """`keras.Model.predict`; takes the rows of arrays as `fit` does."""
@@ -82,11 +99,30 @@ class SteppedModel(ObjectiveModel):
         Raises:
             ValueError: as `fit`.
         """
-        backend.check_processes()
         self.check_examples(x)
         self.check_batch_labels(y, len(x))
         with backend.readable_errors():
             return super().train_on_batch(x, y, *args, **kwargs)
+
+    def make_train_function(self, force=False):
+        is_new = force or self.train_function is None
+        super().make_train_function(force)
+        if is_new:
+            self.train_function = backend.train_function(self, self.train_function)
+
+    def train_step(self, *args):
+        *state, data = args
+        data = self.with_images(data)
+        return backend.keras_train_step(self, super().train_step, *state, data)
+
+    def with_images(self, data):
+        """A batch with images in place of `Rows` of those on the device; others as they are."""
+        if self.held is None or not isinstance(data[0], Rows):
+            return data
+        return self.held[data[0].index], *data[1:]
+
+    def test_step(self, *args):
+        return backend.keras_test_step(self, super().test_step, *args)
 
     # Saving
 

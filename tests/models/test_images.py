@@ -213,17 +213,6 @@ def test_a_last_batch_that_is_too_small_is_noticed_by_xla_too():
         model.fit(tf.data.Dataset.from_tensor_slices(IMAGES[:13]).batch(10), verbose=0)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="others exchange gradients")
-def test_several_processes_on_pytorch_are_refused(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    for model in (vae(), gan()):
-        with pytest.raises(ValueError, match="a process group of 2 processes"):
-            model.fit(IMAGES, verbose=0)
-
-
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras distributes batches on JAX")
 def test_batches_that_devices_cannot_share(monkeypatch):
     from keras_disentangle.models import _image_data

@@ -1,5 +1,7 @@
 """How our models are saved and exported, also into models that have other terms."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -122,3 +124,22 @@ def test_on_pytorch_the_parts_of_a_variational_model_are_exported(name, tmp_path
     keras.Model(x, model.encode(x)).export(file, format="torch", verbose=0)
     images = torch.from_numpy(IMAGES[:1])
     torch.testing.assert_close(torch.export.load(file).module()(images), model.encode(images))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="has no strategies")
+def test_a_strategy_comes_before_the_model(monkeypatch):
+    model = VAE(**flat_networks(2), seed=0)
+    model.compile("sgd")
+    if keras.backend.backend() == "jax":
+        two = SimpleNamespace(device_mesh=SimpleNamespace(devices=np.empty(2)))
+        monkeypatch.setattr(keras.distribution, "distribution", lambda: two)
+        with pytest.raises(ValueError, match="over 2 devices, a model on 1"):
+            model.fit(IMAGES, verbose=0)
+        return
+    import tensorflow as tf
+
+    with (
+        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
+        pytest.raises(ValueError, match="made in the scope of the strategy"),
+    ):
+        model.fit(IMAGES, verbose=0)
