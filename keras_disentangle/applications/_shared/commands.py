@@ -7,7 +7,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from keras_disentangle.applications._shared import evaluation, parsers, training
+from keras_disentangle.applications._shared import devices, evaluation, parsers, training
 from keras_disentangle.applications._shared.comparison import compare
 from keras_disentangle.applications._shared.data import announce, text
 from keras_disentangle.applications._shared.factors import FactorApplication, FactorEvaluation
@@ -15,6 +15,7 @@ from keras_disentangle.applications._shared.files import load_model, write_json,
 from keras_disentangle.applications._shared.parsers import Parser, output, settings_of
 from keras_disentangle.applications._shared.release import Release, is_path
 from keras_disentangle.datasets.named import FACTOR_DATA, factor_data
+from keras_disentangle.trainers._launch import on_devices
 
 EVALUATION = "evaluation.json"
 
@@ -27,14 +28,17 @@ def train(application, arguments):
         **parsers.of_training(application),
         "--log-dir": {"default": folder, "help": "where everything goes"},
         "--dry-run": {"action": "store_true", "help": "print the plan, write nothing"},
+        **devices.FLAGS,
         **parsers.JSON,
     }
     example = f"Example: train {name} --recipe {application.default_recipe} --log-dir runs/mine"
     parser = Parser(f"train {name}", train.__doc__, flags, epilog=example)
     parsers.add_recipe(parser, application)
     options = parser.read(arguments)
+    if devices.start(_without("--processes", ["train", name, *arguments]), options["processes"]):
+        return
     verbose = "auto" if options["verbose"] is None else options["verbose"]
-    with output(options) as put:
+    with output(options) as put, on_devices(options["devices"]):
         recipe = parsers.recipe_of(application, options, parsers.own_settings(application, options))
         chosen = (recipe, options["model"] or application.variants[0], options["log_dir"])
         chosen += (options["data_dir"], options["seed"])
@@ -43,11 +47,20 @@ def train(application, arguments):
             put(plan, plan_text(plan))
             return
         _, results = training.train(application, *chosen, verbose)
+        if not devices.is_first():
+            return
         log_dir = Path(options["log_dir"])
         files = {"pictures": "pictures", "results": training.RESULTS, "model": training.MODEL}
         lines = [f"\n{application.summary(results)}\n"]
         lines += [f"{what:10} {log_dir / where}" for what, where in files.items()]
         put(results, "\n".join([*lines, f"TensorBoard: tensorboard --logdir {log_dir}"]))
+
+
+def _without(flag, words):
+    """Arguments of a command without a flag and its value."""
+    words = [word for word in words if not word.startswith(f"{flag}=")]
+    places = [i for i, word in enumerate(words) if word == flag]
+    return [word for i, word in enumerate(words) if i not in places and i - 1 not in places]
 
 
 def plan_text(plan):

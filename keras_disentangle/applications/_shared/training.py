@@ -12,6 +12,7 @@ import keras
 
 from keras_disentangle._arguments import check_choice
 from keras_disentangle._files import read_json
+from keras_disentangle.applications._shared import devices
 from keras_disentangle.applications._shared.evaluation import described
 from keras_disentangle.applications._shared.files import save_model, write_json, write_pictures
 from keras_disentangle.applications._shared.recipe import of_json
@@ -102,7 +103,10 @@ class Training:
             ExactBackup(self.log_dir / backup),
             self.clock,
         ]
-        return model.fit(*args, callbacks=callbacks, verbose=self.verbose, **options)
+        x, *args = args
+        x, options = devices.part(x, options)
+        verbose = self.verbose if devices.is_first() else 0
+        return model.fit(x, *args, callbacks=callbacks, verbose=verbose, **options)
 
     def begin(self):
         """Makes the folder ready, unless it holds an unfinished run with the same settings.
@@ -110,7 +114,7 @@ class Training:
         Raises:
             ValueError: if it holds an unfinished one with others.
         """
-        if resumes(self.log_dir, self.results):
+        if not devices.is_first() or resumes(self.log_dir, self.results):
             return
         clear(self.log_dir, self.application.leaves)
         write_json(self.log_dir / RUN, self.results)
@@ -134,14 +138,16 @@ def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose=
         history=model.history.history if hasattr(model, "history") else {},
     )
     # First of all the model: what follows may fail or be interrupted.
-    save_model(model, training.log_dir / MODEL)
+    if devices.is_first():
+        save_model(model, training.log_dir / MODEL)
     scores = application.final_scores(model, training)
     if scores is not None:
         results["scores"] = scores
     pictures = application.final_pictures(model, training)
-    write_pictures(training.log_dir / "pictures", pictures)
-    # Last: with it a run is finished.
-    write_json(training.log_dir / RESULTS, results)
+    if devices.is_first():
+        write_pictures(training.log_dir / "pictures", pictures)
+        # Last: with it a run is finished.
+        write_json(training.log_dir / RESULTS, results)
     return model, results
 
 
