@@ -15,7 +15,8 @@ from keras_disentangle.losses._second_derivative import second_derivative
 from keras_disentangle.losses._spread import spread
 
 
-def _max(x):
+def maximum(x):
+    """The largest element of a tensor, or NaN, with a gradient that XLA keeps finite."""
     # The gradient of `ops.max` searches for elements equal to the maximum. XLA may recompute them
     # with other rounding and find none: NaN. `ops.argmax` alone may skip a NaN.
     x = ops.reshape(x, (-1,))
@@ -23,7 +24,7 @@ def _max(x):
     return ops.stop_gradient(ops.max(x)) + (largest - ops.stop_gradient(largest))
 
 
-REDUCTIONS = {"max": _max, "mean": ops.mean}
+REDUCTIONS = {"max": maximum, "mean": ops.mean}
 METHODS = ("finite_difference", "exact")
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 1e6
 SMALLEST_VARIANCE = 1e-10  # added to the denominator of the normalised penalty

@@ -32,6 +32,10 @@ class PenaltyAlongDirections(GeneratorPenalty):
     def term(self):
         return f"{self.name}_penalty"
 
+    @property
+    def batch_maximum(self):
+        return self.settings["reduction"] == "max" and not self.settings.get("normalized", False)
+
     def check_layers(self, layers, training):
         check_layers(layers, one_pass=self.settings["one_pass"], training=training)
 

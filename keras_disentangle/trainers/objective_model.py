@@ -8,6 +8,7 @@ from keras import ops, tree
 from keras_disentangle.losses._evaluation import Evaluation
 from keras_disentangle.losses._layer_activations import linear_layers_allowed
 from keras_disentangle.losses._spread import spread
+from keras_disentangle.losses.hessian_penalty import maximum
 from keras_disentangle.penalties import GeneratorPenalty, Penalty, ReconstructionPenalty
 from keras_disentangle.schedules import Ramp
 from keras_disentangle.trainers._backend import backend
@@ -159,8 +160,12 @@ class ObjectiveModel(keras.Model):
         replicas, index = backend.replica()
         if replicas == 1:
             return sample(n)
-        part = slice(index * n, (index + 1) * n)
-        return tree.map_structure(lambda x: x if x is None else x[part], sample(n * replicas))
+        total, start = replicas * n, index * n
+        if not isinstance(n, int):  # The last batch of an epoch may be divided unevenly.
+            [sizes], rows = backend.gather([ops.reshape(n, (1,))])
+            total, start = ops.sum(sizes), ops.sum(sizes[: rows.start])
+        part = slice(start, start + n)
+        return tree.map_structure(lambda x: x if x is None else x[part], sample(total))
 
     def on_global_batch(self, fn, *tensors):
         """A function without arguments, `fn` of the batch of all replicas: for batch statistics.
@@ -203,13 +208,16 @@ class ObjectiveModel(keras.Model):
             training: whether this is a training step; outside of training, `every` is ignored.
             sample_weight: for the logs, as in `track`.
         """
-        terms = penalty.terms(self._parts(penalty, now=True))
+        parts = self._parts(penalty, now=True)
+        terms = penalty.terms(parts)
         times = penalty.every if training else 1
+        is_maximum = getattr(penalty, "batch_maximum", False)
+        form = ops.zeros((), loss.dtype) if is_maximum else loss
 
         def found():
             values = penalty.values(evaluate())
             _check_values(penalty, values, terms)
-            return {name: _like(values[name], loss) for name in terms}
+            return {name: _like(values[name], form) for name in terms}
 
         if times == 1:
             values = found()
@@ -217,17 +225,20 @@ class ObjectiveModel(keras.Model):
             is_due = ops.equal(ops.mod(ops.convert_to_tensor(self.step), times), 0)
             learnt = [v for layer in penalty.layers for v in layer.trainable_variables]
             # With a gradient of zero, not without one: on PyTorch, Adam would skip the variables.
-            nothing = ops.zeros_like(loss) + sum(0.0 * ops.sum(v) for v in learnt)
+            nothing = ops.zeros_like(form) + sum(0.0 * ops.sum(v) for v in learnt)
             # Updates of variables are discarded: they could not be read outside of the branch.
             values = ops.cond(
                 is_due,
-                lambda: Evaluation(lambda _: found())(loss),
+                lambda: Evaluation(lambda _: found())(form),
                 lambda: dict.fromkeys(terms, nothing),
             )
             is_due = ops.cast(is_due, "float32")
             sample_weight = is_due * (
                 ops.ones_like(loss, dtype="float32") if sample_weight is None else sample_weight
             )
+        if is_maximum:
+            values = self._largest(penalty, values, parts)
+            values = {name: _like(value, loss) for name, value in values.items()}
         for name, ramp in terms.items():
             self.track(name, values[name], sample_weight)
             if ramp is None:
@@ -237,6 +248,17 @@ class ObjectiveModel(keras.Model):
         for name, value in penalty.states().items():
             self.trackers[name].update_state(value)
         return loss
+
+    def _largest(self, penalty, values, parts):
+        """The terms of a penalty whose parts are each the largest value over the global batch.
+
+        Outside of the branch in which they were evaluated, where replicas cannot meet.
+        """
+        names = [f"{penalty.term}_{part}" for part in parts] or [penalty.term]
+        row = ops.expand_dims(ops.stack([values[name] for name in names]), 0)
+        columns = self.on_global_batch(lambda x: [maximum(x[:, i]) for i in range(len(names))], row)
+        found = dict(zip(names, columns(), strict=True))
+        return {**found, penalty.term: sum(found.values())}
 
     def check_penalties(self):
         """Raises a ValueError if the learnt variables of a penalty are out of range."""
