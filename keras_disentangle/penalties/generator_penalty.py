@@ -27,9 +27,8 @@ class GeneratorPenalty(Penalty):
             linear layers that follow a non-linearity may then be penalised, and directions come in
             units of the codes' standard deviations over the batch (except for
             `DirectionDiscovery`, whose own are of length 1).
-        batch_maximum: whether its values are scalars, each the largest over the batch: under several
-            devices they are then the largest over the global batch. False unless a subclass sets
-            it.
+        batch_maximum: whether its values are scalars, each the largest over the batch: under
+            several devices, then, over the global batch. False unless a subclass sets it.
         copies: size of the batches that `evaluate` passes to its function, as a multiple of the
             batch of codes.
 
