@@ -21,8 +21,16 @@ from keras_disentangle import (
 )
 
 if typing.TYPE_CHECKING:
-    from keras_disentangle import applications, callbacks, datasets, metrics, visualization
+    from keras_disentangle import (
+        applications,
+        callbacks,
+        datasets,
+        explorer,
+        metrics,
+        visualization,
+    )
     from keras_disentangle.evaluation import encode_images, evaluate, rank_models
+    from keras_disentangle.explorer.explore import explore
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,6 +39,8 @@ __all__ = [
     "datasets",
     "encode_images",
     "evaluate",
+    "explore",
+    "explorer",
     "latents",
     "layers",
     "losses",
@@ -49,10 +59,11 @@ __getattr__, __dir__ = _lazy.attributes(
     __name__,
     {
         **dict.fromkeys(["applications", "callbacks", "datasets", "evaluation"]),
-        **dict.fromkeys(["metrics", "visualization"]),
+        **dict.fromkeys(["metrics", "visualization", "explorer"]),
         **dict.fromkeys(
             ["encode_images", "evaluate", "rank_models"], "keras_disentangle.evaluation"
         ),
+        "explore": "keras_disentangle.explorer.explore",
     },
 )
 for _name, _module in {

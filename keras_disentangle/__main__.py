@@ -6,6 +6,7 @@
     keras-disentangle evaluate MODEL.keras --data DATA    scores any Keras model that encodes images
     keras-disentangle compare APPLICATION [RUN ...]       compares training runs
     keras-disentangle traverse APPLICATION [flags]        draws the effect of each latent
+    keras-disentangle explore NAME | MODEL.keras          moves latents in the browser
     keras-disentangle ship APPLICATION NAME MODEL.keras   bundles trained weights
     keras-disentangle convert APPLICATION [flags]         converts published checkpoints
 
@@ -15,10 +16,10 @@ tensorflow, jax or torch.
 
 import sys
 
-from keras_disentangle.applications._shared import commands, listing, registry
+from keras_disentangle.applications._shared import commands, exploring, listing, registry
 from keras_disentangle.applications._shared.parsers import choice, usage_error
 
-COMMANDS = ("list", *commands.OF_APPLICATIONS, "convert")
+COMMANDS = ("list", *commands.OF_APPLICATIONS, "explore", "convert")
 
 
 def main(arguments=None):
@@ -40,11 +41,15 @@ def _run(command, words):
         return listing.show(words)
     if command == "evaluate" and words and words[0].endswith(".keras"):
         return commands.evaluate_file(words)
+    if command == "explore" and words and words[0].endswith(".keras"):
+        return exploring.explore_file(words)
     known = registry.names("convert.py" if command == "convert" else "application.py")
     if words in (["--help"], ["-h"]):
         print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(known)}")
         return None
     name = words[0] if words else None
+    if command == "explore":
+        return exploring.explore_name(name, words[1:])
     if name not in known and name in registry.names("convert.py"):
         usage_error(f"{name} has published checkpoints alone: only `convert` takes it")
     choice("application", name, known)

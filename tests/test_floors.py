@@ -24,6 +24,7 @@ FLOORS = (
     ("trainers",),
     ("models",),
     ("callbacks", "evaluation"),
+    ("explorer",),
     ("applications",),
     ("__init__", "__main__"),
 )

@@ -28,7 +28,15 @@ APPLICATIONS = sorted(
     for path in LIBRARY.glob("applications/[!_]*/*.py")
     if path.name != "__init__.py"
 )
-USED_LATER = ("applications", "callbacks", "datasets", "evaluation", "metrics", "visualization")
+USED_LATER = (
+    "applications",
+    "callbacks",
+    "datasets",
+    "evaluation",
+    "explorer",
+    "metrics",
+    "visualization",
+)
 HEAVY = ("h5py", "matplotlib", "PIL", "scipy", "sklearn", "tensorboard")
 
 # All within one interpreter, since loading the backend takes longest: before a package is imported

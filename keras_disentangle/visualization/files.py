@@ -57,6 +57,11 @@ def save_gif(path, frames, duration=80):
     >>> frames = kd.visualization.traversal_frames(model.decode, np.zeros(4))
     >>> save_gif("pictures/traversal.gif", frames)
     """
+    write_whole(path, encode_gif(frames, duration))
+
+
+def encode_gif(frames, duration=80):
+    """Returns the file that `save_gif` writes as bytes."""
     frames = [check_picture(frame, "frames") for frame in frames] if np.iterable(frames) else []
     duration, shapes = check_int("duration", duration), {frame.shape for frame in frames}
     if len(shapes) != 1:
@@ -66,4 +71,4 @@ def save_gif(path, frames, duration=80):
     first, *others = (to_pillow(frame) for frame in frames)
     buffer = io.BytesIO()
     first.save(buffer, format="GIF", save_all=True, append_images=others, duration=duration, loop=0)
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()

@@ -4,6 +4,7 @@ from properties import (
     of_applications,
     of_callbacks,
     of_datasets,
+    of_explorer,
     of_layers,
     of_losses,
     of_metrics,
@@ -20,6 +21,7 @@ TABLES = (
     of_applications,
     of_callbacks,
     of_datasets,
+    of_explorer,
     of_layers,
     of_losses,
     of_metrics,
@@ -32,6 +34,7 @@ TABLES = (
 PACKAGES = (
     "callbacks",
     "datasets",
+    "explorer",
     "latents",
     "layers",
     "losses",

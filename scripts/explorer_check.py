@@ -1,0 +1,268 @@
+"""Drives the explorer's page, and a page that it wrote, in a real browser without a window.
+
+    python scripts/explorer_check.py [NAME ...] [--shots FOLDER]
+
+needs the extra `explore`, Playwright (`pip install playwright`) and Chromium, whose path
+`--chromium` says. For each model, a slider of each control must change the image; drawing,
+uploading, swapping, strip, heat map and way must give pictures; a broken file must give a message;
+no request may leave this machine, of the browser or of the server; and the time in which a
+movement of a slider is answered is measured. The page in one file is opened from the disk, with the
+network switched off, and its canvas is compared with the decoder. It ends with 1 if anything fails.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+import keras_disentangle as kd
+from keras_disentangle.explorer import Explorer, export_page
+
+LOCAL = ("http://127.0.0.1:", "data:", "blob:", "file:")
+CHANGED = "([part, old]) => { const e = document.querySelector(part); return e && e.src !== old }"
+PATIENCE = 60_000  # milliseconds
+
+
+def own_model(folder):
+    """A network of a user's own, from its file."""
+    stack = [keras.layers.Dense(12 * 12, "sigmoid"), keras.layers.Reshape((12, 12, 1))]
+    keras.utils.set_random_seed(0)
+    keras.Sequential([keras.Input((4,)), *stack]).save(folder / "own.keras")
+    return keras.saving.load_model(folder / "own.keras"), None
+
+
+def of_application(name, weights, data=None):
+    def load(folder):
+        return getattr(kd.applications, name)(weights=weights), data and data()
+
+    return load
+
+
+def progressive_gan(folder):
+    from keras_disentangle.applications._shared.registry import find
+
+    return find("progressive_gan").load("clevr_1fov"), None
+
+
+def directions(folder):
+    from keras_disentangle.applications._shared.registry import find
+
+    return find("direction_discovery").load("mnist"), None
+
+
+MODELS = {
+    "ProVLAE": of_application("ProVLAE", "dsprites", lambda: kd.datasets.DSprites(64)),
+    "InfoGAN": of_application("InfoGAN", "mnist"),
+    "DiscriminativeVAE": of_application("DiscriminativeVAE", "fashion_mnist"),
+    "DirectionDiscovery": directions,
+    "ProgressiveGAN": progressive_gan,
+    "own": own_model,
+}
+
+
+class Check:
+    """What is found of one model: a list of lines, each right or wrong."""
+
+    def __init__(self, name):
+        self.name, self.failed = name, 0
+
+    def __call__(self, is_right, what):
+        self.failed += not is_right
+        print(f"{self.name:20} {'ok  ' if is_right else 'FAIL'} {what}", flush=True)
+
+
+def drive(browser, name, model, data, shots, folder):
+    """Opens the page of a model and uses everything on it; returns the number of failures."""
+    check = Check(name)
+    blocks = kd.explore(model, data, wait=False, max_controls=12)
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    try:
+        page.goto(blocks.local_url, timeout=PATIENCE)
+        page.wait_for_selector("#image img", timeout=PATIENCE)
+        page.wait_for_timeout(500)
+
+        def changes(part, act, what):
+            part = f"{part} img"
+            old = (
+                page.locator(part).first.get_attribute("src") if page.locator(part).count() else ""
+            )
+            act()
+            try:
+                page.wait_for_function(CHANGED, arg=[part, old], timeout=PATIENCE)
+                check(True, what)
+            except Exception as error:  # Playwright's timeout.
+                check(False, f"{what}: {str(error).splitlines()[0]}")
+
+        moved = use_controls(page, check)
+        check(moved > 0, f"{moved} controls change the image")
+        changes("#image", page.locator("#draw-a").click, "draw A")
+        changes("#image-b", page.locator("#draw-b").click, "draw B")
+        changes("#strip", page.locator("#draw-strip").click, "strip")
+        check(page.locator("#map img").count() == 1, "heat map")
+        check(page.locator("#strip a[download='strip.gif']").count() == 1, "a GIF to save")
+        changes("#path", page.locator("#draw-path").click, "the way from A to B")
+        for box in page.locator("#swapped input").all():
+            box.check()
+        changes("#image", page.locator("#swap").click, "swap")
+        if shots:
+            page.screenshot(path=shots / f"{name}.png", full_page=True)
+        if page.locator("#upload-a").count():
+            upload(page, check, changes, folder)
+        away = [url for url in requests if not url.startswith(LOCAL)]
+        check(not away, f"{len(requests)} requests, {len(away)} to elsewhere {away[:3]}")
+    finally:
+        page.close()
+        blocks.close()
+    return check.failed
+
+
+def use_controls(page, check):
+    """Moves every control; the number of those that changed the image, with times of answers."""
+    moved, times = 0, []
+    for control in page.locator("[id^=control-]").all():
+        name = control.get_attribute("id")
+        old = page.locator("#image img").get_attribute("src")
+        start = time.perf_counter()
+        if control.locator("input[type=range]").count():
+            control.locator("input[type=range]").evaluate(
+                "e => { e.value = Number(e.value) > 0 ? e.min : e.max; "
+                "e.dispatchEvent(new Event('input', {bubbles: true})) }"
+            )
+        elif control.locator("input[type=radio]").count():
+            control.locator("input[type=radio]:not(:checked)").last.click()
+        else:
+            continue
+        try:
+            page.wait_for_function(CHANGED, arg=["#image img", old], timeout=10_000)
+            times.append(1000 * (time.perf_counter() - start))
+            moved += 1
+        except Exception:  # Playwright's timeout; a latent that is not active changes nothing.
+            print(f"{check.name:20} note {name} changes no pixel")
+    if times:
+        print(f"{check.name:20} note answered within {np.median(times):.0f} ms (median)")
+    return moved
+
+
+def upload(page, check, changes, folder):
+    """Uploads an image and a broken file."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (90, 70, 3), "uint8")).save(folder / "photo.jpg")
+    (folder / "broken.png").write_bytes(b"no image")
+    files = page.locator("input[type=file]").first
+    changes("#image", lambda: files.set_input_files(folder / "photo.jpg"), "upload")
+    files.set_input_files(folder / "broken.png")
+    page.wait_for_function(
+        "document.querySelector('#message').innerText.includes('PNG')", timeout=PATIENCE
+    )
+    check(True, f"a broken file: {page.locator('#message').inner_text()}")
+
+
+def callback(name, model):
+    """CPU time of the callback of a slider, in milliseconds: median of 20."""
+    from keras_disentangle.explorer._blocks import _Page
+
+    page, times = _Page(Explorer(model, max_controls=12), None), []
+    point, control = page.explorer.sample(0), page.explorer.controls[0]
+    for value in [*control.values(11), *control.values(12)]:
+        start = time.process_time()
+        point, *_ = page.move(control.name, point, value)
+        times.append(1000 * (time.process_time() - start))
+    median = float(np.median(times))
+    check = Check(name)
+    check(median < 150, f"CPU time of a slider's callback: {median:.0f} ms")
+    return check.failed
+
+
+def drive_file(browser, name, model, shots, folder):
+    """Opens a page in one file from the disk, without a network, and moves its sliders."""
+    check, path = Check(name), folder / f"{name}.html"
+    explorer = Explorer(model, max_controls=12)
+    point = explorer.sample(0)
+    export_page(explorer, path, point, steps=5, title=name)
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    sliders, worst, changed = page.locator("input[type=range]").all(), 0.0, 0
+    read = """() => { const c = document.querySelector('canvas');
+      return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }"""
+    page.wait_for_timeout(500)
+    start = page.evaluate(read)
+    for slider, control in zip(sliders, explorer.controls, strict=True):
+        slider.evaluate("e => { e.value = 0; e.dispatchEvent(new Event('input')) }")
+        page.wait_for_timeout(150)
+        found = page.evaluate(read)
+        changed += found != start
+        value = 0 if control.choices else min(control.low, control.read(point))
+        moved = explorer.moved(point, control.name, value)
+        code, label = moved.code[None], () if moved.label is None else ([moved.label],)
+        decode = getattr(model, "decode", model)
+        image = keras.ops.convert_to_numpy(decode(code, *label))[0].clip(0, 1)
+        shown = np.reshape(found, (*image.shape[:2], 4))[..., : image.shape[-1]] / 255
+        worst = max(worst, float(np.abs(shown - image).max()))
+    kilobytes = path.stat().st_size // 1024
+    check(changed > 0, f"file of {kilobytes} kB: {changed} of {len(sliders)} sliders change it")
+    check(worst < 1 / 255, f"file: at most {255 * worst:.2f} / 255 from the decoder")
+    away = [url for url in requests if not url.startswith(("file:", "data:"))]
+    check(not away, f"file: {len(away)} requests to elsewhere")
+    if shots:
+        page.screenshot(path=shots / f"{name}_file.png", full_page=True)
+    context.close()
+    return check.failed
+
+
+def watch_connections():
+    """A list that grows by each address outside this machine that the process connects to."""
+    found = []
+
+    def hook(event, arguments):
+        if event == "socket.connect":
+            address = arguments[1]
+            if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+                found.append(address)
+        elif event == "socket.getaddrinfo" and arguments[0] not in (
+            *("127.0.0.1", "localhost", "::1", None),
+        ):
+            found.append(arguments[0])
+
+    sys.addaudithook(hook)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(MODELS))
+    parser.add_argument("--shots", type=Path, help="folder for screenshots")
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    options = parser.parse_args()
+    if options.shots:
+        options.shots.mkdir(parents=True, exist_ok=True)
+    from playwright.sync_api import sync_playwright
+
+    failed, outside = 0, watch_connections()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        folder = Path(folder)
+        browser = playwright.chromium.launch(
+            executable_path=options.chromium, args=["--no-sandbox"]
+        )
+        for name in options.names:
+            model, data = MODELS[name](folder)
+            failed += callback(name, model)
+            failed += drive(browser, name, model, data, options.shots, folder)
+            failed += drive_file(browser, name, model, options.shots, folder)
+        browser.close()
+    check = Check("server")
+    check(not outside, f"connections of the server to elsewhere: {outside[:5]}")
+    sys.exit(bool(failed + check.failed))
+
+
+if __name__ == "__main__":
+    main()

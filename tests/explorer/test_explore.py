@@ -1,0 +1,90 @@
+"""The server: what it refuses, and what its callbacks give. `scripts/explorer_check.py` drives the
+page in a browser."""
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_table import MODELS
+from PIL import Image
+from tiny_networks import IMAGES
+
+import keras_disentangle as kd
+from keras_disentangle.explorer import Explorer
+
+pytestmark = pytest.mark.one_backend
+HAS_GRADIO = importlib.util.find_spec("gradio") is not None
+
+
+@pytest.fixture(scope="module")
+def model():
+    return MODELS["vae_bernoulli"].build()
+
+
+def test_a_missing_extra_is_named(model, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "gradio" else found(name)
+    )
+    with pytest.raises(ImportError, match=r'pip install "keras_disentangle\[explore\]"'):
+        kd.explore(model)
+
+
+def test_a_port_in_use_is_refused(model, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"`port` must be free, .* Received: port={port}"):
+            kd.explore(model, port=port)
+    for port in (0, 70_000, "x"):
+        with pytest.raises(ValueError, match="`port` must be"):
+            kd.explore(model, port=port)
+    with pytest.raises(ValueError, match="`share` must be"):
+        kd.explore(model, share="yes")
+
+
+@pytest.mark.skipif(not HAS_GRADIO, reason="needs the extra `explore`")
+def test_callbacks(model, tmp_path):
+    from keras_disentangle.explorer._blocks import _Page
+
+    page = _Page(Explorer(model, IMAGES), "model = load()")
+    explorer = page.explorer
+    a, b = explorer.of_number(0), explorer.of_number(1)
+    moved, image, code = page.move("z2", a, 2.5)
+    assert explorer.control("z2").read(moved) == 2.5
+    assert "data:image/png;base64," in image and "model = load()" in code
+    # What is uploaded is removed, whatever it was.
+    upload = page._told(page.uploaded, page.show_b)
+    for name, content, is_right in (("a.png", None, True), ("b.png", b"broken", False)):
+        path = tmp_path / name / name
+        path.parent.mkdir()
+        if content is None:
+            Image.fromarray((255 * IMAGES[5, ..., 0]).astype("uint8")).save(path)
+        else:
+            path.write_bytes(content)
+        point, message, _ = upload(b, str(path))
+        assert not path.exists() and not path.parent.exists()
+        assert (message == "") == is_right
+        np.testing.assert_array_equal((point.code == b.code).all(), not is_right)
+    point, *_ = page._told(page.swap_points, page.show_a)(a, b, ["z1"])
+    np.testing.assert_array_equal(point.code, [b.code[0], *a.code[1:]])
+    _, message, *_ = page._told(page.numbered, page.show_a)(a, 99)
+    assert "`number` must lie in 0..15" in message
+
+
+@pytest.mark.skipif(not HAS_GRADIO, reason="needs the extra `explore`")
+def test_it_is_served_to_this_machine_alone(model):
+    blocks = kd.explore(model, wait=False)
+    try:
+        assert blocks.local_url.startswith("http://127.0.0.1:") and blocks.share_url is None
+        assert not blocks.analytics_enabled
+        listening = [c for c in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in c]
+        port = int(blocks.local_url.rstrip("/").rpartition(":")[2])
+        ours = [c.split()[1] for c in listening if c.split()[1].endswith(f":{port:04X}")]
+        assert ours == [f"0100007F:{port:04X}"]  # 127.0.0.1
+    finally:
+        blocks.close()
