@@ -186,7 +186,8 @@ class VariationalFitting:
     # The labels of a conditional model are inputs of `call`, which in Keras gets `x` alone.
 
     def train_step(self, *args):
-        return super().train_step(*self._joined(args))
+        *state, data = args
+        return super().train_step(*self._joined((*state, self.with_images(data))))
 
     def test_step(self, *args):
         return super().test_step(*self._joined(args))

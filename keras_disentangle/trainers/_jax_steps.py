@@ -25,6 +25,8 @@ def train_function(model):
     options = {"donate_argnums": 0, "out_shardings": _shardings(model)}
     step_once, step_often = jax.jit(model.train_step, **options), jax.jit(steps, **options)
 
+    waiting = []
+
     def train(state, batches):
         if model.steps_per_execution == 1:
             return step_once(state, model.with_images(next(batches)))
@@ -37,6 +39,9 @@ def train_function(model):
                 logs, state = step_once(state, model.with_images(group[0]))
             else:
                 logs, state = step_often(state, model.with_images(_stack(group)))
+        # The last group may still be computed while the next is drawn, but no more are kept.
+        jax.block_until_ready(waiting)
+        waiting[:] = [logs]
         return logs, state
 
     return train

@@ -17,6 +17,7 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
       models of this library have none. Their trackers have it as Keras's metrics do, in
       `_direction`, and a callback that adds scores to the logs gives it by `direction(name)`.
     - A learning rate that cannot be set is refused now, not when the first plateau is reached.
+    - So are calls of more training steps than an epoch has.
 
     Args:
         callbacks: the callbacks of the training run.
@@ -27,6 +28,11 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
     def __init__(self, callbacks):
         super().__init__()
         self._others = callbacks
+
+    def set_params(self, params):
+        super().set_params(params)
+        # Before any callback empties or takes a file.
+        _check_steps(self.model.steps_per_execution, params.get("steps"))
 
     def on_train_begin(self, logs=None):
         for callback in self._others:
@@ -49,6 +55,14 @@ class PrepareKerasCallbacks(keras.callbacks.Callback):
             if callable(direction) and (found := direction(name)) in _MODES:
                 return found
         return None
+
+
+def _check_steps(steps, most):
+    if most is not None and steps > most:
+        raise ValueError(
+            f"`steps_per_execution` must be at most {most}, the number of batches of an epoch. "
+            f"Received: steps_per_execution={steps}"
+        )
 
 
 def _check_rate(optimizer, callback):

@@ -161,6 +161,7 @@ class PhasedModel(SteppedModel):
 
     def train_step(self, *args):
         *state, data = args
+        data = self.with_images(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             raise ValueError(

@@ -65,8 +65,8 @@ class SteppedModel(ObjectiveModel):
         callbacks = training_callbacks(arguments.pop("callbacks", None), x, shuffle)
         with (
             drawn_in_order(arguments) as arguments,
-            holding(self, arguments) as arguments,
             backend.training(self, arguments),
+            holding(self, arguments) as arguments,
             backend.readable_errors(),
         ):
             return super().fit(callbacks=callbacks, **arguments)
