@@ -84,7 +84,7 @@ EXPECTED = {
     "docs/penalties.md": {"'hessian_weight' in model.ramps": True, "float(loss) > 0": True},
     "docs/streaming.md": {"int(model.step)": 10, "part[0][0].shape[0]": 2, "len(batches)": 2},
     "docs/tables.md": {"tuple(codes.shape)": (200, 4), "tuple(new.shape)": (5, 30)},
-    "docs/training.md": {"int(model.step)": 24},
+    "docs/training.md": {"int(model.step)": 56},
 }
 
 
