@@ -1,6 +1,6 @@
 """Drives the explorer's page, and a page that it wrote, in a real browser without a window.
 
-    python scripts/explorer_check.py [NAME ...] [--shots FOLDER]
+    python scripts/explorer_check.py [NAME ...] [--shots FOLDER] [--runtime DIST]
 
 needs the extra `explore`, Playwright (`pip install playwright`) and Chromium, whose path
 `--chromium` says. For each model, a slider of each control must change the image; drawing,
@@ -180,12 +180,13 @@ def callback(name, model):
     return check.failed
 
 
-def drive_file(browser, name, model, shots, folder):
-    """Opens a page in one file from the disk, without a network, and moves its sliders."""
+def drive_file(browser, name, model, shots, folder, runtime=None):
+    """Opens a page in one file from the disk, without a network, and moves its sliders: one at a
+    time, or with `runtime`, which runs the decoder in the browser, one after another."""
     check, path = Check(name), folder / f"{name}.html"
     explorer = Explorer(model, max_controls=12)
     point = explorer.sample(0)
-    export_page(explorer, path, point, steps=5, title=name)
+    export_page(explorer, path, point, steps=5, title=name, runtime=runtime)
     context = browser.new_context(offline=True)
     page = context.new_page()
     requests = []
@@ -194,25 +195,32 @@ def drive_file(browser, name, model, shots, folder):
     sliders, worst, changed = page.locator("input[type=range]").all(), 0.0, 0
     read = """() => { const c = document.querySelector('canvas');
       return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }"""
-    page.wait_for_timeout(500)
+    if runtime is not None:
+        page.wait_for_function(
+            "document.getElementById('how').innerText.includes('jointly')", timeout=PATIENCE
+        )
+    page.wait_for_timeout(1000)
     start = page.evaluate(read)
     for slider, control in zip(sliders, explorer.controls, strict=True):
         slider.evaluate("e => { e.value = 0; e.dispatchEvent(new Event('input')) }")
-        page.wait_for_timeout(150)
+        page.wait_for_timeout(150 if runtime is None else 1000)
         found = page.evaluate(read)
         changed += found != start
         value = 0 if control.choices else min(control.low, control.read(point))
         moved = explorer.moved(point, control.name, value)
+        if runtime is not None:
+            point = moved
         code, label = moved.code[None], () if moved.label is None else ([moved.label],)
         decode = getattr(model, "decode", model)
         image = keras.ops.convert_to_numpy(decode(code, *label))[0].clip(0, 1)
         shown = np.reshape(found, (*image.shape[:2], 4))[..., : image.shape[-1]] / 255
         worst = max(worst, float(np.abs(shown - image).max()))
+    what = "file of frames" if runtime is None else "file with its decoder"
     kilobytes = path.stat().st_size // 1024
-    check(changed > 0, f"file of {kilobytes} kB: {changed} of {len(sliders)} sliders change it")
-    check(worst < 1 / 255, f"file: at most {255 * worst:.2f} / 255 from the decoder")
-    away = [url for url in requests if not url.startswith(("file:", "data:"))]
-    check(not away, f"file: {len(away)} requests to elsewhere")
+    check(changed > 0, f"{what}, {kilobytes} kB: {changed} of {len(sliders)} sliders change it")
+    check(worst < 1 / 255, f"{what}: at most {255 * worst:.2f} / 255 from Keras's decoder")
+    away = [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
+    check(not away, f"{what}: {len(away)} requests to elsewhere")
     if shots:
         page.screenshot(path=shots / f"{name}_file.png", full_page=True)
     context.close()
@@ -241,6 +249,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=list(MODELS))
     parser.add_argument("--shots", type=Path, help="folder for screenshots")
+    parser.add_argument("--runtime", type=Path, help="folder `dist` of npm's onnxruntime-web")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     if options.shots:
@@ -258,6 +267,8 @@ def main():
             failed += callback(name, model)
             failed += drive(browser, name, model, data, options.shots, folder)
             failed += drive_file(browser, name, model, options.shots, folder)
+            if options.runtime:
+                failed += drive_file(browser, name, model, None, folder, options.runtime)
         browser.close()
     check = Check("server")
     check(not outside, f"connections of the server to elsewhere: {outside[:5]}")

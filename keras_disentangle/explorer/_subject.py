@@ -85,6 +85,21 @@ class Subject:
         found = found[0] if isinstance(found, (tuple, list)) else found
         return to_numpy("model.encode(x)", found).astype("float32")
 
+    def network(self):
+        """The decoder as a functional `keras.Model` that can be exported.
+
+        Raises:
+            ValueError: if the model is neither of this library nor a network.
+        """
+        if hasattr(self.model, "decoder_model"):
+            return self.model.decoder_model()
+        if isinstance(self._decode, _Method):
+            raise ValueError(
+                "`runtime` must be None for a model that has no `decoder_model`. "
+                f"Received: {type(self.model).__name__}"
+            )
+        return self.model
+
     def _encodes_labels(self):
         networks = getattr(self.model, "inference_networks", ())
         return any(len(getattr(network, "inputs", ())) > 1 for network in networks)

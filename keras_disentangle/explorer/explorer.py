@@ -195,6 +195,14 @@ class Explorer:
         texts = [f"{share:.2f}" for share in shares]
         return image_grid(images, len(images), column_labels=texts)
 
+    def network(self):
+        """The decoder as a functional `keras.Model`, which is exported.
+
+        Raises:
+            ValueError: if the model is neither of this library nor a network.
+        """
+        return self._subject.network()
+
     def python(self, point, source="model = ...  # the model that is explored"):
         """Lines of Python that decode a point."""
         numbers = np.array2string(point.code, separator=", ", precision=4, threshold=10**6)

@@ -15,6 +15,10 @@ _FLAGS = {
     **DATA,
     "--image": {"type": int, "help": "number of the image of the data from which a page starts"},
     "--export": {"metavar": "PAGE.html", "help": "write one file that needs no server, and end"},
+    "--runtime": {
+        "metavar": "DIST",
+        "help": "of npm's onnxruntime-web, for a page that holds the decoder itself",
+    },
     "--port": {"type": int, "help": "of the server; by default the first free one from 7860 on"},
     "--share": {"action": "store_true", "help": "also make a public address, through Gradio"},
     "--controls": {"type": int, "default": 32, "help": "how many latents can be moved"},
@@ -62,7 +66,7 @@ def _open(model, options, source, title):
     point = None if options["image"] is None else explorer.of_number(options["image"])
     if point is None and not explorer.is_encoder:
         point = explorer.sample(options["seed"])
-    export_page(explorer, options["export"], point, title=title)
+    export_page(explorer, options["export"], point, title=title, runtime=options["runtime"])
     print(f"written to {options['export']}")
 
 
