@@ -45,9 +45,9 @@ def of_onnx(path, inputs):
 def of_saved_model(path, inputs):
     import tensorflow as tf
 
-    served = tf.saved_model.load(path).serve
+    loaded = tf.saved_model.load(path)  # It holds the variables.
     inputs = [tf.constant(x) for x in inputs]
-    return numbers(served(inputs if len(inputs) > 1 else inputs[0]))
+    return numbers(loaded.serve(inputs if len(inputs) > 1 else inputs[0]))
 
 
 def of_litert(path, inputs):

@@ -78,7 +78,7 @@ class _Page:
         if explorer.num_images:
             first = explorer.of_number(0)
         second = explorer.of_number(1) if explorer.num_images > 1 else explorer.sample(1)
-        # Uploads that no callback removed go within the hour, and all when the page is closed.
+        # Uploads that no callback removed go within minutes, and all when the page is closed.
         with self.gr.Blocks(
             title="Explorer", analytics_enabled=False, delete_cache=(60, 60)
         ) as blocks:

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_disentangle._tensors import to_numpy
-from keras_disentangle.latents import LatentSpace, as_space
+from keras_disentangle.latents import Categorical, LatentSpace, as_space
 from keras_disentangle.latents.labels import Labels
 
 LARGEST = 1024  # pixels a side of an image that is shown
@@ -78,7 +78,11 @@ class Subject:
         if hasattr(self.model, "predict_codes"):
             codes = np.tile(start, (len(x), 1))
             for name, found in self.model.predict_codes(x, *given).items():
-                codes[:, self.space.slices[name]] = ops.convert_to_numpy(found)
+                found = ops.convert_to_numpy(found)
+                if isinstance(self.space[name], Categorical):
+                    # The most likely category: a generator never saw mixtures of them.
+                    found = np.eye(found.shape[1])[found.argmax(axis=1)]
+                codes[:, self.space.slices[name]] = found
             return codes
         encode = getattr(self.model, "represent", self.model.encode)
         found = encode(x, *given)

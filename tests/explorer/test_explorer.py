@@ -103,6 +103,9 @@ def test_models_of_this_library(name, groups, encodes):
     assert list(dict.fromkeys(names)) == list(groups)
     assert (explorer.is_encoder, explorer.num_images) == (encodes, 16 * encodes)
     point = explorer.of_number(3) if encodes else explorer.sample(seed=0)
+    if name == "info_gan":  # A whole category, and the noise as it was.
+        part = point.code[explorer.space.slices["categorical"]]
+        assert sorted(part) == [0, 0, 0, 1] and not point.code[:3].any()
     for control in explorer.controls:
         value = control.values(3)[-1]
         moved = explorer.moved(point, control.name, value)
