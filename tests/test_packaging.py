@@ -18,6 +18,9 @@ def test_a_source_distribution_holds_commands_tests_and_pictures():
     weights = rules.pop("keras_disentangle/applications")
     for path in (ROOT / "keras_disentangle/applications").glob("*/weights/*"):
         assert any(fnmatch.fnmatch(path.name, pattern) for pattern in weights), path
+    pages = rules.pop("keras_disentangle/explorer")
+    for path in (ROOT / "keras_disentangle/explorer").glob("[!_]*"):
+        assert path.suffix == ".py" or any(fnmatch.fnmatch(path.name, page) for page in pages), path
     assert set(rules) == {"applications", "docs", "scripts", "tests"}
     for folder, patterns in rules.items():
         for path in (ROOT / folder).rglob("*"):
