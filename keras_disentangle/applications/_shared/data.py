@@ -1,13 +1,11 @@
 """Data other than those that a recipe was written for: in which shape they go in."""
 
 import contextlib
-import itertools
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from keras_disentangle._files import open_zip, read_member
 from keras_disentangle.datasets import _pictures, load_images
+from keras_disentangle.datasets._image_sources import open_images
 from keras_disentangle.datasets.named import FROM_FILES, RENDERED, factor_data
 
 LARGEST = 128  # pixels a side that are taken as they are
@@ -18,8 +16,7 @@ _NAMED = {
     "svhn": (32, 32, 3),
     "celeb_a": (218, 178, 3),
 }
-_FILES = 20  # that are looked at for one that holds an image
-_BYTES = 2**25  # of the largest of them
+_FILES = 20  # that are looked at for one that is whole
 
 
 def shape_of_data(name, image_shape, data_dir=None, image_size=None):
@@ -162,23 +159,13 @@ def image_shape_of(name, data_dir=None):
 
 
 def _first_shape(path):
-    """(h, w, c) of an image of a folder or zip, `None` if the first files hold none."""
-    with contextlib.ExitStack() as stack:
-        if path.is_dir():
-            files = (file for file in path.rglob("*") if file.is_file())
-            readers = (file.read_bytes for file in files if file.stat().st_size < _BYTES)
-        else:
-            archive = stack.enter_context(open_zip(path))
-            files = (info for info in archive.infolist() if not info.is_dir())
-            readers = (
-                partial(read_member, path, archive, info)
-                for info in files
-                if info.file_size < _BYTES
-            )
-        for read in itertools.islice(readers, _FILES):
-            # What is no image, or a damaged one, is named when all are read.
+    """(h, w, c) of an image of a folder or zip, `None` if the first files are none."""
+    with contextlib.closing(open_images(path, "train", None)) as images:
+        for i in range(min(_FILES, len(images))):
+            # What is damaged is named when all are read.
             with contextlib.suppress(Exception):
-                return _pictures.shape_of(_pictures.decode(read())[0])
+                content, _ = images.read(i)
+                return _pictures.shape_of(_pictures.decode(content)[0])
     return None
 
 

@@ -10,6 +10,7 @@ from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures, to_float
 from keras_disentangle.applications._shared.data import factors_or_images
 from keras_disentangle.applications._shared.recipe import setting
+from keras_disentangle.applications._shared.tables import Column, table
 from keras_disentangle.evaluation import metric_names
 from keras_disentangle.models.variational_model import VariationalModel
 from keras_disentangle.visualization import (
@@ -20,6 +21,11 @@ from keras_disentangle.visualization import (
     traversal_frames,
 )
 
+UNITS = {
+    "information": " [nats], the top rung first",
+    "information_total": " [nats]",
+    "kl": " [nats], the top rung first",
+}
 ENOUGH = 100  # Fewer images tell little of which dimension knows what.
 
 
@@ -78,17 +84,12 @@ class FactorApplication(Application):
 
     def report(self, name, scores, intervals):
         """Scores, a line each, with their 95% intervals."""
-        lines = [f"{'':28}    score" + ("   95% interval" if intervals else "")]
-        for name, value in scores.items():
-            values = value if isinstance(value, list) else [value]
-            line = f"{name:28}" + "".join(f"{number:z9.4f}" for number in values)
-            if name in intervals:
-                low, high = intervals[name]
-                line += f"   [{low:.4f}, {high:.4f}]"
-            if name in ("information", "information_total", "kl"):
-                line += "   nats" + (", the top rung first" if len(values) > 1 else "")
-            lines.append(line)
-        return "\n".join(lines)
+        rows = {
+            score + UNITS.get(score, ""): {"score": value, "interval": intervals.get(score)}
+            for score, value in scores.items()
+        }
+        columns = {"score": Column("value", 4), "interval": Column("95% interval", 4)}
+        return table(rows, columns if intervals else {"score": columns["score"]}, "score")
 
     def evaluation_pictures(self, model, data, scores, name, settings):
         """Those that this model and these scores can have."""
