@@ -34,7 +34,10 @@ class FactorVAE(PhasedVariational, VAE):
     `discriminator_accuracy`.
 
     Departures from the publication: the permuted codes are those of the same batch, as in
-    disentanglement_lib, not of a second one.
+    disentanglement_lib, not of a second one. By chance some dimensions then stay together, and even
+    an ideal D estimates too little: of five Gaussian dimensions with a correlation of 0.5, 98.5% in
+    batches of 256 and 94.3% in batches of 64. At a constant learning rate the estimate also keeps
+    moving, by several percent.
 
     Args:
         encoder, decoder: as in `VAE`.
