@@ -56,7 +56,7 @@ def directions(folder):
 
 
 MODELS = {
-    "ProVLAE": of_application("ProVLAE", "dsprites", lambda: kd.datasets.DSprites(64)),
+    "ProVLAE": of_application("ProVLAE", "dsprites", lambda: kd.datasets.DSprites(32)),
     "InfoGAN": of_application("InfoGAN", "mnist"),
     "DiscriminativeVAE": of_application("DiscriminativeVAE", "fashion_mnist"),
     "DirectionDiscovery": directions,

@@ -20,7 +20,7 @@ tensorflow | jax | torch) backends=("$KERAS_BACKEND") ;;
 esac
 
 # Pinned, because the newest release may bring gigabytes of CUDA libraries along.
-environment .venv-test tensorflow,jax,datasets,stream,cv,hub,checkpoints,test torch==2.13.0
+environment .venv-test tensorflow,jax,datasets,stream,cv,hub,checkpoints,export,test torch==2.13.0
 
 # Small operations run slower on several threads than on one.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}"

@@ -6,6 +6,8 @@ import functools
 import html
 import os
 
+import numpy as np
+
 from keras_disentangle.explorer.explorer import Explorer
 from keras_disentangle.visualization.files import encode_gif, encode_png
 
@@ -75,9 +77,12 @@ class _Page:
         self.gr, self.explorer, self.source = gradio, explorer, source
         self.names = [control.name for control in explorer.controls]
         first = explorer.start() if explorer.is_encoder else explorer.sample(0)
+        second = explorer.sample(1)
+        self.numbers = (None, None)
         if explorer.num_images:
-            first = explorer.of_number(0)
-        second = explorer.of_number(1) if explorer.num_images > 1 else explorer.sample(1)
+            # Neighbours may look alike.
+            self.numbers = np.random.default_rng(0).integers(explorer.num_images, size=2).tolist()
+            first, second = map(explorer.of_number, self.numbers)
         # Uploads that no callback removed go within minutes, and all when the page is closed.
         with self.gr.Blocks(
             title="Explorer", analytics_enabled=False, delete_cache=(60, 60)
@@ -141,7 +146,7 @@ class _Page:
             number = upload = None
             if explorer.num_images:
                 number = self.gr.Number(
-                    0 if which == "A" else 1,
+                    self.numbers[which == "B"],
                     label=f"{which}: image of the data (0 to {explorer.num_images - 1})",
                     precision=0,
                     elem_id=f"number-{low}",

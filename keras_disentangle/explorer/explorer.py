@@ -205,12 +205,12 @@ class Explorer:
 
     def python(self, point, source="model = ...  # the model that is explored"):
         """Lines of Python that decode a point."""
-        numbers = np.array2string(point.code, separator=", ", precision=4, threshold=10**6)
+        numbers = ", ".join(f"{number:.4g}" for number in point.code)
         label = ""
         if point.label is not None:
             label = f", labels={np.atleast_1d(point.label).tolist()}"
         call = f"model.decode(z{label})" if hasattr(self._subject.model, "decode") else "model(z)"
-        code = f'z = np.array([{numbers}], "float32")'
+        code = f'z = np.array([[{numbers}]], "float32")'
         return "\n".join(["import numpy as np", "", source, code, f"image = {call}", ""])
 
     # Parts.
