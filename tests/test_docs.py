@@ -77,6 +77,10 @@ EXPECTED = {
         "__import__('os').path.exists('logs/pictures/directions.gif')": True,
     },
     "docs/discriminative.md": {"tuple(paths.shape)": (4, 8, 28, 28, 1)},
+    "docs/distribution.md": {
+        "int(model.step)": 1,
+        "torch.distributed.destroy_process_group()": None,
+    },
     "docs/models.md": {
         "int(model.step)": 2,
         "float(model.ramps['sparsity'](400))": np.float32(0.1),
