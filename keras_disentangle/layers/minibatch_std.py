@@ -47,6 +47,11 @@ class MinibatchStd(keras.layers.Layer):
         n = ops.shape(x)[0]
         if isinstance(n, int):
             size = n if n % self.group_size else self.group_size
+        elif not ops.is_tensor(n):
+            raise ValueError(
+                "`x` must have a known number of images where JAX traces a function for any: the "
+                f"statistics are of groups of them. Received: x.shape={tuple(x.shape)}"
+            )
         else:
             size = ops.where(n % self.group_size == 0, self.group_size, n)
         groups = ops.reshape(x, (-1, size, h, w, channels))
