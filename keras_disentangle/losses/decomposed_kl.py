@@ -72,29 +72,34 @@ def decomposed_kl(z, mean, log_var, dataset_size=None, estimator="weighted"):
                 f"`dataset_size` must be at least the batch's size, {n}. "
                 f"Received: dataset_size={dataset_size}"
             )
-    weights = _log_weights(ops.shape(z)[0], dataset_size, estimator, z.dtype)
-    # Of sample i under posterior k, in dimension j: (batch, batch, d).
-    z, given = ops.expand_dims(z, 1), (ops.expand_dims(x, 0) for x in (mean, log_var))
-    log_q = _log_normal(z, *given)
-    own = ops.sum(_log_normal(z[:, 0], mean, log_var), axis=-1)
-    aggregate = ops.logsumexp(ops.sum(log_q, axis=-1) + weights, axis=1)
-    marginals = ops.sum(ops.logsumexp(log_q + ops.expand_dims(weights, -1), axis=1), axis=-1)
-    prior = ops.sum(_log_normal(z[:, 0], 0.0, 0.0), axis=-1)
+    log_mean_exp = _weighted_mean(ops.shape(z)[0], dataset_size, estimator, z.dtype)
+    # Of sample i under posterior k, in dimension j: (d, batch, batch). The axis that is summed over
+    # most comes last, where backends are fastest.
+    of_pairs = (ops.expand_dims(ops.transpose(x), axis) for x, axis in ((z, 2), (mean, 1)))
+    log_q = _log_normal(*of_pairs, ops.expand_dims(ops.transpose(log_var), 1))
+    own = ops.sum(_log_normal(z, mean, log_var), axis=-1)
+    aggregate = log_mean_exp(ops.sum(log_q, axis=0))
+    marginals = ops.sum(log_mean_exp(log_q), axis=0)
+    prior = ops.sum(_log_normal(z, 0.0, 0.0), axis=-1)
     return own - aggregate, aggregate - marginals, marginals - prior
 
 
-def _log_weights(n, dataset_size, estimator, dtype):
-    """Logs of the weights (n, n), or (1, 1) if all are equal: each row of weights sums to 1."""
+def _weighted_mean(n, dataset_size, estimator, dtype):
+    """A function from the logs of densities (..., n, n) to those of means over the last axis."""
     size = ops.cast(n, dtype)
     if estimator == "weighted" or dataset_size is None:
-        return -ops.reshape(ops.log(size), (1, 1))
+        return lambda log_q: ops.logsumexp(log_q, axis=-1) - ops.log(size)
     total = np.float64(dataset_size)
     rest = math.log1p(-1 / total) - ops.log(size - 1)
     is_own = ops.eye(n, dtype=dtype)
-    return is_own * float(-np.log(total)) + (1 - is_own) * rest
+    # Each row of weights sums to 1.
+    log_weights = is_own * float(-np.log(total)) + (1 - is_own) * rest
+    return lambda log_q: ops.logsumexp(log_q + log_weights, axis=-1)
 
 
 def _log_normal(z, mean, log_var):
-    # Divided before it is squared: the square of a small standard deviation would underflow.
-    scaled = (z - mean) * ops.exp(-0.5 * ops.convert_to_tensor(log_var, z.dtype))
-    return -0.5 * (ops.square(scaled) + log_var + math.log(2 * math.pi))
+    # In few passes over the pairs, and divided before it is squared: the square of a small standard
+    # deviation would underflow.
+    half = -0.5 * ops.convert_to_tensor(log_var, z.dtype)
+    scaled = (z - mean) * (math.sqrt(0.5) * ops.exp(half))
+    return (half - 0.5 * math.log(2 * math.pi)) - ops.square(scaled)

@@ -46,6 +46,24 @@ def test_a_batch_that_is_the_data_set(estimator):
 
 
 @pytest.mark.one_backend
+@pytest.mark.parametrize("variance", [1e-6, 1e-2, 1e2])
+def test_float32_is_enough(variance):
+    """Also for variances so small that squares of codes in units of them nearly cancel."""
+    z, mean, log_var = posteriors(64, 10)
+    log_var = log_var + np.float32(np.log(variance))
+    mean[1], log_var[1] = mean[0], log_var[0]  # Two images are alike.
+    z = mean + np.exp(log_var / 2) * np.random.default_rng(1).normal(size=z.shape)
+    z = z.astype("float32")
+    found = numbers(decomposed_kl(z, mean, log_var))
+    log_q = log_densities(z, mean, log_var)
+    own = np.einsum("iij->i", log_q)
+    aggregate = scipy.special.logsumexp(log_q.sum(-1), axis=1) - np.log(64)
+    marginals = (scipy.special.logsumexp(log_q, axis=1) - np.log(64)).sum(-1)
+    np.testing.assert_allclose(found[0], own - aggregate, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found[1], aggregate - marginals, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.one_backend
 @pytest.mark.parametrize("estimator", ["weighted", "stratified"])
 @pytest.mark.parametrize("dataset_size", [None, 40, 60_000])
 def test_the_sum_is_the_monte_carlo_kl(estimator, dataset_size):
