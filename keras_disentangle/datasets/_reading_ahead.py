@@ -26,15 +26,15 @@ class BatchReader:
     Args:
         source: as from `open_images`.
         image_shape, batch_size, seed: as in `stream_images`.
-        rows: the `slice` of the rows of each batch to read.
         labelled: whether to give labels.
         skip_damaged: whether the place of a damaged image is taken by another of its batch.
     """
 
-    def __init__(self, source, image_shape, batch_size, seed, rows, labelled, skip_damaged):
+    def __init__(self, source, image_shape, batch_size, seed, labelled, skip_damaged):
         self.source = source
         self._image_shape, self._batch_size, self._seed = image_shape, batch_size, seed
-        self._rows, self._labelled, self._skip_damaged = rows, labelled, skip_damaged
+        self._labelled, self._skip_damaged = labelled, skip_damaged
+        self._rows = slice(None)
         self._orders = {}
 
     def __len__(self):
@@ -71,7 +71,7 @@ class BatchReader:
         return images, labels, list(damaged.values())
 
     def of_rows(self, rows):
-        """The same with other rows of each batch."""
+        """The same of which an item is some of the rows of a batch, a `slice`."""
         found = copy.copy(self)
         found._rows = rows
         return found

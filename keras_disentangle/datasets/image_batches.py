@@ -208,5 +208,7 @@ def image_batches(images, batch_size, seed, steps_per_epoch=None, labels=None):
     >>> images, _ = kd.datasets.load_images("mnist", data_dir="data")
     >>> model.fit(kd.datasets.image_batches(images, batch_size=32, seed=0), epochs=10)
     """
+    if hasattr(images, "stream"):
+        return images.stream(batch_size, seed, steps_per_epoch)
     images = as_uint8_images(images, "images", stay_in_file=True)
     return ImageBatches(images.__getitem__, len(images), batch_size, seed, steps_per_epoch, labels)

@@ -41,10 +41,15 @@ class ImageStream(ImageBatches):
     @property
     def whole(self):
         """The stream of whole batches, of which this one may be the part of a process."""
-        reader = self._reader.of_rows(slice(None))
-        return ImageStream(
-            reader, self.image_shape, self.batch_size, self.seed, self._steps, (0, 1), 0
-        )
+        return self.part((0, 1))
+
+    def part(self, shard):
+        """The stream of a process's rows of every batch; `shard` as in `stream_images`."""
+        index, count = shard = _checked_shard(shard, self.batch_size)
+        rows = self.batch_size // count
+        reader = self._reader.of_rows(slice(rows * index, rows * (index + 1)))
+        size, workers = self.batch_size, self._num_workers
+        return ImageStream(reader, self.image_shape, size, self.seed, self._steps, shard, workers)
 
     def on_device(self):
         """Raises a ValueError: a stream is for more images than a memory holds."""
@@ -200,10 +205,11 @@ def stream_images(
             "`labels` must be False for images without classes: they are those of folders, or the "
             f"feature `label` of records. Received: labels=True, for {source.name(0)}"
         )
-    rows = batch_size // shard[1]
-    part = slice(rows * shard[0], rows * (shard[0] + 1))
-    reader = BatchReader(source, image_shape, batch_size, seed, part, labels, skip_damaged)
-    return ImageStream(reader, image_shape, batch_size, seed, steps_per_epoch, shard, num_workers)
+    reader = BatchReader(source, image_shape, batch_size, seed, labels, skip_damaged)
+    stream = ImageStream(
+        reader, image_shape, batch_size, seed, steps_per_epoch, (0, 1), num_workers
+    )
+    return stream.part(shard)
 
 
 def _checked_shard(shard, batch_size):

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 import keras_disentangle as kd
-from keras_disentangle.datasets import _image_records, _tensorflow_datasets
+from keras_disentangle.applications._shared.data import image_shape_of, images_alone
+from keras_disentangle.datasets import _file_images, _image_records, _tensorflow_datasets
+from keras_disentangle.datasets._file_images import FileImages
 from keras_disentangle.datasets._image_records import of_split
 
 pytest.importorskip("grain")
@@ -346,3 +348,29 @@ def test_no_file_is_left_open(source, folder):
     batches.close()
     after = os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd") else []
     assert len(after) <= len(before)
+
+
+def test_files_as_an_array(source, folder):
+    expected, _ = kd.datasets.load_images(folder, image_shape=SHAPE)
+    images = FileImages(source, SHAPE)
+    assert images.shape == expected.shape and images.image_shape == SHAPE
+    for index in (slice(3, 9), np.array([5, 0, 5]), [2], range(4), np.array([], "int64")):
+        np.testing.assert_array_equal(images[index], expected[np.asarray(range(23))[index]])
+    batches = kd.datasets.image_batches(images, 5, seed=3, steps_per_epoch=6)
+    assert_equal(epoch(batches), epoch(stream(folder, steps_per_epoch=6)))
+
+
+def test_a_folder_that_memory_does_not_hold(folder, contents, tmp_path, monkeypatch, capsys):
+    assert isinstance(images_alone(folder, SHAPE), np.ndarray)
+    assert image_shape_of(folder) is None
+    monkeypatch.setattr(_file_images, "_memory", lambda: 2 * NUMBER * 6 * 8 * 3 - 1)
+    images = images_alone(folder, SHAPE)
+    assert isinstance(images, FileImages) and "23 images, each read" in capsys.readouterr().out
+    assert image_shape_of(folder)[:2] == np.shape(Image.open(folder / "train/a/00.jpg"))
+    monkeypatch.undo()
+    path = write_tfrecord(tmp_path / "a.tfrecord", [content for content, _ in contents])
+    assert isinstance(images_alone(path, SHAPE), FileImages)
+    images = FileImages(path, SHAPE)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="a.tfrecord: record 0 is not a readable image"):
+        images[:1]

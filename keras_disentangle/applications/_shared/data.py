@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_disentangle.datasets import _pictures, load_images
+from keras_disentangle.datasets._file_images import FileImages
+from keras_disentangle.datasets._image_records import is_records
 from keras_disentangle.datasets._image_sources import open_images
 from keras_disentangle.datasets.named import FROM_FILES, RENDERED, factor_data
 
@@ -77,7 +79,23 @@ def factors_or_images(name, image_shape, data_dir=None):
     found = None if name == "celeb_a" else factor_data(name, image_shape, data_dir)
     if found is not None:
         return found
+    return images_alone(name, image_shape, data_dir)
+
+
+def images_alone(name, image_shape, data_dir=None):
+    """An array of images, or `FileImages` if memory does not hold them or they are records."""
+    if _are_files(name):
+        images = FileImages(name, image_shape)
+        if not images.fit_in_memory:
+            print(f"{name}: {len(images):,} images, each read when it is needed")
+            return images
     return load_images(name, data_dir=data_dir, image_shape=image_shape)[0]
+
+
+def _are_files(name):
+    path = Path(str(name)).expanduser()
+    is_file = path.is_file() and (path.suffix == ".zip" or is_records(path))
+    return name not in _NAMED and (path.is_dir() or is_file)
 
 
 def check_shape_is_said(name, image_shape, data_dir, argument, said, choices):
@@ -140,10 +158,11 @@ def image_shape_of(name, data_dir=None):
         data = factor_data(name, (None, None, None), data_dir)
         if data is not None:
             return tuple(data.image_shape)
-    elif path.is_dir() or path.suffix == ".zip":
+    elif _are_files(name):
         # Before all images are read as they are, which memory may not hold.
         first = _first_shape(path)
-        if first is not None and max(first[:2]) > LARGEST:
+        large = first is not None and max(first[:2]) > LARGEST
+        if large or first and not FileImages(path, (*first[:2], 3)).fit_in_memory:
             return first
     try:
         return tuple(load_images(name, data_dir=data_dir)[0].shape[1:])

@@ -89,6 +89,8 @@ def part(x, options):
     count, index = backend.processes_of_run()
     if count == 1:
         return x, options
+    if hasattr(x, "part"):  # A stream, of which each process reads its own rows alone.
+        return x.part((index, count)), options
     if isinstance(x, keras.utils.PyDataset):
         return PartOfBatches(x, index, count), options
     # A number of steps, of a model that draws its own batches.

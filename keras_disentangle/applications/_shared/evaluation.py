@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
-import numpy as np
 
 import keras_disentangle as kd
 from keras_disentangle._files import sha256
@@ -45,7 +44,7 @@ def described(data):
         data = next(part for part in data.values() if part is not None)
     if isinstance(data, tuple):
         data, _ = data
-    shape = data.shape[1:] if isinstance(data, np.ndarray) else data.image_shape
+    shape = data.shape[1:] if hasattr(data, "shape") else data.image_shape
     found = {"images": len(data), "image_shape": list(map(int, shape))}
     if hasattr(data, "factor_names"):
         found["factor_names"] = list(data.factor_names)

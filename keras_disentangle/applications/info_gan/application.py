@@ -9,6 +9,7 @@ import keras_disentangle as kd
 from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
+from keras_disentangle.applications._shared.data import images_alone
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column, table
@@ -81,7 +82,7 @@ class InfoGANApplication(Application):
     def data(self, recipe, data_dir):
         """The training images, and test images with labels, if there are any."""
         shape = self.image_shape(recipe)
-        images, _ = kd.datasets.load_images(recipe.data, data_dir=data_dir, image_shape=shape)
+        images = images_alone(recipe.data, shape, data_dir)
         try:
             test = kd.datasets.load_images(
                 recipe.data, split="test", data_dir=data_dir, image_shape=shape

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.data import images_alone
 from keras_disentangle.applications.progressive_gan.recipes import EXPERIMENTS
 
 NUM_IMAGES = 10_000  # in each of the paper's CLEVR data sets
@@ -41,7 +42,7 @@ def load_images(name_or_path, preset, data_dir=None):
             )
         edges, shoes = kd.datasets.load_paired_images(found[0], (size, size, 3))
         return kd.datasets.edges_and_images(shoes, edges)[0]
-    return kd.datasets.load_images(name_or_path, data_dir=data_dir, image_shape=(size, size, 3))[0]
+    return images_alone(name_or_path, (size, size, 3), data_dir)
 
 
 def is_clevr(name):
