@@ -38,6 +38,7 @@ def evaluate(
     seed=0,
     batch_size=500,
     verbose=0,
+    labels=None,
 ):
     """Scores a model's codes against the ground-truth factors of a data set.
 
@@ -52,7 +53,7 @@ def evaluate(
             means) and factors, posteriors, or a function that encodes images of the data set; and
             of your own `kd.metrics.Metric`; or `"all"` for all such names. By default MIG, MIG-sup,
             FactorVAE and the information. `"all"` and the default leave out metrics for which the
-            data or the model are not suited.
+            data, the model or the labels are not suited.
         num_samples: number of images encoded for all metrics but FactorVAE and beta-VAE, which draw
             their own; drawn without replacement (from `WeightedFactors` with). The information
             cannot exceed log(num_samples).
@@ -65,6 +66,9 @@ def evaluate(
         seed: seed of the images and of the metrics' own draws.
         batch_size: images encoded at once.
         verbose: 1 shows a progress bar of the encoded images, then the metrics' names.
+        labels: of a conditional model whose encoder takes labels: one label, with which all images
+            are encoded, or a function from factors (n, k) to the labels of their images. Metrics
+            that draw images of their own, such as FactorVAE, need a single one.
 
     Returns:
         Dict of floats, in the order of `metrics`, by the names of the scores, such as "mig" and
@@ -83,15 +87,24 @@ def evaluate(
     >>> scores = kd.evaluate(model, data)
     >>> scores["mig"], scores["information_total"]
     """
-    encode = _encoder(model)
-    chosen = check_settings(dataset, metrics, num_samples, num_votes, num_resamples, options, seed)
+    chosen = check_settings(
+        dataset, metrics, num_samples, num_votes, num_resamples, options, seed, labels=labels
+    )
+    encoder = model if labels is None or callable(labels) else _of_one_label(model, labels)
+    encode = _encoder(encoder)
     index = np.asarray(dataset.sample_index(num_samples, np.random.default_rng(seed)))
+    factors = dataset.factors(index)
     mean, log_var = encode_images(
-        model, lambda i: dataset.images(index[i]), len(index), batch_size, verbose=verbose
+        encoder,
+        lambda i: dataset.images(index[i]),
+        len(index),
+        batch_size,
+        verbose=verbose,
+        labels=labels(factors) if callable(labels) else None,
     )
     given = {
         "codes": mean,
-        "factors": dataset.factors(index),
+        "factors": factors,
         "mean": mean,
         "log_var": log_var,
         "encode": lambda images: encode(images)[0],
@@ -137,7 +150,15 @@ def evaluate(
 
 
 def check_settings(
-    dataset, metrics=None, num_samples=1, num_votes=1, num_resamples=0, options=None, seed=0, **_
+    dataset,
+    metrics=None,
+    num_samples=1,
+    num_votes=1,
+    num_resamples=0,
+    options=None,
+    seed=0,
+    labels=None,
+    **_,
 ):
     """The metrics (a list of `Metric`) that `evaluate` would compute with these arguments.
 
@@ -156,6 +177,13 @@ def check_settings(
             f"Received: {type(dataset).__name__}, without {missing}"
         )
     chosen = _check_metrics(metrics, dataset)
+    own_images = [metric for metric in chosen if "encode" in metric.of and callable(labels)]
+    if own_images and not _is_default(metrics):
+        raise ValueError(
+            "`labels` must be one label for all images for metrics that draw images of their own, "
+            f"{[metric.name for metric in own_images]}. Received: labels={labels!r}"
+        )
+    chosen = [metric for metric in chosen if metric not in own_images]
     known = {*metric_names(), *(metric.name for metric in chosen)}
     if not isinstance(options or {}, dict) or not all(
         name in known and isinstance(own, dict) for name, own in (options or {}).items()
@@ -263,6 +291,16 @@ def rank_models(
         medians = {label: float(np.median(each)) for label, each in of_label.items()}
         found["groups"] = dict(sorted(medians.items(), key=lambda item: -item[1]))
     return found
+
+
+def _of_one_label(model, labels):
+    """The `encode` of a conditional model with one label for all images."""
+    if not hasattr(model, "encode"):
+        raise ValueError(
+            "`labels` must be None for a `model` that has no method `encode`. "
+            f"Received: labels={labels!r}, model={model!r}"
+        )
+    return functools.partial(model.encode, labels=labels)
 
 
 def _joined(parts):

@@ -5,6 +5,7 @@ import contextlib
 import keras
 import numpy as np
 import pytest
+from factor_images import factor_images
 from keras import layers, ops
 from model_table import MODELS
 from tiny_networks import (
@@ -23,7 +24,19 @@ from tiny_training import adams, numbers, weights
 
 import keras_disentangle as kd
 from keras_disentangle.latents import Labels
-from keras_disentangle.models import GAN, VAE, InfoGAN, LadderVAE, ProgressiveGAN
+from keras_disentangle.models import (
+    DIPVAE,
+    GAN,
+    VAE,
+    AdaGVAE,
+    AnnealedVAE,
+    BetaTCVAE,
+    FactorVAE,
+    InfoGAN,
+    LadderVAE,
+    ProgressiveGAN,
+    SlowVAE,
+)
 from keras_disentangle.models.teacher_student_vae import TeacherStudentVAE
 
 N, CLASSES = len(IMAGES), 4
@@ -49,6 +62,10 @@ def model(request):
 
 def array(x):
     return ops.convert_to_numpy(x)
+
+
+def copies(variables):
+    return [np.array(value) for value in numbers(variables)]
 
 
 # The objectives
@@ -241,6 +258,32 @@ def test_an_encoder_without_labels_needs_none():
     assert found.shape == (N, 3)
 
 
+def test_scores_with_labels():
+    """By one label for all images, or by those of their factors; without, a model needs them."""
+    data, networks = factor_images(), conditional_flat_networks(3, CLASSES)
+    model = VAE(**networks, labels=CLASSES, seed=1)
+    settings = {"num_samples": 20, "num_votes": 5, "batch_size": 8}
+    index = data.sample_index(20, np.random.default_rng(0))
+    images, factors = np.float32(data.images(index)) / 255, data.factors(index)
+
+    def kl(labels):
+        mean, log_var = map(array, model.encode(images, labels))
+        return array(ops.mean(kd.losses.gaussian_kl(mean, log_var)))
+
+    for labels, given in ((2, 2), (lambda factors: factors[:, 0] % 4, factors[:, 0] % 4)):
+        scores = kd.evaluate(model, data, labels=labels, **settings)
+        assert scores["kl"] == [pytest.approx(kl(given), rel=1e-4)]
+        assert ("factor_vae" in scores) == (labels == 2)
+    with pytest.raises(ValueError, match="`labels` must be one label for all .*'factor_vae'"):
+        kd.evaluate(model, data, ["factor_vae"], labels=lambda factors: factors[:, 0], **settings)
+    with pytest.raises(ValueError, match="`labels` must hold the labels of a conditional model"):
+        kd.evaluate(model, data, **settings)
+    with pytest.raises(ValueError, match="`labels` must be None for a `model` that has no method"):
+        kd.evaluate(lambda x: x[:, 0, :, 0], data, labels=2, **settings)
+    with pytest.raises(ValueError, match="`labels` must be None: this VAE is not conditional"):
+        kd.evaluate(VAE(**flat_networks(3)), data, labels=2, **settings)
+
+
 def test_a_vae_gives_all_with_labels():
     model = vae()
     mean, log_var = model.encode(IMAGES, LABELS)
@@ -324,6 +367,60 @@ def test_an_info_gan_with_labels():
     assert np.abs(array(model.q_params(IMAGES, LABELS) - model.q_params(IMAGES, 0))).max() > 1e-3
     with pytest.raises(ValueError, match="`labels` must hold the labels of a conditional model"):
         model.encode(IMAGES)
+
+
+def means_of_statistics(mean, log_var, code):
+    """Each model's term of the codes that it inferred with the labels, and its weight."""
+    kl = ops.sum(kd.losses.gaussian_kl(mean, log_var)) / N
+    return {
+        BetaTCVAE: ("total_correlation", kd.losses.decomposed_kl(code, mean, log_var)[1]),
+        DIPVAE: ("dip", kd.losses.dip(mean, log_var, "i", 10.0)),
+        AnnealedVAE: ("capacity_gap", kl),  # Its capacity is 0 at first.
+    }
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("kind", [BetaTCVAE, DIPVAE, AnnealedVAE])
+def test_statistics_of_codes_with_labels(kind):
+    model = kind(**conditional_flat_networks(3, CLASSES), labels=CLASSES, seed=1)
+    outputs = model([IMAGES, LABELS])
+    model.compute_loss((IMAGES, LABELS), None, outputs, training=False)
+    name, expected = means_of_statistics(outputs["mean"], outputs["log_var"], outputs["code"])[kind]
+    found = float(model.trackers[name].result())
+    assert found == pytest.approx(array(expected).mean(), rel=1e-4) and found != 0
+    others = array(model.encode(IMAGES, LABELS[::-1])[0])
+    assert np.abs(others - array(outputs["mean"])).max() > 1e-3
+    decoded = (array(model.decode(CODES, labels)) for labels in (LABELS, LABELS[::-1]))
+    assert np.abs(np.subtract(*decoded)).max() > 1e-3
+    before = copies(model.trainable_variables)
+    model.compile(**adams(model), **EAGER)
+    assert np.isfinite(model.train_on_batch(IMAGES, LABELS, return_dict=True)["loss"])
+    after = copies(model.trainable_variables)
+    assert all((a != b).any() for a, b in zip(after, before, strict=True))
+
+
+def test_a_factor_vae_with_labels():
+    """Its discriminator sees codes alone, those of the images and their labels."""
+    model = FactorVAE(
+        **conditional_flat_networks(3, CLASSES),
+        discriminator=dense((3,), 2, None),
+        labels=CLASSES,
+        gamma=3.0,
+        seed=1,
+    )
+    outputs = model([IMAGES, LABELS])
+    ratio = kd.losses.log_density_ratio(model.discriminator(outputs["code"]))
+    model.compute_loss((IMAGES, LABELS), None, outputs, training=False)
+    found = float(model.trackers["total_correlation"].result())
+    assert found == pytest.approx(array(ratio).mean(), rel=1e-4)
+    others = array(model.encode(IMAGES, LABELS[::-1])[0])
+    assert np.abs(others - array(outputs["mean"])).max() > 1e-3
+    before = copies(model.trainable_variables)
+    model.compile(**adams(model), run_eagerly=keras.backend.backend() != "jax")
+    model.fit(IMAGES, LABELS, batch_size=N, verbose=0)
+    after = copies(model.trainable_variables)
+    assert len(after) == 8  # Those of three networks.
+    assert all((a != b).any() for a, b in zip(after, before, strict=True))
 
 
 def test_a_ladder_with_labels():
@@ -412,6 +509,14 @@ CONSTRUCTIONS = [
     (
         lambda: TeacherStudentVAE(VAE(**flat_networks(2)), **flat_networks(4), labels=4),
         "`encoder` must have|`labels` must be None: `TeacherStudentVAE` cannot",
+    ),
+    (
+        lambda: AdaGVAE(**conditional_flat_networks(3, CLASSES), labels=4),
+        "`labels` must be None: `AdaGVAE` cannot be conditional",
+    ),
+    (
+        lambda: SlowVAE(**conditional_flat_networks(3, CLASSES), labels=4),
+        "`labels` must be None: `SlowVAE` cannot be conditional",
     ),
     (lambda: TeacherStudentVAE(vae(), **flat_networks(4)), "`teacher` must not be conditional"),
     (
