@@ -41,10 +41,10 @@ def manifests():
         ValueError: if a manifest is damaged.
     """
     for path in ROOT.glob(f"*/weights/{MANIFEST}"):
-        content = read_json(path, "application", "weights")
-        if not (isinstance(content["application"], str) and isinstance(content["weights"], dict)):
-            raise ValueError(f"{path}: application must be text, weights a JSON object")
-        yield path.parents[1].name, content["application"], content["weights"]
+        content = _manifest(path.parent)
+        if not isinstance(title := content.get("application"), str):
+            raise ValueError(f"{path}: application must be text. Received: {title!r}")
+        yield path.parents[1].name, title, content["weights"]
 
 
 class Release:
@@ -152,8 +152,6 @@ class Release:
     def _entry(self, name):
         manifest = self.folder / MANIFEST
         entries = _manifest(self.folder)["weights"]
-        if not isinstance(entries, dict):
-            raise ValueError(f"{manifest}: weights must be a JSON object. Received: {entries!r}")
         if name not in entries:
             raise ValueError(
                 f"`weights` must be None, the path of a weights file, or one of {sorted(entries)}. "
@@ -250,11 +248,8 @@ def verified(path):
     Raises:
         ValueError: if it is not as it was released.
     """
-    known = _manifest(path.parent).get("files", {})
-    if not isinstance(known, dict):
-        manifest = path.parent / MANIFEST
-        raise ValueError(f"{manifest}: files must be a JSON object. Received: {known!r}")
-    _verify(path, known.get(path.name, "in its manifest"), f"The network {path.name!r} is")
+    expected = _manifest(path.parent).get("files", {}).get(path.name, "in its manifest")
+    _verify(path, expected, f"The network {path.name!r} is")
     return path
 
 
@@ -294,7 +289,11 @@ def _rounded(values, mantissa_bits):
 
 def _manifest(folder):
     manifest = folder / MANIFEST
-    return read_json(manifest, "weights") if manifest.exists() else {"weights": {}}
+    content = read_json(manifest, "weights") if manifest.exists() else {"weights": {}}
+    for part in ("weights", "files"):
+        if not isinstance(found := content.get(part, {}), dict):
+            raise ValueError(f"{manifest}: {part} must be a JSON object. Received: {found!r}")
+    return content
 
 
 def _write(folder, title, content):
