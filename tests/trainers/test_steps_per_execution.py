@@ -54,7 +54,7 @@ def assert_close(found, expected):
 
 
 @only_jax
-@pytest.mark.parametrize("name", ["beta_tc_vae", "gan_hessian", "progressive_gan"])
+@pytest.mark.parametrize("name", ["beta_tc_vae", "gan_hessian", "factor_vae"])
 def test_weights_and_histories_are_those_of_single_steps(name):
     """11 batches in calls of 4: the last call of an epoch has three."""
     model, history, logs, _ = train(MODELS[name].build, 1)
