@@ -258,6 +258,7 @@ def test_an_encoder_without_labels_needs_none():
     assert found.shape == (N, 3)
 
 
+@pytest.mark.one_backend
 def test_scores_with_labels():
     """By one label for all images, or by those of their factors; without, a model needs them."""
     data, networks = factor_images(), conditional_flat_networks(3, CLASSES)

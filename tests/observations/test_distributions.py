@@ -114,7 +114,9 @@ def test_a_negative_binomial_of_little_dispersion_is_poisson(log_r):
 COUNTS_IN_FLOAT32 = np.float32([1, 2, 7, 1e3, 1e5, 1e6, 1e7])
 
 
-@pytest.mark.parametrize("log_r", [None, -3.0, 0.0, 12.0, 16.0])
+@pytest.mark.parametrize(
+    "log_r", [None, 12.0, *(pytest.param(x, marks=ONE) for x in (-3.0, 0.0, 16.0))]
+)
 def test_large_counts_are_as_precise_as_small_ones(log_r):
     """Up to three standard deviations from the mean, where large numbers nearly cancel."""
     x = COUNTS_IN_FLOAT32.astype("float64")
