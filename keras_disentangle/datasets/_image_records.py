@@ -61,7 +61,11 @@ class RecordImages:
         if not len(self):
             raise ValueError(f"{paths[0]} must hold records. Received: {len(paths)} empty files")
         self._features = self.labelled = None
-        record, name = self._record(0), self.name(0)
+        name = self.name(0)
+        try:
+            record = self._record(0)
+        except Exception as error:  # an ArrayRecord's own in C++
+            raise ValueError(f"{name} is damaged: {short(error)}") from error
         if record.startswith(_MAGIC):
             return
         features = _features(record, name)
