@@ -13,6 +13,6 @@ environment .venv-docs docs,tensorflow,jax
 
 export NO_MKDOCS_2_WARNING=1
 python scripts/docs/tutorials.py
-python -m mkdocs build --quiet --config-file scripts/docs/mkdocs.yml
+python -m mkdocs build --config-file scripts/docs/mkdocs.yml
 python scripts/docs/check_site.py build/site
 echo "The site is in build/site."

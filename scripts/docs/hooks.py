@@ -1,7 +1,7 @@
 """Collects the site's pages from the repository and finishes them; hooks of MkDocs.
 
 The pages are those of the repository, where their links are relative to the files. The site has
-them at other places (`SITE`), so links are rewritten; the API's pages are generated.
+them at other places (`site`), so links are rewritten; the API's pages are generated.
 """
 
 import json
@@ -18,7 +18,7 @@ from docstrings import CODE
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 from public_names import PACKAGE, ROOT, page_of, pages, public_names
-from tutorials import page
+from tutorials import page as tutorial
 
 OWN = {
     "CONTRIBUTING.md": "contributing.md",
@@ -58,7 +58,7 @@ def on_files(files, config):
     kept, contents = [file for file in files if file.src_uri.startswith("assets/")], api_pages()
     for uri, path in SOURCES.items():
         if uri.startswith("tutorials/") and uri.endswith(".md"):
-            contents |= page(Path(uri).stem)
+            contents |= tutorial(Path(uri).stem)
         else:
             kept.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
     kept += [File.generated(config, uri, content=content) for uri, content in contents.items()]

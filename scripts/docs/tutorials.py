@@ -53,6 +53,7 @@ def execute(name):
             timeout=LIMIT,
             kernel_name="python3",
             resources={"metadata": {"path": folder}},
+            extra_arguments=["--log-level=ERROR"],
         )
         client.execute()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
