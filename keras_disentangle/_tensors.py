@@ -144,3 +144,11 @@ def check_width(name, tensor, width):
         raise ValueError(
             f"`{name}` must have the shape (n, {width}). Received: {name}.shape={shape}"
         )
+
+
+def constant_beside(x, scalar):
+    """A scalar tensor for a call together with `x`: of a symbolic `x` its number.
+
+    An exported graph would take a tensor that it captured for an input.
+    """
+    return float(ops.convert_to_numpy(scalar)) if isinstance(x, keras.KerasTensor) else scalar

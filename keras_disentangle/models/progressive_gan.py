@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_int, check_weight
 from keras_disentangle._image_format import check_channels_last
+from keras_disentangle._tensors import constant_beside
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.layers._resampling import average_pool, upsample
 from keras_disentangle.models._hessian_shorthand import as_penalties
@@ -205,10 +206,12 @@ class ProgressiveGAN(GAN):
 
     def generate(self, z, training=True, generator=None):
         generator = self.generator if generator is None else generator
-        return generator(z, stage=self._stage, alpha=self.alpha(), training=training)
+        alpha = constant_beside(z, self.alpha())
+        return generator(z, stage=self._stage, alpha=alpha, training=training)
 
     def discriminate(self, x, training=True):
-        outputs = self.discriminator(x, stage=self._stage, alpha=self.alpha(), training=training)
+        alpha = constant_beside(x, self.alpha())
+        outputs = self.discriminator(x, stage=self._stage, alpha=alpha, training=training)
         logits, features = outputs if isinstance(outputs, (list, tuple)) else (outputs, None)
         return ops.cast(logits, "float32"), features
 

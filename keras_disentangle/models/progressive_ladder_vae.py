@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_weight
+from keras_disentangle._tensors import constant_beside
 from keras_disentangle.layers import FadeIn
 from keras_disentangle.models.ladder_vae import LadderVAE
 
@@ -71,12 +72,14 @@ class ProgressiveLadderVAE(LadderVAE):
         if level == self.num_rungs:
             return h
         ramp = self.ramps[f"alpha_{level}"]
-        return self.fade_in(h, ops.where(ramp.is_active(self.step), ramp(self.step), 1.0))
+        alpha = ops.where(ramp.is_active(self.step), ramp(self.step), 1.0)
+        return self.fade_in(h, alpha=constant_beside(h, alpha))
 
     def leave_rung(self, level, feature_map):
         if level == self.num_rungs:
             return feature_map
-        return self.fade_in(feature_map, self.ramps[f"alpha_{level}"](self.step))
+        alpha = self.ramps[f"alpha_{level}"](self.step)
+        return self.fade_in(feature_map, alpha=constant_beside(feature_map, alpha))
 
     def kl_weights(self, beta):
         growing = [

@@ -109,6 +109,8 @@ def test_onnx_computes_the_same(parts, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx" if BACKEND == "tensorflow" else "onnx")
     for part, inputs, expected in parts:
+        if BACKEND == "tensorflow" and part.name.startswith("qlae_encoder"):
+            continue  # Keras's `argmin` there has an operation that ONNX has not.
         part.export(tmp_path / "part.onnx", format="onnx", verbose=False)
         session = onnxruntime.InferenceSession(tmp_path / "part.onnx")
         names = [entry.name for entry in session.get_inputs()]
