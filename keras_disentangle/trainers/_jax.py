@@ -122,6 +122,11 @@ def keras_test_step(model, step, *args):
     return step(*args)
 
 
+def metrics_result(model, result):
+    """Keras's own logs, `result()`."""
+    return result()
+
+
 def training(model, arguments):
     """A context of `fit`: it begins when all processes are there, so that one may prepare files.
 
@@ -184,8 +189,10 @@ def take_rows(images, index):
 
 def free_memory(model):
     """The free bytes of the device, or of the fullest of several; `None` for the machine's own."""
-    stats = [device.memory_stats() for device in model.step.value.devices()]
-    return min((x["bytes_limit"] - x["bytes_in_use"] for x in stats if x), default=None)
+    devices = model.step.value.sharding.addressable_devices
+    stats = [device.memory_stats() or {} for device in devices]
+    known = [x for x in stats if "bytes_limit" in x]
+    return min((x["bytes_limit"] - x["bytes_in_use"] for x in known), default=None)
 
 
 @contextlib.contextmanager
