@@ -337,10 +337,8 @@ class VariationalModel(VariationalUse, VariationalFitting, Conditional, SteppedM
         if keras.backend.backend() == "torch":
             raise ValueError(
                 "`export` of a whole model must be on TensorFlow or JAX: its codes are drawn at "
-                "random, and PyTorch cannot export random draws. Export the decoder alone, "
-                "`z = keras.Input((model.latent_dim,))` and "
-                "`keras.Model(z, model.decode(z)).export(...)`, or likewise the encoder, "
-                "`x = keras.Input(model.image_shape)` and `model.encode(x)`. "
+                "random, and PyTorch cannot export random draws. Export its parts, "
+                "`model.decoder_model().export(...)` and `model.encoder_model().export(...)`. "
                 f"Received: {self}, format={format!r}"
             )
         return super().export(filepath, format, **kwargs)
