@@ -112,8 +112,6 @@ def child(what, index, port, folder, models):
         from quick_jax import quick_jax
 
         os.environ.update(quick_jax())
-    import keras
-
     rank, size = (index, 2) if what == "processes" else (0, 1)
     with strategy(what, index, port):
         from model_table import MODELS
@@ -126,7 +124,6 @@ def child(what, index, port, folder, models):
                 found[name] = {"error": f"{type(error).__name__}: {str(error)[:150]}"}
                 if what == "processes":
                     raise
-            keras.backend.clear_session()
     (Path(folder) / f"{what}_{index}.json").write_text(json.dumps(found))
 
 
@@ -224,8 +221,8 @@ def one_model(name, what, rank, size, folder):
         found["other"] = compared(train(own, 3))
         return found
     model = train(made(), 4)
-    if rank == 0:
-        model.save(mine)
+    # On JAX, processes read what is saved together.
+    model.save(mine if rank == 0 else folder / f"{name}_{rank}.keras")
     found["saved"] = compared(train(model, 3))
     loaded = keras.models.load_model(folder / f"{name}_first.keras")
     found["other"] = compared(train(loaded, 3))

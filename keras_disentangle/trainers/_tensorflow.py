@@ -101,6 +101,11 @@ def keras_test_step(model, step, *args):
     return step(*args)
 
 
+def metrics_result(model, result):
+    """Keras's own logs, `result()`."""
+    return result()
+
+
 def training(model, arguments):
     """A context of `fit`.
 

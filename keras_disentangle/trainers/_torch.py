@@ -85,6 +85,15 @@ def no_graph(arguments):
     return contextlib.nullcontext() if wanted else torch.no_grad()
 
 
+def metrics_result(model, result):
+    """Keras's own logs, `result()`; from 3.16 on these would wait for all processes."""
+    if processes.size() == 1:
+        return result()
+    found = {metric.name: metric.result() for metric in model.metrics}
+    parts = (x if isinstance(x, dict) else {name: x} for name, x in found.items())
+    return {name: value for part in parts for name, value in part.items()}
+
+
 def processes_of_run():
     """The number of processes that train together, and the index of this one."""
     return processes.size(), processes.index()

@@ -124,6 +124,12 @@ class SteppedModel(ObjectiveModel):
     def test_step(self, *args):
         return backend.keras_test_step(self, super().test_step, *args)
 
+    def get_metrics_result(self):
+        return backend.metrics_result(self, super().get_metrics_result)
+
+    def _initialize_ddp(self):
+        """Nothing: Keras from 3.16 on would wrap the model, which averages gradients itself."""
+
     # Saving
 
     def load_weights(self, filepath, *args, **kwargs):

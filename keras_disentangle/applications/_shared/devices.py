@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -82,6 +83,16 @@ def start(words, processes):
 def is_first():
     """Whether this process writes files: of several that train together, the first does."""
     return backend.processes_of_run()[1] == 0
+
+
+@contextlib.contextmanager
+def saved_once(path):
+    """`path` in the first process, elsewhere one that is removed: on JAX all must save together."""
+    if is_first():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / path.name
 
 
 def part(x, options):

@@ -138,8 +138,8 @@ def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose=
         history=model.history.history if hasattr(model, "history") else {},
     )
     # First of all the model: what follows may fail or be interrupted.
-    if devices.is_first():
-        save_model(model, training.log_dir / MODEL)
+    with devices.saved_once(training.log_dir / MODEL) as path:
+        save_model(model, path)
     scores = application.final_scores(model, training)
     if scores is not None:
         results["scores"] = scores
