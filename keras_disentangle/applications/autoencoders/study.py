@@ -3,10 +3,8 @@
 import json
 import statistics
 
-import numpy as np
-from keras import ops
-
 import keras_disentangle as kd
+from keras_disentangle.applications._shared.calls import in_batches, to_float
 from keras_disentangle.applications._shared.tables import Column, markdown, table
 from keras_disentangle.visualization import information_matrix, score_points
 
@@ -22,7 +20,6 @@ _SCORES = {
 COLUMNS = {name: Column(title, 3) for name, title in _SCORES.items()}
 _DIGITS = {**dict.fromkeys(_SCORES, 3), "reconstruction": 1, "seconds": 0}
 _TITLES = {**_SCORES, "reconstruction": "reconstruction [nats]", "seconds": "seconds"}
-_BATCH = 500
 
 
 def reconstruction(model, images, index):
@@ -32,11 +29,12 @@ def reconstruction(model, images, index):
         images: function from indices to uint8 images.
         index: the indices of some.
     """
-    found = []
-    for start in range(0, len(index), _BATCH):
-        x = np.divide(images(index[start : start + _BATCH]), 255, dtype="float32")
-        found.append(ops.convert_to_numpy(-model.log_likelihood(x, model.represent(x))))
-    return float(np.concatenate(found).astype("float64").mean())
+
+    def loss(part):
+        x = to_float(images(part))
+        return -model.log_likelihood(x, model.represent(x))
+
+    return float(in_batches(loss, index).astype("float64").mean())
 
 
 def compare(application, runs, images, factors, factor_names):
