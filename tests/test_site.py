@@ -1,5 +1,6 @@
 """What the documentation site is built from; the site itself is built by scripts/docs.sh."""
 
+import importlib
 import importlib.util
 import re
 import sys
@@ -30,6 +31,12 @@ def test_every_public_name_has_a_page():
         expected |= {f"kd.{name}.{own}" for own in getattr(part, "__all__", ())}
     pages = names.pages()
     assert set(pages) == expected
+    for (package, name), path in names.definitions().items():
+        module, _, own = path.rpartition(".")
+        assert getattr(importlib.import_module(module), own) is getattr(
+            getattr(kd, package) if package else kd, name
+        )
+    assert len(names.definitions()) == len(expected) - len(names.public_names()) + 1
     # Also where file systems take no notice of case.
     assert len({page.casefold() for page in pages.values()}) == len(pages)
 
@@ -76,7 +83,7 @@ Example:
 Reference: Somebody, 2020.
 """
     made = script("docstrings").markdown(text, "latents")
-    assert "[`kd.losses.dip`][keras_disentangle.losses.dip]" in made
-    assert "[`Normal`][keras_disentangle.latents.Normal]" in made
+    assert "[`kd.losses.dip`][keras_disentangle.losses.dip.dip]" in made
+    assert "[`Normal`][keras_disentangle.latents.normal.Normal]" in made
     assert "**Returns:**\n\nA dict: its values" in made
     assert "**Example:**\n\n```pycon\n>>> f(1)\n2\n```\n\n**Reference:** Some" in made

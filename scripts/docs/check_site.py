@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from public_names import page_of, public_names
+from public_names import definitions, page_of
 
 # Attributes whose address is loaded when the page is shown; others are followed by a click.
 LOADED = {("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src")}
@@ -71,12 +71,11 @@ def faults(site):
     for style in site.rglob("*.css"):
         for address in re.findall(r"url\([\"']?(https?:[^)]*)", style.read_text(encoding="utf-8")):
             yield f"{style.relative_to(site)} loads {address}"
-    for package, names in public_names().items():
-        for name in names:
-            path = (site / page_of(package, name)).with_suffix(".html").resolve()
-            # More than a heading and a signature: at least a sentence.
-            if path not in pages or pages[path].documented < 20:
-                yield f"kd.{package}.{name} has no page with its docstring"
+    for (package, name), definition in definitions().items():
+        page = pages.get((site / page_of(package, name)).with_suffix(".html").resolve())
+        # More than a heading and a signature: at least a sentence.
+        if page is None or definition not in page.anchors or page.documented < 20:
+            yield f"kd.{package}.{name} has no page with its docstring"
 
 
 def main(site):

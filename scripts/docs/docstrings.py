@@ -3,9 +3,9 @@
 import re
 import textwrap
 
-from public_names import PACKAGE, public_names
+from public_names import definitions
 
-NAMES = public_names()
+DEFINITIONS = definitions()
 EXAMPLE = re.compile(r"(?m)^( *)(Examples?:)(.*)$")
 # A heading of a section whose content is text, where Griffe would look for a type.
 TEXTS = re.compile(r"(?m)^(Returns|Yields|Warns):\n((?: {4}.*\n?|\n)+)")
@@ -16,14 +16,10 @@ def identifier(written, package):
     """The full name of a public object that a docstring of a package mentions, or `None`."""
     parts = written.removesuffix("()").split(".")
     if parts[0] == "kd":
-        middle, name = (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
-    elif len(parts) == 1:
-        middle, name = package, parts[0]
-    else:
+        package = parts[1] if len(parts) == 3 else ""
+    elif len(parts) > 1:
         return None
-    if len(parts) > 3 or name not in NAMES.get(middle, ()):
-        return None
-    return ".".join(filter(None, [PACKAGE, middle, name]))
+    return DEFINITIONS.get((package, parts[-1])) if len(parts) <= 3 else None
 
 
 def linked(text, package, own=None):

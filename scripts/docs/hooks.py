@@ -17,7 +17,7 @@ import griffe
 from docstrings import CODE
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
-from public_names import PACKAGE, ROOT, page_of, pages, public_names
+from public_names import PACKAGE, ROOT, definitions, page_of, pages, public_names
 from tutorials import page as tutorial
 
 OWN = {
@@ -67,7 +67,7 @@ def on_files(files, config):
 
 def api_pages():
     """The generated pages: one for each public name, one for each package, and the first."""
-    library = griffe.load(PACKAGE, search_paths=[str(ROOT)])
+    library, defined = griffe.load(PACKAGE, search_paths=[str(ROOT)]), definitions()
     found, first = {}, ["# API", "", "| package | holds |", "|---|---|"]
     for package, names in public_names().items():
         title = f"kd.{package}" if package else "Evaluation"
@@ -76,31 +76,27 @@ def api_pages():
         first.append(f"| [{title}]({folder}/index.md) | {summary_of(module)} |")
         lines = [f"# {title}", "", module.docstring.value, "", "| name | |", "|---|---|"]
         for name in names:
-            path = ".".join(filter(None, [PACKAGE, package, name]))
-            lines.append(
-                f"| [`{name}`]({name}.md) | {summary_of(library[path.split('.', 1)[1]])} |"
-            )
-            found[page_of(package, name)] = documented(path, library)
+            path = defined[package, name]
+            thing = library[path.removeprefix(f"{PACKAGE}.")]
+            lines.append(f"| [`{name}`]({name}.md) | {summary_of(thing)} |")
+            heading = ".".join(filter(None, ["kd", package, name]))
+            found[page_of(package, name)] = documented(thing, heading)
         found[f"api/{folder}/index.md"] = "\n".join(lines)
     return {"api/index.md": "\n".join(first), **found}
 
 
-def documented(path, library):
+def documented(thing, heading):
     """The page of a public name, for mkdocstrings."""
-    thing = library[path.split(".", 1)[1]]
-    thing = thing.final_target if thing.is_alias else thing
-    options = {"heading": path.replace(PACKAGE, "kd"), "toc_label": path.split(".")[-1]}
+    options = {"heading": heading, "toc_label": thing.name}
     if thing.is_class:
-        options["inherited_members"] = inherited(thing, library)
-    return f"::: {path}\n    options: {json.dumps(options)}\n"
+        options["inherited_members"] = inherited(thing)
+    return f"::: {thing.path}\n    options: {json.dumps(options)}\n"
 
 
-def inherited(thing, library):
+def inherited(thing):
     """The members that a class has from private classes: those of public ones have pages."""
-    public = {
-        library[path.removeprefix("kd.")].canonical_path for path in API if path.count(".") == 2
-    }
-    bases = [base for base in thing.mro() if base.canonical_path in public]
+    public = set(definitions().values())
+    bases = [base for base in thing.mro() if base.path in public]
     elsewhere = {name for base in bases for name in base.all_members}
     return sorted({*thing.inherited_members} - elsewhere)
 

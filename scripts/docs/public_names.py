@@ -28,6 +28,21 @@ def public_names():
     return found
 
 
+def definitions():
+    """Dict from each public name, a pair (package, name), to the full name of its definition.
+
+    A function may have the name of its module: `kd.metrics.mig` is defined in another `mig`.
+    """
+    found = {}
+    for package, names in public_names().items():
+        tree = ast.parse((ROOT / PACKAGE / package / "__init__.py").read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        for node in imports:
+            imported = {alias.name for alias in node.names}.intersection(names)
+            found |= {(package, name): f"{node.module}.{name}" for name in imported}
+    return found
+
+
 def page_of(package, name):
     """Where the page of a public name is, in the site's sources."""
     return f"api/{package or 'evaluation'}/{name}.md"
