@@ -182,7 +182,7 @@ def stream_images(
 
     Example:
 
-    >>> batches = kd.datasets.stream_images("photos", (64, 64, 3), batch_size=32, seed=0)
+    >>> batches = kd.datasets.stream_images("photos.zip", (28, 28, 1), batch_size=32, seed=0)
     >>> model.fit(batches, epochs=10)
     """
     image_shape = check_image_shape(image_shape)
