@@ -46,11 +46,13 @@ def training_callbacks(callbacks, x, shuffle=True):
 def drawn_in_order(arguments):
     """The arguments of `fit`, with which a stream is drawn in its order; it is closed in the end.
 
-    Streams read ahead, and have shuffled their images themselves.
+    Streams read ahead, and have shuffled their images themselves. Of data that Keras cannot shuffle
+    it is not asked to, unless the user does: it would warn.
     """
     x = arguments.get("x")
     if getattr(x, "is_read_in_order", False) is not True:
-        yield arguments
+        shuffled = hasattr(x, "shape") or isinstance(x, (list, tuple, dict, keras.utils.PyDataset))
+        yield arguments if shuffled else {"shuffle": False, **arguments}
         return
     try:
         yield {**arguments, "shuffle": False}

@@ -157,6 +157,7 @@ def test_a_stream_is_named_where_a_file_vanishes(fit, tmp_path):
 
 
 @pytest.mark.one_backend
+@pytest.mark.filterwarnings("error:`shuffle=True` was passed")
 def test_a_gan_checks_and_takes_them():
     keras.utils.set_random_seed(0)
     generator_network = keras.Sequential(
