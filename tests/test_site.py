@@ -72,6 +72,9 @@ def test_docstrings_become_markdown(monkeypatch):
 Args:
     x: a number; see `Normal`.
 
+Call arguments:
+    y: a tensor.
+
 Returns:
     A dict: its values are of rank 1.
 
@@ -85,5 +88,6 @@ Reference: Somebody, 2020.
     made = script("docstrings").markdown(text, "latents")
     assert "[`kd.losses.dip`][keras_disentangle.losses.dip.dip]" in made
     assert "[`Normal`][keras_disentangle.latents.normal.Normal]" in made
+    assert "**Call arguments:**\n\n- **`y`** – a tensor.\n\n" in made
     assert "**Returns:**\n\nA dict: its values" in made
     assert "**Example:**\n\n```pycon\n>>> f(1)\n2\n```\n\n**Reference:** Some" in made

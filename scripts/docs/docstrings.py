@@ -7,8 +7,9 @@ from public_names import definitions
 
 DEFINITIONS = definitions()
 EXAMPLE = re.compile(r"(?m)^( *)(Examples?:)(.*)$")
-# A heading of a section whose content is text, where Griffe would look for a type.
-TEXTS = re.compile(r"(?m)^(Returns|Yields|Warns):\n((?: {4}.*\n?|\n)+)")
+# Sections that Griffe would read otherwise: of text, where it looks for a type, and one of its own.
+TEXTS = re.compile(r"(?m)^(Returns|Yields|Warns|Call arguments):\n((?: {4}.*\n?|\n)+)")
+CALL_ARGUMENT = re.compile(r"(?m)^([\w*, ]+): ")
 CODE = re.compile(r"(?s)(```.*?```|`[^`\n]+`)")
 
 
@@ -47,10 +48,18 @@ def fenced(text):
     return "\n".join([*lines, "```"] if inside else lines)
 
 
+def section(found):
+    """A section of text, or the list of the arguments of a call, under a heading in bold."""
+    content = textwrap.dedent(found[2])
+    if found[1] == "Call arguments":
+        content = CALL_ARGUMENT.sub(r"- **`\1`** – ", content)
+    return f"**{found[1]}:**\n\n{content}"
+
+
 def markdown(text, package, own=None):
     """A docstring with examples as code, headings in bold, and links to what it names."""
     text = fenced(textwrap.dedent(text))
     text = EXAMPLE.sub(r"\1**\2**\3", text)
     text = re.sub(r"(?m)^(References?:)", r"**\1**", text)
-    text = TEXTS.sub(lambda found: f"**{found[1]}:**\n\n{textwrap.dedent(found[2])}", text)
+    text = TEXTS.sub(section, text)
     return linked(text, package, own)
