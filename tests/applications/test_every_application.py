@@ -15,7 +15,7 @@ from keras_disentangle._files import sha256
 from keras_disentangle.applications._shared import registry, release, training
 
 APPLICATIONS = registry.names()
-COMMANDS = ["train", "evaluate", "compare", "traverse", "ship"]
+COMMANDS = ["train", "evaluate", "compare", "traverse", "explore", "ship"]
 
 pytestmark = pytest.mark.one_backend
 
@@ -177,7 +177,7 @@ def test_what_there_is_not_is_listed_on_one_line(command, capsys):
         assert line.startswith("error: ")
         return line
 
-    assert "list, train, evaluate" in told("explore")
+    assert "list, train, evaluate" in told("wander")
     assert "list, train, evaluate" in told()
     for word in COMMANDS:
         line = told(word, "cars")
