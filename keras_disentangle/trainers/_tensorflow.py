@@ -169,6 +169,10 @@ def hold(model, images):
 
 
 def take_rows(images, index):
+    copies = getattr(images, "values", None)
+    if copies is not None:
+        number = tf.get_static_value(tf.convert_to_tensor(replica()[1]))
+        images = copies[number % len(copies)]  # The one of this replica.
     return as_floats(images.sparse_read(index))
 
 
