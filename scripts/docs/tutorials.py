@@ -26,6 +26,8 @@ RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 # One thread each, since two are executed at once.
 SETTINGS = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
 SETTINGS |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+# What TensorFlow writes to the standard error before anybody can tell it not to.
+LOG = re.compile(r"(?m)^(WARNING: All log messages before absl|[IW]\d{4,} ).*\n?")
 LIMIT = 900  # seconds a cell may take
 
 
@@ -61,10 +63,17 @@ def execute(name):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":  # the pages are not beside a downloaded notebook
             cell.source = RELATIVE_LINK.sub(r"\1", cell.source)
+        else:
+            cell.outputs = [output for output in cell.outputs if not is_log(output)]
     notebook.metadata |= {"state": before, "seconds": seconds}
     EXECUTED.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, EXECUTED / f"{name}.ipynb")
     return seconds
+
+
+def is_log(output):
+    """Whether an output is a log of TensorFlow's start."""
+    return output.get("name") == "stderr" and not LOG.sub("", output.text).strip()
 
 
 def page(name):
