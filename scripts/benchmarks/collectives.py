@@ -19,7 +19,7 @@ import time
 import jax
 import keras
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from keras_disentangle.applications._shared import registry
 from keras_disentangle.callbacks._backup_state import jax_train_state
@@ -39,16 +39,14 @@ STEPS = 8
 # Recipe, and images of a step on each device when measured and on each GPU when calculated.
 MODELS = {
     "provlae": ("shapes3d", 2, 100),
-    "progressive_gan": ("baseline", 2, 16),
-    "progressive_gan paper": ("paper_baseline", None, 16),
+    "progressive_gan": ("scratch", 2, 16),
+    "progressive_gan paper": ("paper_scratch", None, 16),
 }
 
 
 def built(name, recipe):
     application = registry.find(name.split()[0])
-    known = application.recipes
-    recipe = known[recipe] if recipe in known else known[application.default_recipe]
-    model = application.build(recipe, application.variants[0], 0)
+    model = application.build(application.recipes[recipe], application.variants[0], 0)
     adam = keras.optimizers.Adam
     if isinstance(model, PhasedModel):
         model.compile(**{f"{phase.slot}_optimizer": adam() for phase in model.phases()})
@@ -84,7 +82,7 @@ def measured(model, batch):
     """Seconds of a step on all devices, and of its all-reduces alone."""
     devices = jax.device_count()
     step, state, ((images,),) = stepped(model, batch * devices)
-    mesh = jax.make_mesh((devices,), ("batch",))
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
     split = NamedSharding(mesh, PartitionSpec("batch"))
     state = jax.device_put(state, NamedSharding(mesh, PartitionSpec()))
     whole = seconds(step, state, (jax.device_put(images, split),))

@@ -1,6 +1,7 @@
 """How the command spreads a training over devices and processes."""
 
 import os
+import subprocess
 
 import keras
 import numpy as np
@@ -27,6 +28,8 @@ class Started:
         self.ended = False
 
     def wait(self, timeout):
+        if self.failing not in (None, self.index):
+            raise subprocess.TimeoutExpired(self.command, timeout)
         return 1 if self.index == self.failing else 0
 
     def terminate(self):
@@ -54,7 +57,7 @@ def test_processes_of_a_command_know_their_place(started):
 
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="has devices in one process alone")
-def test_a_process_that_fails_ends_the_others(started, monkeypatch, capsys):
+def test_a_process_that_fails_ends_the_others(started, monkeypatch):
     monkeypatch.setattr(Started, "failing", 0)
     with pytest.raises(SystemExit, match="One of the 2 processes failed"):
         main(["train", "provlae", "--processes=2"])
@@ -79,9 +82,8 @@ def test_numbers_of_devices_that_cannot_be(flags, text):
         main(["train", "provlae", "--dry-run", *flags.split()])
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="has devices in one process alone")
 def test_where_a_launcher_started_the_process(monkeypatch):
-    if BACKEND == "tensorflow":
-        return
     monkeypatch.setitem(os.environ, _launch.PLACES[BACKEND], "2")
     for flags in (["--processes", "2"], ["--devices", "2"]):
         with pytest.raises(SystemExit, match="must be left out"):
