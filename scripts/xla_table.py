@@ -48,15 +48,17 @@ def compare(name):
         assign_by_hand(model)
         logs = fit(model, epochs=1, compile_with=settings)
         found.append((list(logs.values()), numbers(model.optimizer.variables)))
-    return [_largest(*pair) for pair in zip(*found, strict=True)]
+    # A logged value may pass 0.
+    return [
+        _largest(*pair, floor)
+        for pair, floor in zip(zip(*found, strict=True), (1e-2, 1e-6), strict=True)
+    ]
 
 
-def _largest(first, second):
+def _largest(first, second, floor):
     """The largest difference of two lists of arrays, each relative to the array's largest value."""
     return max(
-        float(
-            np.max(np.abs(np.subtract(a, b)), initial=0) / max(np.max(np.abs(a), initial=0), 1e-6)
-        )
+        float(np.max(np.abs(np.subtract(a, b))) / max(np.max(np.abs(a)), floor))
         for a, b in zip(first, second, strict=True)
     )
 
