@@ -48,7 +48,8 @@ def files_below(folder):
         here = pathlib.Path(place)
         above = {path.resolve() for path in (here, *here.parents)}
         folders[:] = [name for name in folders if (here / name).resolve() not in above]
-        names += [(here / name).relative_to(folder).as_posix() for name in files]
+        inside = here.relative_to(folder).as_posix()
+        names += files if inside == "." else [f"{inside}/{name}" for name in files]
     return names
 
 
@@ -122,7 +123,8 @@ def choose(path, names, split):
     """
     files, others = [], []
     for name in sorted(names):
-        parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
+        parts = name.replace("\\", "/").split("/")
+        parts = tuple(part for part in parts if part not in ("", "."))
         hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
         if parts and not hidden and parts[-1].lower().endswith(_pictures.SUFFIXES):
             files.append((parts, name))
