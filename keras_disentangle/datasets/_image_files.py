@@ -3,14 +3,13 @@
 import collections
 import functools
 import os
-import pathlib
-import stat
 import warnings
 
 import numpy as np
 
 from keras_disentangle._files import open_npz, open_zip
 from keras_disentangle.datasets import _pictures
+from keras_disentangle.datasets._file_contents import files_below, read_file, read_zipped
 from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_images, fit_picture
 
 SPLITS = ("train", "test", "val", "valid", "validation")
@@ -35,39 +34,6 @@ def read_path(path, split, image_shape):
     raise ValueError(
         f"`name_or_path` must be a folder of images, a .zip of one, or an .npz. Received: {path}"
     )
-
-
-def files_below(folder):
-    """Paths, relative to a folder, of all files in it, including linked folders."""
-
-    def fail(error):
-        raise ValueError(f"{folder}: {error.filename} cannot be read: {error}") from error
-
-    names = []
-    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
-        here = pathlib.Path(place)
-        above = {path.resolve() for path in (here, *here.parents)}
-        folders[:] = [name for name in folders if (here / name).resolve() not in above]
-        inside = here.relative_to(folder).as_posix()
-        names += files if inside == "." else [f"{inside}/{name}" for name in files]
-    return names
-
-
-def read_file(path):
-    """The bytes of a file."""
-    # A pipe would never end.
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("it is no regular file")
-    with open(path, "rb", buffering=0) as file:
-        return file.read()
-
-
-def read_zipped(archive, info):
-    """The bytes of an image in an open zip file."""
-    # Images are already compressed, unless they are small.
-    if info.file_size > max(_pictures.FREE_BYTES, 16 * info.compress_size):
-        raise ValueError(f"it declares {info.file_size:,} bytes")
-    return archive.read(info)
 
 
 def read_array(images, split, image_shape):

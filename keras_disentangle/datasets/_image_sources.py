@@ -5,12 +5,8 @@ import threading
 import zipfile
 
 from keras_disentangle._files import open_zip
-from keras_disentangle.datasets._image_files import (
-    choose,
-    files_below,
-    read_file,
-    read_zipped,
-)
+from keras_disentangle.datasets._file_contents import files_below, read_file, read_zipped
+from keras_disentangle.datasets._image_files import choose
 from keras_disentangle.datasets._image_records import RecordImages, is_records, of_split
 from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets._tensorflow_datasets import tfds_files

@@ -8,7 +8,7 @@ import numpy as np
 from keras_disentangle._arguments import check_choice, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets import _pictures
-from keras_disentangle.datasets._image_files import read_file
+from keras_disentangle.datasets._file_contents import read_file
 from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets.dsprites import DSprites
 from keras_disentangle.datasets.factor_dataset import FactorDataset

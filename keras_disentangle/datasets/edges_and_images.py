@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from keras_disentangle._arguments import check_number, check_weight
 from keras_disentangle.datasets import _pictures
+from keras_disentangle.datasets._file_contents import read_file
 from keras_disentangle.datasets._image_arrays import (
     as_uint8_images,
     check_image_shape,
@@ -12,7 +13,6 @@ from keras_disentangle.datasets._image_arrays import (
 )
 from keras_disentangle.datasets._image_files import (
     check_kinds,
-    read_file,
     stacked,
     warn_of_animations,
 )
