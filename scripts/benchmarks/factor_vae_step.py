@@ -290,7 +290,7 @@ def torch_step(model, fused=False, compiled=False):
 
     def discriminator_loss(z):
         permuted = z.gather(0, torch.rand_like(z).argsort(0))
-        labels = torch.zeros(len(z), dtype=torch.long)
+        labels = torch.zeros(len(z), dtype=torch.long, device=z.device)
         real = functional.cross_entropy(discriminator(z), labels)
         return 0.5 * (real + functional.cross_entropy(discriminator(permuted), 1 + labels))
 

@@ -340,17 +340,19 @@ def torch_info_gan(preset, fused=False, compiled=False):
     return players, [g_optimizer, d_optimizer], step
 
 
-def torch_codes(preset, batch_size):
-    """A function () that draws latent vectors (batch, latent_dim)."""
+def torch_codes(preset, batch_size, device="cpu"):
+    """A function () that draws latent vectors (batch, latent_dim) on a device."""
     import torch
 
     (categories,), size = preset["categories"], preset["continuous"]
 
+    def uniform(size):
+        return torch.empty(batch_size, size, device=device).uniform_(-1.0, 1.0)
+
     def draw_codes():
-        noise = torch.empty(batch_size, preset["noise"]).uniform_(-1.0, 1.0)
-        index = torch.randint(categories, (batch_size,))
+        index = torch.randint(categories, (batch_size,), device=device)
         one_hot = torch.nn.functional.one_hot(index, categories).float()
-        return torch.cat([noise, one_hot, torch.empty(batch_size, size).uniform_(-1.0, 1.0)], dim=1)
+        return torch.cat([uniform(preset["noise"]), one_hot, uniform(size)], dim=1)
 
     return draw_codes
 
