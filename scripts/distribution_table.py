@@ -9,9 +9,9 @@ that was saved on several devices trains on as it does there when it is loaded o
 reverse ("there", "back": the differences), and whether a run that stopped and was resumed there is
 the same, bit for bit ("resumed"). Takes about 20 minutes of one core.
 
-Differences that are expected, and marked: batch normalisation is of each replica's images on
-TensorFlow and PyTorch ("norm"); kernels of directions that are made orthonormal move along what
-makes no difference by rounding errors, so the directions are compared ("dirs").
+Marked are: batch normalisation, which is of each replica's images on TensorFlow and PyTorch
+("norm"); and orthonormal directions ("dirs"), of which Adam makes whole steps where gradients are
+nearly zero: their matrices differ more than the losses.
 """
 
 import argparse

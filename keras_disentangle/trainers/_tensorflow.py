@@ -107,17 +107,7 @@ def metrics_result(model, result):
 
 
 def training(model, arguments):
-    """A context of `fit`.
-
-    Raises:
-        ValueError: if the model was made outside of the present strategy.
-    """
-    own, now = model.distribute_strategy, tf.distribute.get_strategy()
-    if tf.distribute.has_strategy() and now is not own:
-        raise ValueError(
-            "The model must be made in the scope of the strategy in which it is trained. Received: "
-            f"a model made under {type(own).__name__}, and `fit` under {type(now).__name__}"
-        )
+    """A context of `fit`; nothing to do on this backend."""
     return contextlib.nullcontext()
 
 
@@ -142,7 +132,18 @@ def train_function(model, train):
 
 
 def build_optimizer(model):
-    """Builds it before the first step, which TensorFlow traces again if it creates variables."""
+    """Builds it before the first step, which TensorFlow traces again if it creates variables.
+
+    Raises:
+        ValueError: if the model was made outside of the present strategy.
+    """
+    strategy = tf.distribute.get_strategy()
+    made_in_scope = strategy.extended.variable_created_in_scope(model.step.value)
+    if tf.distribute.has_strategy() and not made_in_scope:
+        raise ValueError(
+            "The model must be made in the scope of the strategy in which it is trained. Received: "
+            f"`fit` under {type(strategy).__name__}, and a model made outside of its scope"
+        )
     layers_are_built = all(layer.built for layer in all_layers(model))
     if model.compiled and layers_are_built and not model.optimizer.built:
         with model.distribute_strategy.scope():
