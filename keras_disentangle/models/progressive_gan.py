@@ -265,7 +265,8 @@ class ProgressiveGAN(GAN):
         """Images at full resolution to the discriminator's input in the present stage."""
         x = average_pool(x, self.image_shape[0] // self.resolution)
         if self._stage > 0:
-            x = self.fade_in(x, alpha=self.alpha(), old=upsample(average_pool(x)))
+            alpha = constant_beside(x, self.alpha())
+            x = self.fade_in(x, alpha=alpha, old=upsample(average_pool(x)))
         return super()._to_range(x)
 
     def check_sizes(self, sizes):
