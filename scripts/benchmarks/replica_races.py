@@ -10,7 +10,6 @@ much; a race would show. Other load on the machine, with more processes than cor
 import sys
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tiny_networks import IMAGES, make_space, player_networks
