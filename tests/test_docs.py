@@ -47,7 +47,10 @@ CHANGES = {
     ],
     "docs/distribution.md": [
         ('torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))', ""),
-        ('group("nccl")', 'group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)'),
+        (
+            'group("nccl")',
+            'group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)',
+        ),
         ("keras.distribution.set_distribution(keras.distribution.DataParallel())", ""),
         ("with tf.distribute.MirroredStrategy().scope():", "if True:"),
         ("batch_size=32, epochs=10", "batch_size=32, epochs=1, verbose=0"),
