@@ -109,3 +109,10 @@ def test_measures_of_few_components_are_taken_before_the_normalisation(monkeypat
         assert measures.measured_generator(model)(codes) == [float(before)]
         other = measures.measured_codes(model, 5, seed=0, before_norm=not before)
         assert np.allclose(other, drawn) == (not before)
+
+
+def test_the_generator_may_have_a_learning_rate_of_its_own():
+    found = recipes.PRESETS["small"].optimizers(generator_learning_rate=0.5)
+    assert [
+        float(found[f"{k}_optimizer"].learning_rate) for k in ("generator", "discriminator")
+    ] == [0.5, pytest.approx(1e-3)]

@@ -333,6 +333,7 @@ def test_bad_recipes(trained, tmp_path):
         ("scratch", {"hessian_weight": -1.0}, "`hessian_weight`.*-1"),
         ("scratch", {"jacobian_weight": -1.0}, "`jacobian_weight`.*-1"),
         ("scratch", {"jacobian_every": 0}, "`jacobian_every`.*0"),
+        ("scratch", {"generator_learning_rate": 0.0}, "`generator_learning_rate`.*> 0.*0"),
         ("scratch", {"images": 16}, "images.*at least 24.*16"),
         ("scratch", {"preset": "none"}, "preset.*'paper'.*none"),
         ("scratch", {"scores_every": 0}, "scores_every.*0"),

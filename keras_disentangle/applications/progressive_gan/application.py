@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice, check_int, check_weight
+from keras_disentangle._arguments import check_choice, check_int, check_number, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, means, table
@@ -120,6 +120,8 @@ class ProgressiveGANApplication(Application):
         for name in ("images_per_fade", "images_per_stage", "ramp_images"):
             check_int(name, getattr(recipe, name), minimum=0)
         weights = [check_weight(name, getattr(recipe, name)) for name in WEIGHTS]
+        if recipe.generator_learning_rate is not None:
+            check_number("generator_learning_rate", recipe.generator_learning_rate, above=0)
         per_epoch = check_int("images_per_epoch", recipe.images_per_epoch)
         size, stages = PRESETS[recipe.preset].batch_size, PRESETS[recipe.preset].num_stages
         if recipe.images < per_epoch or recipe.images % per_epoch or per_epoch % size:
@@ -201,7 +203,7 @@ class ProgressiveGANApplication(Application):
     def fit(self, model, run):
         recipe, preset = run.recipe, PRESETS[run.recipe.preset]
         size, per_epoch = preset.batch_size, recipe.images_per_epoch
-        model.compile(**preset.optimizers())
+        model.compile(**preset.optimizers(recipe.generator_learning_rate))
         callbacks = []
         if recipe.images_per_stage:
             growth = recipe.images_per_fade, recipe.images_per_stage

@@ -80,13 +80,21 @@ class Preset:
             "discriminator": ProgressiveDiscriminator(**sizes),
         }
 
-    def optimizers(self):
-        """What `compile` takes: "generator_optimizer" and "discriminator_optimizer"."""
+    def optimizers(self, generator_learning_rate=None):
+        """What `compile` takes: "generator_optimizer" and "discriminator_optimizer".
+
+        Args:
+            generator_learning_rate: that of the generator's Adam; by default `learning_rate`.
+        """
+        rates = {
+            "generator": generator_learning_rate or self.learning_rate,
+            "discriminator": self.learning_rate,
+        }
         return {
             f"{player}_optimizer": keras.optimizers.Adam(
-                self.learning_rate, beta_1=0.0, beta_2=0.99, epsilon=1e-8
+                rate, beta_1=0.0, beta_2=0.99, epsilon=1e-8
             )
-            for player in ("generator", "discriminator")
+            for player, rate in rates.items()
         }
 
 
@@ -161,6 +169,9 @@ class Recipe:
         1, help="training steps from one evaluation of OroJaR to the next"
     )
     ramp_images: int = setting(0, help="images within which the weight of a penalty rises from 0")
+    generator_learning_rate: float | None = setting(
+        None, help="of the generator's Adam; by default the preset's, as the discriminator's"
+    )
     informative: int = setting(
         0, help="latent components that are read off the images: the factors' number"
     )
