@@ -363,7 +363,7 @@ def test_a_learned_posterior_takes_more_outputs():
         (lambda: mnist_networks(7.5), r"`latent_dim` must be .* Received: latent_dim=7.5"),
         (
             lambda: replace(PRESETS["mnist"], networks="emnist").model_arguments(),
-            r"`networks` must be one of .*'mnist'.* Received: networks=emnist",
+            r"`networks` must be one of .*'mnist'.* Received: networks='emnist'",
         ),
         (
             lambda: replace(PRESETS["mnist"], categories=(1,)).latent_space(),
