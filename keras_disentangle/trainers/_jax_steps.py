@@ -12,7 +12,8 @@ def train_function(model):
 
     It draws `steps_per_execution` batches, or those that are left, and runs all of them in one
     compiled call, where Keras makes a call for each. A batch of another shape, as the last of an
-    epoch may have, is a call of its own.
+    epoch may have, is a call of its own. So are all of a model with convolutions on a CPU, where
+    XLA takes several times as long for a convolution within a loop as outside of one.
 
     Args:
         model: a compiled `SteppedModel`.
@@ -25,7 +26,19 @@ def train_function(model):
     options = {"donate_argnums": 0, "out_shardings": _shardings(model)}
     step_once, step_often = jax.jit(model.train_step, **options), jax.jit(steps, **options)
 
-    waiting = []
+    waiting, scans = [], None
+
+    def run(state, group):
+        nonlocal scans
+        if len(group) > 1 and scans is not False:
+            batches = model.with_images(_stack(group))
+            if scans is None:
+                scans = not slow_in_a_loop(step_often, state, batches)
+            if scans:
+                return step_often(state, batches)
+        for batch in group:
+            logs, state = step_once(state, model.with_images(batch))
+        return logs, state
 
     def train(state, batches):
         if model.steps_per_execution == 1:
@@ -34,17 +47,20 @@ def train_function(model):
         if not drawn:
             raise StopIteration
         for _, group in itertools.groupby(drawn, _shapes):
-            group = list(group)
-            if len(group) == 1:
-                logs, state = step_once(state, model.with_images(group[0]))
-            else:
-                logs, state = step_often(state, model.with_images(_stack(group)))
+            logs, state = run(state, list(group))
         # The last group may still be computed while the next is drawn, but no more are kept.
         jax.block_until_ready(waiting)
         waiting[:] = [logs]
         return logs, state
 
     return train
+
+
+def slow_in_a_loop(steps, *arguments):
+    """Whether a compiled call would loop over convolutions on a CPU."""
+    if jax.default_backend() != "cpu":
+        return False
+    return "conv_general_dilated" in str(steps.trace(*arguments).jaxpr)
 
 
 def _shardings(model):

@@ -53,7 +53,17 @@ def assert_close(found, expected):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.fixture
+def scanning(monkeypatch):
+    """As on a GPU, where convolutions too are scanned over."""
+    if BACKEND == "jax":
+        from keras_disentangle.trainers import _jax_steps
+
+        monkeypatch.setattr(_jax_steps, "slow_in_a_loop", lambda *_: False)
+
+
 @only_jax
+@pytest.mark.usefixtures("scanning")
 @pytest.mark.parametrize("name", ["beta_tc_vae", "gan_hessian", "factor_vae"])
 def test_weights_and_histories_are_those_of_single_steps(name):
     """11 batches in calls of 4: the last call of an epoch has three."""
@@ -81,6 +91,17 @@ class Counted(VAE):
 
 
 @only_jax
+def test_convolutions_are_not_scanned_over_on_a_cpu():
+    Counted.calls = 0
+    model, *_ = train(lambda: Counted(**flat_networks(3), seed=1), 5, MANY[:40], epochs=1)
+    assert Counted.calls == 2  # One to see that there are convolutions, and a single step.
+    single, *_ = train(lambda: VAE(**flat_networks(3), seed=1), 1, MANY[:40], epochs=1)
+    for a, b in zip(numbers(model.weights), numbers(single.weights), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@only_jax
+@pytest.mark.usefixtures("scanning")
 def test_a_call_is_traced_once_for_each_number_and_shape():
     Counted.calls = 0
     ramp = RampWeight("beta", 4.0, steps=9)
@@ -90,6 +111,7 @@ def test_a_call_is_traced_once_for_each_number_and_shape():
 
 
 @only_jax
+@pytest.mark.usefixtures("scanning")
 def test_a_single_batch_left_over_is_a_step():
     def build():
         return VAE(**flat_networks(3), seed=1)
