@@ -1,5 +1,5 @@
-"""The module of the chosen backend: `train_step`, `input_gradient`, `replica`, `gather` and the
-checks."""
+"""The module of the chosen backend: training steps, gradients, replicas and processes, checks, and
+images on the device."""
 
 import keras
 

@@ -8,6 +8,12 @@ from jax.experimental import multihost_utils
 
 from keras_disentangle._keras_graph import all_layers, own_losses
 from keras_disentangle.trainers import _jax_steps as steps
+from keras_disentangle.trainers._as_keras import (  # noqa: F401
+    keras_test_step,
+    keras_train_step,
+    metrics_result,
+    no_graph,
+)
 from keras_disentangle.trainers._pixels import as_floats
 
 
@@ -106,25 +112,6 @@ def replica():
 def gather(tensors):
     """The tensors as they are, for they hold the whole batch, and the slice of all rows."""
     return tensors, slice(None)
-
-
-def no_graph(arguments):
-    """Results hold no graph on this backend."""
-    return contextlib.nullcontext()
-
-
-def keras_train_step(model, step, *args):
-    """Keras's own train step, `step`, for a model with one optimizer."""
-    return step(*args)
-
-
-def keras_test_step(model, step, *args):
-    return step(*args)
-
-
-def metrics_result(model, result):
-    """Keras's own logs, `result()`."""
-    return result()
 
 
 def training(model, arguments):

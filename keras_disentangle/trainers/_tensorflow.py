@@ -10,6 +10,12 @@ from tensorflow.python.client.device_lib import list_local_devices
 
 from keras_disentangle._keras_graph import all_layers
 from keras_disentangle.losses._second_derivative import twice_differentiable
+from keras_disentangle.trainers._as_keras import (  # noqa: F401
+    keras_test_step,
+    keras_train_step,
+    metrics_result,
+    no_graph,
+)
 from keras_disentangle.trainers._pixels import as_floats
 
 # The assertions that `prepare` adds, in the thread of each replica while it is traced.
@@ -85,25 +91,6 @@ def gather(tensors):
         whole.set_shape([None, *x.shape[1:]])  # Which gathering forgets.
     end = tf.cumsum(sizes)[context.replica_id_in_sync_group]
     return gathered, slice(end - size[0], end)
-
-
-def no_graph(arguments):
-    """Results hold no graph on this backend."""
-    return contextlib.nullcontext()
-
-
-def keras_train_step(model, step, *args):
-    """Keras's own train step, `step`, for a model with one optimizer."""
-    return step(*args)
-
-
-def keras_test_step(model, step, *args):
-    return step(*args)
-
-
-def metrics_result(model, result):
-    """Keras's own logs, `result()`."""
-    return result()
 
 
 def training(model, arguments):
