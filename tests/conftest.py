@@ -88,3 +88,12 @@ def tabled_noise(monkeypatch):
     """Draws from the tables of `tabled_random` in place of the backend's own."""
     for name, draw in tabled_random.TABLED.items():
         monkeypatch.setattr(keras.random, name, draw)
+
+
+@pytest.fixture
+def scanning(monkeypatch):
+    """As on a GPU, where convolutions too are scanned over."""
+    if keras.backend.backend() == "jax":
+        from keras_disentangle.trainers import _jax_steps
+
+        monkeypatch.setattr(_jax_steps, "slow_in_a_loop", lambda *_: False)

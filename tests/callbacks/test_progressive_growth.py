@@ -127,6 +127,7 @@ def test_weights_move_while_they_are_in_use(grown):
 
 
 @pytest.mark.skipif(IS_TORCH, reason="torch runs one step a call")
+@pytest.mark.usefixtures("scanning")
 def test_several_steps_a_call():
     model, logs = gan(cls=Counted, steps_per_execution=2), StepLogs()
     Counted.calls = 0

@@ -53,15 +53,6 @@ def assert_close(found, expected):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.fixture
-def scanning(monkeypatch):
-    """As on a GPU, where convolutions too are scanned over."""
-    if BACKEND == "jax":
-        from keras_disentangle.trainers import _jax_steps
-
-        monkeypatch.setattr(_jax_steps, "slow_in_a_loop", lambda *_: False)
-
-
 @only_jax
 @pytest.mark.usefixtures("scanning")
 @pytest.mark.parametrize("name", ["beta_tc_vae", "gan_hessian", "factor_vae"])
