@@ -8,6 +8,7 @@
     keras-disentangle traverse APPLICATION [flags]        draws the effect of each latent
     keras-disentangle explore NAME | MODEL.keras          moves latents in the browser
     keras-disentangle ship APPLICATION NAME MODEL.keras   bundles trained weights
+    keras-disentangle reproduce [TABLE]                   how a table of the cards was measured
     keras-disentangle convert APPLICATION [flags]         converts published checkpoints
 
 COMMAND APPLICATION --help lists the flags. The environment variable KERAS_BACKEND chooses
@@ -16,10 +17,16 @@ tensorflow, jax or torch.
 
 import sys
 
-from keras_disentangle.applications._shared import commands, exploring, listing, registry
+from keras_disentangle.applications._shared import (
+    commands,
+    exploring,
+    listing,
+    registry,
+    reproducing,
+)
 from keras_disentangle.applications._shared.parsers import choice, usage_error
 
-COMMANDS = ("list", *commands.OF_APPLICATIONS, "explore", "convert")
+COMMANDS = ("list", *commands.OF_APPLICATIONS, "explore", "reproduce", "convert")
 
 
 def main(arguments=None):
@@ -39,6 +46,8 @@ def main(arguments=None):
 def _run(command, words):
     if command == "list":
         return listing.show(words)
+    if command == "reproduce":
+        return reproducing.reproduce(words)
     if command == "evaluate" and words and words[0].endswith(".keras"):
         return commands.evaluate_file(words)
     if command == "explore" and words and words[0].endswith(".keras"):

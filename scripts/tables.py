@@ -1,19 +1,29 @@
-"""Writes the tables of docs/metrics.md and applications/README.md anew, from declarations.
+"""Writes the tables of docs/metrics.md and the cards anew, from declarations and stored results.
 
 python scripts/tables.py
 
-A table stands between `<!-- name -->` and `<!-- end of name -->`; all else is left as it is.
+A table stands between `<!-- name -->` and `<!-- end of name -->`; all else is left as it is. That
+of a card is described by `applications/<application>/results/tables/<name>.json`:
+
+    commands, seeds, commit, hardware, time   how its numbers were measured
+    columns   dict from a title to the format of a value, or of all values of a list
+    rows      dicts from title to a number, a list of numbers, or text; a cell may be missing
+    scores    dict from a title to where the value lies in the JSON that a row names as its `file`,
+              within its `part`: names with dots between
 """
 
+import functools
+import json
 import re
 from pathlib import Path
 
 from keras_disentangle.applications._shared.listing import catalogue, shown
+from keras_disentangle.applications._shared.reproducing import CARDS, tables
 from keras_disentangle.evaluation import metric_names
 from keras_disentangle.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
-METRIC_PAGE, WEIGHTS_PAGE = ROOT / "docs" / "metrics.md", ROOT / "applications" / "README.md"
+METRIC_PAGE, WEIGHTS_PAGE = ROOT / "docs" / "metrics.md", CARDS / "README.md"
 INTERVALS = {"resamples": "bootstrap", "votes": "Wilson", None: "–"}
 
 
@@ -72,6 +82,33 @@ def weights():
     return table(["weights", "card", "scores"], rows)
 
 
+def results(name, content):
+    """The table of a card.
+
+    Args:
+        name: "application/table".
+        content: what its file holds.
+    """
+    folder = CARDS / name.split("/")[0] / "results"
+    columns = content["columns"]
+    used = {title for row in content["rows"] for title in row} | content.get("scores", {}).keys()
+    if used - {"file", "part"} != set(columns):
+        raise ValueError(f"{name}: the columns are not those of the rows")
+    rows = [[cell(folder, content, row, title) for title in columns] for row in content["rows"]]
+    return table(list(columns), rows)
+
+
+def cell(folder, content, row, title):
+    value = row.get(title)
+    if value is None and "file" in row and title in content["scores"]:
+        stored = json.loads((folder / row["file"]).read_text(encoding="utf-8"))
+        parts = [*row.get("part", "").split("."), *content["scores"][title].split(".")]
+        value = functools.reduce(lambda found, key: found[key], filter(None, parts), stored)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return content["columns"][title].format(*(value if isinstance(value, list) else [value]))
+
+
 def metric_tables():
     """The tables of docs/metrics.md, by their names."""
     evaluated = metric_names()
@@ -86,7 +123,11 @@ def metric_tables():
 
 def pages():
     """The pages with tables, and these."""
-    return {METRIC_PAGE: metric_tables(), WEIGHTS_PAGE: {"weights": weights()}}
+    cards = {}
+    for name, content in tables().items():
+        application, key = name.split("/")
+        cards.setdefault(CARDS / application / "README.md", {})[key] = results(name, content)
+    return {METRIC_PAGE: metric_tables(), WEIGHTS_PAGE: {"weights": weights()}, **cards}
 
 
 def updated(page, text, tables):
