@@ -11,13 +11,13 @@ from keras_disentangle.schedules import read
 from keras_disentangle.visualization._pixels import as_uint8
 from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.files import save_gif, save_png
-from keras_disentangle.visualization.grids import enlarge
 
 
 class PictureCallback(WatchingCallback):
     """Draws pictures every `every` epochs and after the last, and animations when training ends.
 
-    A subclass implements `_pictures()` and `_frames()`.
+    A subclass implements `_pictures()` and `_frames()`. TensorBoard gets the pictures of the files,
+    enlarged and labelled like all others: repeated pixels cost next to nothing in a PNG.
 
     Args:
         log_dir: folder of the logs. The pictures go to `pictures` in it.
@@ -96,7 +96,7 @@ def check_log_dir(log_dir):
 
 
 def displayable(images):
-    """Decoded images as uint8, enlarged where they are too small to see."""
+    """Decoded images as uint8."""
     images = to_numpy("model.decode(z)", images).astype("float32")
     if images.ndim == 2:
         raise ValueError(
@@ -105,4 +105,4 @@ def displayable(images):
         )
     # A Gaussian decoder may leave [0, 1] and a diverging one gives NaN; neither should end a
     # training run because of a picture.
-    return enlarge(as_uint8(np.nan_to_num(images).clip(0, 1), "model.decode(z)"))
+    return as_uint8(np.nan_to_num(images).clip(0, 1), "model.decode(z)")

@@ -8,11 +8,11 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.callbacks._pictures import PictureCallback, displayable
 from keras_disentangle.latents import Normal
 from keras_disentangle.latents.as_space import as_rungs
-from keras_disentangle.visualization._labelled_grid import labelled_grid
+from keras_disentangle.visualization._labelled_grid import labelled_grid, rows_of
 from keras_disentangle.visualization._pixels import as_uint8
-from keras_disentangle.visualization._rungs import dimension_labels
+from keras_disentangle.visualization._rungs import dimension_labels, texts_of_code
 from keras_disentangle.visualization.frames import traversal_frames
-from keras_disentangle.visualization.grids import enlarge, reconstruction_grid
+from keras_disentangle.visualization.grids import reconstruction_grid
 from keras_disentangle.visualization.latents import rung_samples
 
 _MAX_STARTS = 16
@@ -127,7 +127,7 @@ class LatentTraversal(PictureCallback):
         self._space(start)
         images = self._decode(start)
         if self.images is not None:
-            reconstruction_grid(enlarge(self.images[:1]), images)
+            reconstruction_grid(self.images[:1], images)
 
     @property
     def _generates(self):
@@ -171,7 +171,7 @@ class LatentTraversal(PictureCallback):
             )
         if self.images is not None:
             pictures["reconstructions"] = reconstruction_grid(
-                enlarge(self.images), self._decode(starts, self._labels())
+                self.images, self._decode(starts, self._labels())
             )
         return pictures
 
@@ -187,20 +187,17 @@ class LatentTraversal(PictureCallback):
     def _traversal(self, start, space):
         """The picture with a row for each traversal of the codes."""
         codes = space.informative or space.codes
-        latents = [
+        latents, texts = [], []
+        for code in codes:
             # The default span of a normal code is 2 standard deviations.
-            space.traversal(
-                start, code.name, dim, self.steps, self.span / 2 if isinstance(code, Normal) else 1
-            )
-            for code in codes
-            for dim in range(code.num_traversals)
-        ]
+            extent = self.span / 2 if isinstance(code, Normal) else 1
+            for dim in range(code.num_traversals):
+                latents.append(space.traversal(start, code.name, dim, self.steps, extent))
+                texts.append(texts_of_code(space, code.name, dim, latents[-1]))
         lengths = [len(row) for row in latents]
-        images = self._decode(np.concatenate(latents))
-        # There may be more categories than steps: the shorter rows end in white.
-        canvas = np.full((len(latents), max(lengths), *images.shape[1:]), 255, "uint8")
-        for row, part in zip(canvas, np.split(images, np.cumsum(lengths)[:-1]), strict=True):
-            row[: len(part)] = part
+        # There may be more categories than steps.
+        images = np.split(self._decode(np.concatenate(latents)), np.cumsum(lengths)[:-1])
         labels = dimension_labels(space, "num_traversals")
         labels = [label for code in codes for label in labels[code.name]]
-        return labelled_grid(canvas, [code.num_traversals for code in codes], labels)
+        numbers = [code.num_traversals for code in codes]
+        return labelled_grid(rows_of(images), numbers, labels, texts, "value")

@@ -118,7 +118,7 @@ class _Page:
             if control.group != group:
                 group = control.group
                 self.gr.Markdown(f"**{group}**")
-            info, value = self._about(control), control.read(point)
+            info, value = explorer.about(control.name) or None, control.read(point)
             given = {"label": control.name, "info": info, "elem_id": f"control-{number}"}
             if control.choices is None:
                 ends = (min(control.low, value), max(control.high, value))
@@ -128,15 +128,6 @@ class _Page:
             kind = self.gr.Radio if len(options) <= _SIDE_BY_SIDE else self.gr.Dropdown
             sliders.append(kind(options, value=value, **given))
         return sliders
-
-    def _about(self, control):
-        explorer = self.explorer
-        if control.name in explorer.information:
-            factor, share = explorer.information[control.name]
-            return f"{factor}: {100 * share:.0f}% of it"
-        if control.name in explorer.activeness:
-            return f"activeness {explorer.activeness[control.name]:.2g}"
-        return None
 
     def _sources(self, which):
         """Where a point comes from: the prior, the data, or a file."""

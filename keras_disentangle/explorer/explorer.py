@@ -12,10 +12,10 @@ from keras_disentangle.explorer.controls import (
     controls_of_labels,
     controls_of_space,
 )
-from keras_disentangle.metrics import activeness, mutual_information
-from keras_disentangle.visualization import image_grid
+from keras_disentangle.metrics import activeness
+from keras_disentangle.metrics._information import told_factors
+from keras_disentangle.visualization import enlarge, image_grid
 from keras_disentangle.visualization._colour_scale import colorize, with_scale_bar
-from keras_disentangle.visualization.grids import enlarge
 
 _ENOUGH = 100  # Fewer images tell little of which latent knows what.
 
@@ -136,6 +136,13 @@ class Explorer:
         """
         return self.of_image(self._pictures.read(content), point)
 
+    def about(self, name):
+        """What a control tells about in a few words: a factor, or how active it is."""
+        if name in self.information:
+            factor, share = self.information[name]
+            return f"{factor} {100 * share:.0f}%"
+        return f"activeness {self.activeness[name]:.2g}" if name in self.activeness else ""
+
     def control(self, name):
         """The control with a name."""
         if name not in self._by_name:
@@ -165,7 +172,7 @@ class Explorer:
         return self._images([self.moved(point, name, value) for value in values])
 
     def strip(self, point, name, steps=9):
-        """A row of images along a control, with its values above."""
+        """A row of images along a control, with its values below."""
         values = self.control(name).values(steps)
         return self._row(self.traversal(point, name, values), name, values)
 
@@ -180,7 +187,7 @@ class Explorer:
         images = self.traversal(point, name, self.control(name).values(steps)) / 255
         spread = images.std(axis=0).mean(axis=-1)
         limit = float(spread.max()) or 1.0
-        return with_scale_bar(enlarge(colorize(spread, limit)[None], 256)[0], limit)
+        return with_scale_bar(enlarge(colorize(spread, limit)[None], 256)[0], limit, "spread")
 
     def path(self, a, b, steps=9):
         """A row of images on the straight way from `a` to `b`; choices change half-way."""
@@ -191,7 +198,7 @@ class Explorer:
                 if control.choices is not None or control.group == "labels":
                     point = control.write(point, control.read(b if share >= 0.5 else a))
             points.append(point)
-        images = enlarge(self._images(points), 96)
+        images = self._images(points)
         texts = [f"{share:.2f}" for share in shares]
         return image_grid(images, len(images), column_labels=texts)
 
@@ -225,7 +232,7 @@ class Explorer:
 
     def _row(self, images, name, values):
         texts = [self.control(name).text(value) for value in values]
-        return image_grid(enlarge(images, 96), len(images), row_labels=[name], column_labels=texts)
+        return image_grid(images, len(images), row_labels=[name], column_labels=texts)
 
     def _activeness(self):
         """That of each dimension or direction."""
@@ -253,11 +260,9 @@ class Explorer:
         values = np.stack(
             [[float(c.read(Point(code, start.label))) for c in controls] for code in codes]
         )
-        shares = mutual_information(values, factors) / np.maximum(_entropies(factors), 1e-9)
-        best = shares.argmax(axis=1)
+        told = zip(controls, *told_factors(values, factors), strict=True)
         return {
-            control.name: (pictures.factor_names[k], float(share[k]))
-            for control, k, share in zip(controls, best, shares, strict=True)
+            control.name: (pictures.factor_names[k], float(share)) for control, k, share in told
         }
 
     def _rank(self, control):
@@ -275,12 +280,3 @@ class Explorer:
         if self.information:
             return self.information[control.name][1]
         return self.activeness[control.name]
-
-
-def _entropies(factors):
-    """Entropy in nats of each column of integer factors (n, k)."""
-    found = []
-    for column in factors.T:
-        shares = np.unique(column, return_counts=True)[1] / len(column)
-        found.append(-np.sum(shares * np.log(shares)))
-    return np.array(found)

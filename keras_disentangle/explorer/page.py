@@ -76,8 +76,7 @@ def _control(explorer, point, control, steps, has_frames):
     values = page_values(explorer, point, control, steps)
     title = control.name
     if control.name in explorer.information:
-        factor, share = explorer.information[control.name]
-        title = f"{control.name} ({factor}, {100 * share:.0f}%)"
+        title = f"{control.name} ({explorer.about(control.name)})"
     found = {
         "name": title,
         "group": control.group,

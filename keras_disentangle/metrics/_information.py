@@ -35,6 +35,21 @@ def codes_and_factors(codes, factors, num_bins):
     return mutual_information_matrix(bins, check_factors(factors, len(bins), reference="codes"))
 
 
+def told_factors(codes, factors, num_bins=20):
+    """For each dimension of codes, the index of the factor about which it tells most, and which
+    share of the factor's entropy; both (d,)."""
+    information, entropy = codes_and_factors(codes, factors, num_bins)
+    # A constant factor has neither.
+    shares = information / np.maximum(entropy, 1e-9)
+    return shares.argmax(axis=1), shares.max(axis=1)
+
+
+def factor_texts(names, codes, factors):
+    """For each dimension of codes, what `told_factors` finds in words, as "shape 98%"."""
+    told = zip(*told_factors(codes, factors), strict=True)
+    return [f"{names[k]} {100 * share:.0f}%" for k, share in told]
+
+
 def mutual_information_matrix(a, b):
     """Mutual information (d, k) between the columns of two integer arrays, `a` (n, d), with values
     from 0, and `b` (n, k); and the entropy (k,) of the columns of `b`; both in nats."""

@@ -1,10 +1,11 @@
 """Pictures of a model's latents, scores and training: NumPy arrays in, uint8 images out."""
 
 from keras_disentangle.visualization.charts import activeness_bars, score_points, training_curves
+from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
 from keras_disentangle.visualization.files import save_gif, save_png
 from keras_disentangle.visualization.frames import direction_frames, traversal_frames
-from keras_disentangle.visualization.grids import enlarge, image_grid, reconstruction_grid
+from keras_disentangle.visualization.grids import image_grid, reconstruction_grid
 from keras_disentangle.visualization.hessians import hessian_grid, penalty_heatmap
 from keras_disentangle.visualization.information import information_flow, information_matrix
 from keras_disentangle.visualization.latents import (

@@ -7,6 +7,8 @@ from keras_disentangle.visualization.files import save_png
 from keras_disentangle.visualization.picture import Picture
 
 # Distinguish series without colours, for colour-blind readers and grey prints.
+# Those of Okabe and Ito, without yellow, which is faint on white.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 LINE_STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))  # dots are for references
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\")
@@ -32,6 +34,13 @@ def new_figure(size, layout="constrained"):
     return Figure(figsize=size, dpi=120, layout=layout)
 
 
+def add_axes(figure):
+    """The axes of a chart, in colours that colour-blind readers tell apart."""
+    axes = figure.add_subplot()
+    axes.set_prop_cycle(color=COLOURS)
+    return axes
+
+
 def plain_axes(axes, x_label, y_label):
     """Labels axes in the style of all charts: no frame at the top and right, a plain legend."""
     axes.set(xlabel=x_label, ylabel=y_label)
@@ -39,10 +48,12 @@ def plain_axes(axes, x_label, y_label):
     axes.legend(frameon=False)
 
 
-def drawn(figure, path=None):
+def drawn(figure, path=None, title=None):
     """The figure as a `Picture` (H, W, 3), written to `path` as PNG unless that is None."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if title is not None:
+        figure.suptitle(title, fontsize="large")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3].copy().view(Picture)

@@ -5,6 +5,7 @@ import numpy as np
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Normal, Quantized
 from keras_disentangle.latents.as_space import as_rungs
+from keras_disentangle.visualization._labelled_grid import texts_of
 from keras_disentangle.visualization._traverse import checked_values
 
 
@@ -61,6 +62,15 @@ def dimension_labels(space, number="dim"):
         is_single = len(numbers) == 1 and label == code.name
         found[code.name] = [label] if is_single else [f"{label}{separator}{n}" for n in numbers]
     return found
+
+
+def texts_of_code(space, name, dim, latents):
+    """Texts of the values of a code in its traversal `latents` (n, d), or of its categories."""
+    code = space[name]
+    # The values of a categorical code are one-hot vectors.
+    if code.num_traversals == 1 < code.dim:
+        return [str(index) for index in range(len(latents))]
+    return texts_of(latents[:, space.slices[name].start + dim])
 
 
 def sample_rungs(latent, space, num, seed):

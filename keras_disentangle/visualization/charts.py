@@ -8,13 +8,14 @@ from keras_disentangle.visualization._figure import (
     HATCHES,
     LINE_STYLES,
     MARKERS,
+    add_axes,
     drawn,
     new_figure,
     plain_axes,
 )
 
 
-def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
+def activeness_bars(scores, *, size=(4.8, 3.2), title=None, path=None):
     """Draws the activeness of generators' components, sorted in descending order.
 
     A generator with inactive components shows a step, as in the paper's figure.
@@ -23,6 +24,7 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
         scores: dict of label to array (d,), the activeness of each generator's components; the
             generators may differ in d.
         size: width and height in inches; there are 120 pixels to an inch.
+        title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
 
     Returns:
@@ -52,7 +54,7 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
                 f"`scores[{label!r}]` must be an array (d,) of finite numbers. Received: {values}"
             )
     figure = new_figure(size)
-    axes = figure.add_subplot()
+    axes = add_axes(figure)
     width = 0.8 / len(arrays)
     for index, (label, values) in enumerate(arrays.items()):
         ranks = np.arange(1, len(values) + 1) + (index - (len(arrays) - 1) / 2) * width
@@ -61,10 +63,10 @@ def activeness_bars(scores, *, size=(4.8, 3.2), path=None):
         axes.bar(ranks, np.sort(values)[::-1], width=width, label=label, **bars)
     axes.set_xticks(range(1, max(len(values) for values in arrays.values()) + 1))
     plain_axes(axes, "component, the most active first", "activeness")
-    return drawn(figure, path)
+    return drawn(figure, path, title)
 
 
-def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
+def score_points(points, *, x_label, y_label, size=(4.2, 3.6), title=None, path=None):
     """Draws two scores of several models against each other, a point for each setting.
 
     Args:
@@ -72,6 +74,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
             y). Points of a model share a colour and a marker, and are joined in order.
         x_label, y_label: labels of the axes, with units.
         size: width and height in inches; there are 120 pixels to an inch.
+        title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
 
     Returns:
@@ -104,7 +107,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
     if not arrays:
         raise ValueError(f"`points` must be a dict of one or more models. Received: {points}")
     figure = new_figure(size)
-    axes = figure.add_subplot()
+    axes = add_axes(figure)
     for index, (label, array) in enumerate(arrays.items()):
         # Markers distinguish the models without colours.
         marker = MARKERS[index % len(MARKERS)]
@@ -119,7 +122,7 @@ def score_points(points, *, x_label, y_label, size=(4.2, 3.6), path=None):
                 fontsize=8,
             )
     plain_axes(axes, x_label, y_label)
-    return drawn(figure, path)
+    return drawn(figure, path, title)
 
 
 def training_curves(
@@ -130,6 +133,7 @@ def training_curves(
     y_label="",
     y_scale="linear",
     size=(4.8, 3.2),
+    title=None,
     path=None,
 ):
     """Draws quantities against training steps, like the information bound in Figure 1 of InfoGAN.
@@ -143,6 +147,7 @@ def training_curves(
         x_label, y_label: labels of the axes, with units.
         y_scale: "linear", or "log" for quantities that span orders of magnitude, all above 0.
         size: width and height in inches; there are 120 pixels to an inch.
+        title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
 
     Returns:
@@ -186,8 +191,9 @@ def training_curves(
             f"numbers from {lowest}"
         )
     figure = new_figure(size)
-    axes = figure.add_subplot()
+    axes = add_axes(figure)
     axes.set_yscale(y_scale)
+    axes.locator_params(axis="x", nbins=6)  # Numbers of many digits would touch.
     for index, (label, (steps, values)) in enumerate(curves.items()):
         style = LINE_STYLES[index % len(LINE_STYLES)]
         # A curve of one point has no line; where styles repeat, markers distinguish the curves.
@@ -203,7 +209,7 @@ def training_curves(
     for label, value in reference.items():
         axes.axhline(value, color="black", linestyle=":", linewidth=1, label=label)
     plain_axes(axes, x_label, y_label)
-    return drawn(figure, path)
+    return drawn(figure, path, title)
 
 
 def _check(label, curve):

@@ -10,7 +10,7 @@ from keras_disentangle.visualization._traverse import checked_values, traverse, 
 from keras_disentangle.visualization.grids import image_grid
 
 
-def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, padding=1):
+def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=None, **layout):
     """Draws a traversal of all latent dimensions at once, as frames that run forth and back.
 
     In each frame, a row is a rung and a column one of its dimensions: in that image, the dimension
@@ -26,7 +26,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
         steps: number of default values.
         rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        padding: white pixels around each image.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
@@ -49,7 +49,7 @@ def traversal_frames(decode, latent, values=None, *, span=2.5, steps=25, rungs=N
     for step in range(images.shape[1]):
         for row, part in zip(canvas, parts, strict=True):
             row[: part.stop - part.start] = images[part, step]
-        frames.append(labelled_grid(canvas, [1] * len(labels), labels, padding))
+        frames.append(labelled_grid(canvas, [1] * len(labels), labels, **layout))
     return frames + frames[-2:0:-1]
 
 
@@ -62,7 +62,7 @@ def direction_frames(
     span=5.0,
     steps=25,
     orthogonal=False,
-    padding=1,
+    **layout,
 ):
     """Draws movement along several directions at once, as frames that run forth and back.
 
@@ -80,7 +80,7 @@ def direction_frames(
         span: half the width of the default range.
         steps: number of default values.
         orthogonal: whether each vector is first made orthogonal to the direction of its cell.
-        padding: white pixels around each image.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         List of `Picture`, 2 * (steps - 1) uint8 arrays (H, W, c), which form a loop.
@@ -102,5 +102,5 @@ def direction_frames(
     columns = math.ceil(math.sqrt(number)) if rows == 1 else number
     # For each value, the cells row by row.
     cells = images.transpose(2, 1, 0, 3, 4, 5).reshape(images.shape[2], -1, *images.shape[3:])
-    frames = [image_grid(frame, columns, padding) for frame in cells]
+    frames = [image_grid(frame, columns, **layout) for frame in cells]
     return frames + frames[-2:0:-1]

@@ -7,9 +7,11 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.visualization._colour_scale import check_limit, colorize, with_scale_bar
 from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid
 from keras_disentangle.visualization._pixels import as_uint8
-from keras_disentangle.visualization.grids import enlarge, image_grid
+from keras_disentangle.visualization.enlarge import enlarge
+from keras_disentangle.visualization.grids import image_grid
 
-_MARK = (255, 0, 0)
+# Yellow in black, which stand out on light, dark and coloured images, in grey prints too.
+_MARK, _AROUND = (255, 221, 0), (0, 0, 0)
 
 
 def hessian_grid(
@@ -20,8 +22,9 @@ def hessian_grid(
     labels=None,
     limit=None,
     scale_bar=True,
-    height=64,
+    height=96,
     padding=1,
+    title=None,
 ):
     """Draws the magnitudes of Hessian matrices' entries as colours, on one scale.
 
@@ -34,13 +37,14 @@ def hessian_grid(
         images: `None`, or the images (n, h, w, c) or (rows, n, h, w, c), with c one of 1, 3, of
             floats in [0, 1] or of uint8; each is shown left of its Hessian.
         pixels: `None`, or an integer array (n, 2 or more) or (rows, n, 2 or more): the row and the
-            column of the pixel that is framed in red in each image; further entries, such as the
+            column of the pixel that is framed in yellow in each image; further entries, such as the
             channel in the result of `metrics.peak_hessians`, are ignored.
         labels: `None`, or a text for each row.
         limit: the magnitude at the upper end of the scale; by default the largest.
         scale_bar: whether the scale is shown on the right.
-        height: approximate height in pixels to which smaller Hessians and images are enlarged.
+        height: height in pixels to which smaller Hessians and images are enlarged at least.
         padding: white pixels around each image.
+        title: `None`, or a text above the picture.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
@@ -86,8 +90,9 @@ def hessian_grid(
                 _frame(image, factor * pixel, factor)
         tiles = _side_by_side(images, tiles, padding)
     tiles = tiles.reshape(rows, number, *tiles.shape[1:])
-    picture = labelled_grid(tiles, [rows], labels, padding)
-    return with_scale_bar(picture, limit) if check_flag("scale_bar", scale_bar) else picture
+    picture = labelled_grid(tiles, [rows], labels, padding=padding, height=1, title=title)
+    is_shown = check_flag("scale_bar", scale_bar)
+    return with_scale_bar(picture, limit, "magnitude") if is_shown else picture
 
 
 def _as_colours(images, rows, number):
@@ -119,11 +124,13 @@ def _check_pixels(pixels, rows, number, shape):
 
 
 def _frame(image, corner, size):
-    """Draws a red frame into `image`, two pixels outside the square of `size` at `corner`."""
-    top, left = np.maximum(corner - 2, 0)
-    bottom, right = np.minimum(corner + size + 1, np.subtract(image.shape[:2], 1))
-    image[[top, bottom], left : right + 1] = _MARK
-    image[top : bottom + 1, [left, right]] = _MARK
+    """Draws a frame into `image`, two pixels outside the square of `size` at `corner`."""
+    for distance, colour in ((3, _AROUND), (2, _MARK)):
+        top, left = np.maximum(corner - distance, 0)
+        ends = corner + size + distance - 1
+        bottom, right = np.minimum(ends, np.subtract(image.shape[:2], 1))
+        image[[top, bottom], left : right + 1] = colour
+        image[top : bottom + 1, [left, right]] = colour
 
 
 def _side_by_side(left, right, gap):
@@ -138,7 +145,7 @@ def _side_by_side(left, right, gap):
 
 
 def penalty_heatmap(
-    penalty, images=None, *, opacity=0.7, columns=None, limit=None, scale_bar=True, padding=1
+    penalty, images=None, *, opacity=0.7, columns=None, limit=None, scale_bar=True, **layout
 ):
     """Draws the Hessian penalty of each pixel as a colour, on one scale for all the images.
 
@@ -152,7 +159,7 @@ def penalty_heatmap(
         limit: the penalty at the upper end of the scale; by default the largest. Pictures that are
             to be compared need the same limit.
         scale_bar: whether the scale is shown on the right.
-        padding: white pixels around each heatmap.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, 3).
@@ -191,5 +198,6 @@ def penalty_heatmap(
                 f"`penalty`. Received: shape {images.shape}"
             )
         colours = np.rint(opacity * colours + (1 - opacity) * images).astype("uint8")
-    picture = image_grid(colours, len(colours) if columns is None else columns, padding)
-    return with_scale_bar(picture, limit) if check_flag("scale_bar", scale_bar) else picture
+    picture = image_grid(colours, len(colours) if columns is None else columns, **layout)
+    is_shown = check_flag("scale_bar", scale_bar)
+    return with_scale_bar(picture, limit, "Hessian penalty") if is_shown else picture

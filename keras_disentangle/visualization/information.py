@@ -5,11 +5,13 @@ import numpy as np
 from keras_disentangle._arguments import check_number, listed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents.as_space import as_rungs
+from keras_disentangle.visualization._colour_scale import COLORMAP
 from keras_disentangle.visualization._figure import drawn, new_figure
+from keras_disentangle.visualization._rungs import dimension_labels
 from keras_disentangle.visualization.grids import image_grid
 
 
-def information_matrix(information, factor_names, *, rungs=None, size=None, path=None):
+def information_matrix(information, factor_names, *, rungs=None, size=None, title=None, path=None):
     """Draws the mutual information of dimensions (columns) and factors (rows) as a matrix.
 
     Disentangled codes show one dark cell in each row, and in each column of an active dimension.
@@ -23,6 +25,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
         rungs: `None`, or sizes of consecutive groups of dimensions, which sum to d, or the
             `LatentSpace` of a model: lines separate them.
         size: `None`, or width and height in inches; there are 120 pixels to an inch.
+        title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
 
     Returns:
@@ -56,25 +59,25 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, path
     names = [str(name) for name in factor_names] if np.iterable(factor_names) else [factor_names]
     if len(names) != width:
         raise ValueError(f"`factor_names` must be {width} names. Received: {names}")
-    parts = as_rungs(rungs, dims).slices.values()
+    space = as_rungs(rungs, dims)
     if size is None:
         size = (2.2 + 0.5 * dims, 0.9 + 0.4 * width)
     figure = new_figure(size)
     axes = figure.add_subplot()
     limit = information.max() or 1.0
-    shown = axes.imshow(information.T, cmap="YlGnBu", vmin=0, vmax=limit, aspect="auto")
+    shown = axes.imshow(information.T, cmap=COLORMAP, vmin=0, vmax=limit, aspect="auto")
     for (j, k), value in np.ndenumerate(information):
         color = "white" if value > 0.6 * limit else "black"
         axes.text(j, k, f"{value:z.2f}", ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(dims), [f"$z_{{{j + 1}}}$" for j in range(dims)])
+    axes.set_xticks(range(dims), sum(dimension_labels(space).values(), []))
     axes.set_yticks(range(width), names)
-    for part in list(parts)[1:]:
+    for part in list(space.slices.values())[1:]:
         axes.axvline(part.start - 0.5, color="black", linewidth=1.5)
-    figure.colorbar(shown, ax=axes, label="$I(z_j; v_k)$")
-    return drawn(figure, path)
+    figure.colorbar(shown, ax=axes, label="information $I(z_j; v_k)$")
+    return drawn(figure, path, title)
 
 
-def information_flow(stages, images=None, path=None):
+def information_flow(stages, images=None, path=None, *, title=None):
     """Draws how much information each rung holds at each stage of progressive training.
 
     For each stage, from left to right, the length of a green bar for each rung is I(x; z_l); the
@@ -86,6 +89,7 @@ def information_flow(stages, images=None, path=None):
             the I(x; z_l) in nats, most abstract rung first; optionally "stage", its number.
         images: `None`, or for each stage an array (rungs, n, h, w, c) of floats in [0, 1] or of
             uint8, shown beside the bars: samples of each rung with the others fixed.
+        title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
 
     Returns:
@@ -125,7 +129,8 @@ def information_flow(stages, images=None, path=None):
             f"Received: {[np.shape(rows) for rows in images]}"
         )
     # Axes are placed by hand, in inches, so that bars and rows of images line up undistorted.
-    left, bottom, top, bar_width, height = 0.45, 0.5, 0.35, 1.6, 0.55 * number
+    left, bottom, top, bar_width, height = 0.45, 0.5, 0.35, 1.8, 0.85 * number
+    top += 0.0 if title is None else 0.35
     grids = []
     for rows in images if images is not None else ():
         # Anything but rows of images is refused by `image_grid`.
@@ -163,10 +168,12 @@ def information_flow(stages, images=None, path=None):
         x += left + bar_width + 0.1
         if grids:
             samples = add_axes(x, widths[stage])
-            samples.imshow(grids[stage], cmap="gray", vmin=0, vmax=255, aspect="auto")
+            samples.imshow(
+                grids[stage], cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest"
+            )
             samples.set_axis_off()
             x += widths[stage]
-    return drawn(figure, path)
+    return drawn(figure, path, title)
 
 
 def _checked(stages):

@@ -19,13 +19,13 @@ from keras_disentangle.visualization._traverse import (
 
 
 def latent_grid(
-    decode, latent, dims=(0, 1), values=None, *, span=2.5, steps=9, rungs=None, padding=1
+    decode, latent, dims=(0, 1), values=None, *, span=2.5, steps=9, rungs=None, **layout
 ):
     """Draws the joint effect of two latent dimensions: a row for each value of the first, a column
     for each value of the second.
 
     The other dimensions stay as in `latent`, as in Figure 10 of Li et al. (2020). The first
-    dimension grows downwards, the second to the right. Their values are written beside and above
+    dimension grows downwards, the second to the right. Their values are written beside and below
     the images, their names, as in `latent_traversal`, in the corner, the first before the second.
 
     Args:
@@ -39,7 +39,7 @@ def latent_grid(
         steps: number of default values.
         rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        padding: white pixels around each image.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -64,7 +64,7 @@ def latent_grid(
     images = decoded(decode, latents, "decode(latent)")
     names, texts = sum(dimension_labels(space).values(), []), texts_of(values)
     corner = f"{names[row]} \\ {names[column]}"
-    return labelled_grid(images, [len(images)], texts, padding, texts, corner)
+    return labelled_grid(images, [len(images)], texts, texts, corner, **layout)
 
 
 def _check_dims(dims, size):
@@ -80,7 +80,7 @@ def _check_dims(dims, size):
     return row, column
 
 
-def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
+def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, **layout):
     """Draws the effect of each rung: in its row, that rung is sampled and the others stay fixed.
 
     All dimensions of the rung are drawn jointly from the prior N(0, I), as in Figures 5 and 6 of Li
@@ -94,7 +94,7 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
             the `LatentSpace` of a model. By default all dimensions are one rung, "z".
         num: images in a row.
         seed: seed of the samples.
-        padding: white pixels around each image.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -114,7 +114,7 @@ def rung_samples(decode, latent, rungs=None, *, num=10, seed=0, padding=1):
     num, seed = check_int("num", num), check_seed("seed", seed)
     images = decoded(decode, sample_rungs(latent, space, num, seed), "decode(latent)")
     labels = list(code_labels(space).values())
-    return labelled_grid(images, [1] * len(labels), labels, padding)
+    return labelled_grid(images, [1] * len(labels), labels, **layout)
 
 
 def components_by_activeness(
@@ -126,13 +126,13 @@ def components_by_activeness(
     num=None,
     span=2.0,
     steps=9,
-    value_labels=False,
-    padding=1,
+    value_labels=True,
+    **layout,
 ):
     """Draws the effect of each latent component, the most active first: a row for each component.
 
     Each component in turn takes the values while the others stay as in `latent`. Rows are labelled
-    with the component ("z1" is the first) and its activeness.
+    with the component ("z1" is the first), and its activeness below.
 
     Args:
         decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
@@ -144,8 +144,8 @@ def components_by_activeness(
         num: number of components drawn; by default all.
         span: half the width of the default range.
         steps: number of default values.
-        value_labels: whether the values are written above the columns.
-        padding: white pixels around each image.
+        value_labels: whether the values are written below the columns.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -172,6 +172,6 @@ def components_by_activeness(
     order = np.argsort(-activeness, kind="stable")[:num]
     values = checked_values(values, span, steps)
     images = traverse(decode, latent, values)[order]
-    labels = [f"z{component + 1}: {activeness[component]:.2g}" for component in order]
-    above = texts_of(values) if check_flag("value_labels", value_labels) else None
-    return labelled_grid(images, [num], labels, padding, above)
+    labels = [f"z{component + 1}\n{activeness[component]:.2g}" for component in order]
+    below = texts_of(values) if check_flag("value_labels", value_labels) else None
+    return labelled_grid(images, [num], labels, below, "value", **layout)

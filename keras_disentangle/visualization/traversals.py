@@ -5,8 +5,18 @@ import numpy as np
 from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace
-from keras_disentangle.visualization._labelled_grid import check_labels, labelled_grid, texts_of
-from keras_disentangle.visualization._rungs import default_values, dimension_labels, split_rungs
+from keras_disentangle.visualization._labelled_grid import (
+    check_labels,
+    labelled_grid,
+    texts_of,
+    with_factors,
+)
+from keras_disentangle.visualization._rungs import (
+    default_values,
+    dimension_labels,
+    split_rungs,
+    texts_of_code,
+)
 from keras_disentangle.visualization._traverse import (
     checked_values,
     decoded,
@@ -23,8 +33,9 @@ def latent_traversal(
     span=2.5,
     steps=9,
     rungs=None,
-    value_labels=False,
-    padding=1,
+    factors=None,
+    value_labels=True,
+    **layout,
 ):
     """Draws the effect of each latent dimension: a row for each dimension, a column for each value.
 
@@ -43,9 +54,11 @@ def latent_traversal(
         steps: number of default values.
         rungs: sizes of consecutive groups of dimensions, most abstract first, that add up to d, or
             the `LatentSpace` of a model.
-        value_labels: whether the values are written above the columns; indices from 0, if those of
-            the rows differ.
-        padding: white pixels around each image.
+        factors: `None`, or a text for each dimension, such as the factor that it tells most about,
+            written below its label; "" for none.
+        value_labels: whether the values are written below the columns, or below each row if those
+            of the rows differ.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -64,13 +77,13 @@ def latent_traversal(
     latent, space = split_rungs(latent, rungs)
     values = default_values(space, values, span, steps)
     images = traverse(decode, latent, values)
-    above = None
+    below = None
     if check_flag("value_labels", value_labels):
-        rows = np.atleast_2d(values)
         # Learnt values differ between the rows.
-        above = texts_of(rows[0]) if (rows == rows[0]).all() else list(map(str, range(len(rows.T))))
-    labels = dimension_labels(space).values()
-    return labelled_grid(images, list(map(len, labels)), sum(labels, []), padding, above)
+        below = [texts_of(row) for row in np.broadcast_to(values, images.shape[:2])]
+    groups = dimension_labels(space).values()
+    labels = with_factors(sum(groups, []), factors)
+    return labelled_grid(images, list(map(len, groups)), labels, below, "value", **layout)
 
 
 def code_traversal(
@@ -83,8 +96,8 @@ def code_traversal(
     steps=10,
     extent=1.0,
     seed=0,
-    value_labels=False,
-    padding=1,
+    value_labels=True,
+    **layout,
 ):
     """Draws the effect of one latent code: a column for each value, a row for each random vector.
 
@@ -103,9 +116,9 @@ def code_traversal(
         extent: 1 covers the whole interval of a uniform code and -2 to 2 of a normal one; 2, as in
             the paper's figure ("-2 to 2"), twice as much.
         seed: seed of the random vectors.
-        value_labels: whether the values, or the indices of the categories from 0, are written above
-            the columns.
-        padding: white pixels around each image.
+        value_labels: whether the values, or the indices of the categories from 0, are written below
+            the columns, beside the name of the code.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -126,13 +139,11 @@ def code_traversal(
     latents = to_numpy("space.sample(n)", space.sample(rows, seed))
     latents = np.stack([space.traversal(z, name, dim, steps, extent) for z in latents])
     images = decoded(decode, latents, "decode(latents)")
-    above = None
+    below, corner = None, ""
     if check_flag("value_labels", value_labels):
-        # The values of a categorical code are one-hot vectors.
-        is_one = space[name].num_traversals == 1 < space[name].dim
-        column = latents[0][:, space.slices[name].start + (0 if is_one else dim)]
-        above = [str(i) for i in range(len(column))] if is_one else texts_of(column)
-    return labelled_grid(images, [rows], None, padding, above)
+        below = texts_of_code(space, name, dim, latents[0])
+        corner = dimension_labels(space, "num_traversals")[name][dim]
+    return labelled_grid(images, [rows], None, below, corner, **layout)
 
 
 def direction_traversal(
@@ -145,8 +156,8 @@ def direction_traversal(
     steps=9,
     orthogonal=False,
     labels=None,
-    value_labels=False,
-    padding=1,
+    value_labels=True,
+    **layout,
 ):
     """Draws the effect of latent directions: decode(z + eta q), with a column for each value eta.
 
@@ -169,8 +180,8 @@ def direction_traversal(
             that all of them have the same component along the direction, as in Figure 7.
         labels: a text for each direction, written before its first row; by default "w1", "w2" and
             so on, or no labels for one direction (d,).
-        value_labels: whether the values are written above the columns.
-        padding: white pixels around each image.
+        value_labels: whether the values are written below the columns.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
 
     Returns:
         `Picture`, a uint8 array (H, W, c).
@@ -196,5 +207,5 @@ def direction_traversal(
     texts = [text for label in labels for text in [label, *[""] * (rows - 1)]]
     groups = [number] if rows == 1 else [rows] * number
     images = images.reshape(-1, *images.shape[2:])
-    above = texts_of(values) if check_flag("value_labels", value_labels) else None
-    return labelled_grid(images, groups, texts if any(texts) else None, padding, above)
+    below = texts_of(values) if check_flag("value_labels", value_labels) else None
+    return labelled_grid(images, groups, texts, below, "step", **layout)

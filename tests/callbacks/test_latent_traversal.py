@@ -15,7 +15,6 @@ from keras_disentangle.callbacks.latent_traversal import LatentTraversal
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.latents.as_space import space_of_rungs
 from keras_disentangle.visualization import (
-    enlarge,
     latent_traversal,
     reconstruction_grid,
     rung_samples,
@@ -86,13 +85,13 @@ def test_pictures_show_the_model_and_change_nothing(tmp_path):
     assert [name for name in found if "events" not in name] == [*files, "traversal.gif"]
 
     def decode(latents):
-        return enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents))))
+        return ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents)))
 
     mean = ops.convert_to_numpy(model.encode(ops.convert_to_tensor(IMAGES))[0])
     expected = {
         "traversal": latent_traversal(decode, mean[0], steps=5, rungs=(2, 1)),
         "rung_samples": rung_samples(decode, mean[0], (2, 1), num=4),
-        "reconstructions": reconstruction_grid(enlarge(IMAGES[:16]), decode(mean[:16])),
+        "reconstructions": reconstruction_grid(IMAGES[:16], decode(mean[:16])),
     }
     events = EventAccumulator(str(pictures)).Reload()
     assert sorted(events.Tags()["images"]) == names
@@ -118,7 +117,7 @@ def test_without_images_the_traversal_sets_out_from_zero(tmp_path):
     pictures = tmp_path / "pictures"
     assert not (pictures / "epoch_0001_reconstructions.png").exists()
     expected = latent_traversal(
-        lambda latents: enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents)))),
+        lambda latents: ops.convert_to_numpy(model.decode(ops.convert_to_tensor(latents))),
         np.zeros(3),
         rungs=(2, 1),
     )
@@ -139,8 +138,8 @@ def test_a_plain_model_without_rungs_or_step_and_with_odd_pixels(tmp_path):
     callback.on_train_end()
     saved = np.asarray(Image.open(tmp_path / "pictures" / "epoch_0001_traversal.png"))
     assert saved.shape[2] == 3
-    first_row = saved[1:65, -261:].reshape(64, -1, 3)  # 4 images of 8 × 8 pixels and 5 lines
-    assert [first_row[32, 32 + 65 * column, 0] for column in range(4)] == [0, 0, 255, 0]
+    first_row = saved[1:97, -389:]  # 4 images of 8 × 8 pixels, 12 times as large, and 5 lines
+    assert [first_row[48, 48 + 97 * column, 0] for column in range(4)] == [0, 0, 255, 0]
     events = EventAccumulator(str(tmp_path / "pictures")).Reload()
     assert [event.step for event in events.Images("rung_samples")] == [1]
 
@@ -177,15 +176,19 @@ def test_codes_of_a_latent_space(tmp_path, steps):
         model.space.traversal(start, "uniform", dim=1, steps=steps),
         model.space.traversal(start, "pose", steps=steps),
     ]
-    # Images of 11 pixels, each 6 wide, with a line between them and 8 more between the codes.
-    columns, tops = max(steps, 6), [1, 1 + 76, 1 + 76 + 67, 1 + 2 * 76 + 67]
-    assert len(picture) == tops[-1] + 66 + 1
+    # Images of 11 pixels, each 9 wide, with a line between them; no text stands at their edge.
+    width = max(steps, 6) * 100
+    edges = np.flatnonzero(np.diff(picture[:, -width + 2] == 255)) + 1
+    tops, ends = edges[::2], edges[1::2]
+    assert (ends - tops == 99).all()
+    # Values of the two uniform dimensions are the same, and stand below the second.
+    assert (tops[1:] - ends[:-1]).argmin() == 1
     for top, latents in zip(tops, expected, strict=True):
-        cells = picture[top : top + 66, -columns * 67 :]
-        assert picture[top : top + 66, : -columns * 67 - 1].min() < 100  # the label
-        values = (cells[3::6, 30::67].T / 255 - 0.5) * 10
+        cells = picture[top : top + 99, -width:]
+        assert picture[top : top + 99, : -width - 1].min() < 100  # the label
+        values = (cells[4::9, 45::100].T / 255 - 0.5) * 10
         np.testing.assert_allclose(values[: len(latents)], latents, atol=0.03)
-        assert (cells[:, len(latents) * 67 :] == 255).all()
+        assert (cells[:, len(latents) * 100 :] == 255).all()
 
 
 def test_without_informative_codes_all_of_them_are_drawn(tmp_path):
@@ -193,7 +196,8 @@ def test_without_informative_codes_all_of_them_are_drawn(tmp_path):
     model.space = LatentSpace([Normal(10), Categorical(2, informative=False)])
     model.decode = lambda latents: ops.reshape(latents[:, :1] * np.nan, (-1, 1, 1, 1))
     picture = draw_codes(tmp_path, model, steps=3)
-    assert picture.shape[0] == 10 * 65 + 1 + 8 + 65 + 1
+    black = np.flatnonzero(np.diff(picture[:, -3 * 97 + 2] == 0)) + 1
+    assert (np.diff(black)[::2] == 96).all() and len(black) == 2 * 11
 
 
 def test_a_model_that_has_a_space_and_reconstructs_is_drawn_as_one_of_rungs(tmp_path):
@@ -207,7 +211,7 @@ def test_a_model_that_has_a_space_and_reconstructs_is_drawn_as_one_of_rungs(tmp_
     assert sorted(drawn) == ["reconstructions", "rung_samples", "traversal"]
     mean = ops.convert_to_numpy(model.encode(ops.convert_to_tensor(IMAGES))[0])
     expected = latent_traversal(
-        lambda z: enlarge(ops.convert_to_numpy(model.decode(ops.convert_to_tensor(z)))),
+        lambda z: ops.convert_to_numpy(model.decode(ops.convert_to_tensor(z))),
         mean[0],
         steps=5,
         rungs=(2, 1),
@@ -220,8 +224,8 @@ def test_normal_codes_go_as_far_as_the_span(tmp_path):
     model = CodeModel()
     model.space = LatentSpace([Normal(11)])
     picture = draw_codes(tmp_path, model, span=3, steps=3)
-    first = picture[1:67, -3 * 67 :]
-    values = (first[3, 3::67][:3] / 255 - 0.5) * 10
+    first = picture[1:100, -3 * 100 :]
+    values = (first[4, 4::100][:3] / 255 - 0.5) * 10
     np.testing.assert_allclose(values, [-3, 0, 3], atol=0.03)
 
 

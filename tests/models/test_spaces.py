@@ -41,9 +41,9 @@ def test_metrics_and_pictures_take_it(model):
     settings = {"num_samples": 4, "epsilon": 1e-2, "batch_size": 8, "percentiles": (0, 100)}
     length = perceptual_path_length(model.decode, model.space, distance, **settings)
     assert np.isfinite(list(length.values()) if isinstance(length, dict) else length).all()
-    side = model.image_shape[0] + 1
+    side, bare = model.image_shape[0] + 1, {"height": 1, "value_labels": False}
     for name in model.space.names:
-        picture = code_traversal(model.decode, model.space, name, rows=2, steps=3)
+        picture = code_traversal(model.decode, model.space, name, rows=2, steps=3, **bare)
         assert picture.shape[0] == 2 * side + 1
 
 

@@ -13,7 +13,12 @@ labels = st.booleans()
 paths = st.sampled_from((None, "picture.png", "folder/picture.png"))
 sizes = st.sampled_from(((2, 1), (1.5, 1.5)))
 counts = st.integers(2, 4)
-padding = maybe(st.integers(0, 2))
+layout = {
+    "padding": maybe(st.integers(0, 2)),
+    "height": maybe(st.sampled_from((1, 5, 96))),
+    "title": maybe(st.sampled_from((None, "title", "two\nlines"))),
+}
+titles = {"title": layout["title"]}
 
 
 def decoder(kind):
@@ -32,7 +37,7 @@ moves = {
     "values": maybe(st.one_of(st.none(), arrays((3,)))),
     "span": maybe(st.sampled_from((0.5, 2))),
     "steps": maybe(counts),
-    "padding": padding,
+    **layout,
 }
 rungs = maybe(st.sampled_from((None, [2], (1, 1), np.array([1, 1]))))
 along = {
@@ -82,6 +87,7 @@ TABLE = {
         {
             "scores": arrays((3,), low=0.1).map(lambda x: {"a": x}),
             "size": maybe(sizes),
+            **titles,
             "path": maybe(paths),
         },
         share=0.1,
@@ -98,7 +104,7 @@ TABLE = {
             "extent": maybe(st.sampled_from((0.5, 1))),
             "seed": maybe(optional_seeds),
             "value_labels": maybe(labels),
-            "padding": padding,
+            **layout,
         },
         share=0.5,
     ),
@@ -131,8 +137,7 @@ TABLE = {
             "labels": maybe(st.none()),
             "limit": maybe(st.sampled_from((None, 1, 0.5))),
             "scale_bar": maybe(labels),
-            "height": maybe(st.integers(3, 12)),
-            "padding": padding,
+            **layout,
         },
         share=0.5,
     ),
@@ -141,7 +146,7 @@ TABLE = {
         {
             "images": images,
             "columns": counts,
-            "padding": padding,
+            **layout,
             "row_labels": maybe(st.none()),
             "column_labels": maybe(st.none()),
         },
@@ -155,6 +160,7 @@ TABLE = {
             ),
             "images": maybe(st.none()),
             "path": maybe(paths),
+            **titles,
         },
         share=0.1,
     ),
@@ -165,6 +171,7 @@ TABLE = {
             "factor_names": st.sampled_from((["a", "b"], ("c", "d"))),
             "rungs": maybe(st.sampled_from((None, [1, 2]))),
             "size": maybe(st.sampled_from((None, (2, 1)))),
+            **titles,
             "path": maybe(paths),
         },
         share=0.1,
@@ -181,7 +188,13 @@ TABLE = {
     ),
     "latent_traversal": Case(
         visualization.latent_traversal,
-        {**moves, "latent": latent, "rungs": rungs, "value_labels": maybe(labels)},
+        {
+            **moves,
+            "latent": latent,
+            "rungs": rungs,
+            "factors": maybe(st.sampled_from((None, ["shape 90%", ""]))),
+            "value_labels": maybe(labels),
+        },
         share=0.5,
     ),
     "penalty_heatmap": Case(
@@ -193,7 +206,7 @@ TABLE = {
             "columns": maybe(st.sampled_from((None, 1, 2))),
             "limit": maybe(st.sampled_from((None, 1, 0.5))),
             "scale_bar": maybe(labels),
-            "padding": padding,
+            **layout,
         },
         share=0.5,
     ),
@@ -203,7 +216,7 @@ TABLE = {
             "images": arrays((4, 3, 3, 1), low=0, high=1),
             "reconstructions": arrays((4, 3, 3, 1), low=0, high=1),
             "columns": maybe(counts),
-            "padding": padding,
+            **layout,
         },
         share=0.5,
     ),
@@ -215,7 +228,7 @@ TABLE = {
             "rungs": rungs,
             "num": counts,
             "seed": maybe(optional_seeds),
-            "padding": padding,
+            **layout,
         },
         share=0.5,
     ),
@@ -240,6 +253,7 @@ TABLE = {
             "x_label": st.just("x"),
             "y_label": st.just("y"),
             "size": maybe(sizes),
+            **titles,
             "path": maybe(paths),
         },
         share=0.1,
@@ -253,6 +267,7 @@ TABLE = {
             "y_label": maybe(st.just("y")),
             "y_scale": maybe(st.sampled_from(("linear", "log"))),
             "size": maybe(sizes),
+            **titles,
             "path": maybe(paths),
         },
         share=0.1,

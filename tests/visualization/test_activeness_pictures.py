@@ -8,7 +8,8 @@ from keras_disentangle.visualization import activeness_bars, components_by_activ
 
 LATENT = np.array([0.5, -1.0, 0.0], "float32")
 SCORES = np.array([0.1, 0.3, 0.2])
-BLUE, ORANGE = (31, 119, 180), (255, 127, 14)
+BLUE, ORANGE = (0, 114, 178), (230, 159, 0)
+BARE = {"padding": 0, "height": 1, "value_labels": False}
 
 
 def decode(latents):
@@ -24,7 +25,7 @@ def rows_of(picture, number, columns):
 
 @pytest.mark.parametrize("num, order", [(None, [1, 2, 0]), (2, [1, 2]), (9, [1, 2, 0])])
 def test_rows_are_in_falling_order(num, order):
-    picture = components_by_activeness(decode, LATENT, SCORES, num=num, steps=5, padding=0)
+    picture = components_by_activeness(decode, LATENT, SCORES, num=num, steps=5, **BARE)
     assert picture.dtype == np.uint8 and picture.shape[1] > 5 * 3 + 20
     expected = np.tile(LATENT, (len(order), 5, 1))
     for row, component in enumerate(order):
@@ -33,7 +34,7 @@ def test_rows_are_in_falling_order(num, order):
 
 
 def test_values_and_ties():
-    picture = components_by_activeness(decode, LATENT, np.ones(3), values=[0, 3], padding=0)
+    picture = components_by_activeness(decode, LATENT, np.ones(3), values=[0, 3], **BARE)
     for component in range(3):
         row = rows_of(picture, 3, 2)[component, :, component]
         np.testing.assert_allclose(row, [0, 3], atol=0.02)

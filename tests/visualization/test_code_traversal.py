@@ -5,6 +5,7 @@ from keras import ops
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
 from keras_disentangle.visualization import code_traversal
 
+BARE = {"padding": 0, "height": 1, "value_labels": False}
 SPACE = LatentSpace([Normal(1), Categorical(3), Uniform(2, -1, 1)])
 
 
@@ -38,7 +39,7 @@ def vectors(picture, rows):
 )
 def test_columns_are_values_and_rows_random_vectors(name, dim, part, values):
     decode = Decoder()
-    picture = code_traversal(decode, SPACE, name, dim, rows=4, steps=5, extent=2, seed=3, padding=0)
+    picture = code_traversal(decode, SPACE, name, dim, rows=4, steps=5, extent=2, seed=3, **BARE)
     assert decode.calls == 1 and picture.dtype == np.uint8
     start = ops.convert_to_numpy(SPACE.sample(4, seed=3))
     expected = np.repeat(start[:, None], len(values), axis=1)
@@ -47,22 +48,24 @@ def test_columns_are_values_and_rows_random_vectors(name, dim, part, values):
 
 
 def test_defaults_and_padding():
-    picture = code_traversal(Decoder(), SPACE, "uniform")
+    picture = code_traversal(Decoder(), SPACE, "uniform", height=1, value_labels=False)
     assert picture.shape == (5 * 7 + 1, 10 * 7 + 1, 1)
     assert (picture[0] == 255).all() and (picture[:, 0] == 255).all()
 
 
 @pytest.mark.parametrize("name, columns", [("categorical", 3), ("uniform", 4)])
-def test_categories_and_values_stand_above_the_columns(name, columns):
+def test_categories_and_values_stand_below_the_columns(name, columns):
     def decode(z):
         return np.full((len(z), 48, 48, 1), 0.5)
 
-    bare = code_traversal(decode, SPACE, name, rows=2, steps=4)
-    picture = code_traversal(decode, SPACE, name, rows=2, steps=4, value_labels=True)
-    head = len(picture) - len(bare)
-    np.testing.assert_array_equal(picture[head:], bare)
+    bare = code_traversal(decode, SPACE, name, rows=2, steps=4, value_labels=False)
+    picture = code_traversal(decode, SPACE, name, rows=2, steps=4)
+    margin = picture.shape[1] - bare.shape[1]
+    np.testing.assert_array_equal(picture[: len(bare), margin:], bare)
+    below = picture[len(bare) :]
+    assert below[:, :margin].min() < 100  # the name of the code
     for column in range(columns):
-        assert picture[:head, 49 * column : 49 * (column + 1)].min() < 100
+        assert below[:, margin + 97 * column : margin + 97 * (column + 1)].min() < 100
 
 
 @pytest.mark.parametrize(

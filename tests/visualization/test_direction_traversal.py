@@ -6,6 +6,8 @@ from keras_disentangle.visualization import direction_frames, direction_traversa
 
 SIZE = 12
 GAP = 4
+SMALL = {"padding": 0, "height": 1}
+BARE = {**SMALL, "value_labels": False}
 LATENTS = np.array([[0.5, -0.5, 1.0], [-1.0, 2.0, 0.0]])
 DIRECTIONS = np.array([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0], [0.0, 0.0, 1.0]])
 
@@ -23,7 +25,7 @@ class Decoder:
 
 
 def cells(picture, rows, columns, groups=1):
-    """The latents (groups, rows, columns, 3) that a picture with `padding=0` shows."""
+    """The latents (groups, rows, columns, 3) that a picture with `**SMALL` shows."""
     picture = picture[:, picture.shape[1] - columns * SIZE :].astype("float64")  # without labels
     height = rows * SIZE + GAP
     assert len(picture) == groups * height - GAP
@@ -45,19 +47,19 @@ def without(latents, direction):
 
 def test_one_latent_has_a_row_for_each_direction():
     decode = Decoder()
-    picture = direction_traversal(decode, LATENTS[0], DIRECTIONS, steps=5, padding=0)
+    picture = direction_traversal(decode, LATENTS[0], DIRECTIONS, steps=5, **BARE)
     assert decode.calls == 1 and picture.dtype == np.uint8
     expected = moved(LATENTS[:1], DIRECTIONS, [-5, -2.5, 0, 2.5, 5])[:, 0]
     np.testing.assert_allclose(cells(picture, 3, 5)[0], expected, atol=0.04)
     margin = picture[:, : -5 * SIZE, 0]
     assert all(margin[row * SIZE : (row + 1) * SIZE].min() < 100 for row in range(3))
-    same = direction_traversal(Decoder(), LATENTS[:1], DIRECTIONS, steps=5, padding=0)
+    same = direction_traversal(Decoder(), LATENTS[:1], DIRECTIONS, steps=5, **BARE)
     np.testing.assert_array_equal(same, picture)
 
 
 def test_one_direction_has_a_row_for_each_latent():
     direction = 2 * DIRECTIONS[0]
-    picture = direction_traversal(Decoder(), LATENTS, direction, [-1, 3], padding=0)
+    picture = direction_traversal(Decoder(), LATENTS, direction, [-1, 3], **BARE)
     assert picture.shape == (2 * SIZE, 2 * SIZE, 1)  # no labels
     expected = moved(LATENTS, direction[None], [-1, 3])[0]
     np.testing.assert_allclose(cells(picture, 2, 2)[0], expected, atol=0.04)
@@ -65,7 +67,7 @@ def test_one_direction_has_a_row_for_each_latent():
 
 def test_several_of_both_are_groups_of_rows():
     decode = Decoder()
-    picture = direction_traversal(decode, LATENTS, DIRECTIONS[:2], span=3, steps=3, padding=0)
+    picture = direction_traversal(decode, LATENTS, DIRECTIONS[:2], span=3, steps=3, **BARE)
     assert decode.calls == 1
     expected = moved(LATENTS, DIRECTIONS[:2], [-3, 0, 3])
     np.testing.assert_allclose(cells(picture, 2, 3, groups=2), expected, atol=0.04)
@@ -78,7 +80,7 @@ def test_several_of_both_are_groups_of_rows():
 @pytest.mark.parametrize("scale", [1, 3])
 def test_orthogonal_latents_start_alike(scale):
     directions = scale * DIRECTIONS[:2]
-    arguments = {"values": [-1, 0, 1], "padding": 0}
+    arguments = {"values": [-1, 0, 1], **BARE}
     picture = direction_traversal(Decoder(), LATENTS, directions, orthogonal=True, **arguments)
     expected = [moved(without(LATENTS, q), q[None], [-1, 0, 1])[0] for q in directions]
     received = cells(picture, 2, 3, groups=2)
@@ -89,7 +91,7 @@ def test_orthogonal_latents_start_alike(scale):
 
 def test_labels():
     def width(**arguments):
-        picture = direction_traversal(Decoder(), LATENTS, padding=0, steps=2, **arguments)
+        picture = direction_traversal(Decoder(), LATENTS, steps=2, **BARE, **arguments)
         return picture.shape[1] - 2 * SIZE
 
     assert width(directions=DIRECTIONS[0]) == 0
@@ -99,16 +101,18 @@ def test_labels():
 
 def test_tensors_and_padding():
     latents, directions = map(ops.convert_to_tensor, (LATENTS, DIRECTIONS))
-    picture = direction_traversal(Decoder(), latents, directions, steps=2)
+    options = {"steps": 2, "height": 1, "value_labels": False}
+    picture = direction_traversal(Decoder(), latents, directions, **options)
     assert picture.shape[0] == 3 * (2 * (SIZE + 1) + 1) + 2 * GAP
     np.testing.assert_array_equal(
-        picture, direction_traversal(Decoder(), LATENTS.tolist(), DIRECTIONS.tolist(), steps=2)
+        picture,
+        direction_traversal(Decoder(), LATENTS.tolist(), DIRECTIONS.tolist(), **options),
     )
 
 
 def test_frames_of_one_latent_fill_a_square():
     decode = Decoder()
-    frames = direction_frames(decode, LATENTS[0], DIRECTIONS, span=2, steps=5, padding=0)
+    frames = direction_frames(decode, LATENTS[0], DIRECTIONS, span=2, steps=5, **SMALL)
     assert decode.calls == 1 and len(frames) == 8
     values = [-2, -1, 0, 1, 2, 1, 0, -1]
     for value, frame in zip(values, frames, strict=True):
@@ -122,7 +126,7 @@ def test_frames_of_one_latent_fill_a_square():
 @pytest.mark.parametrize("orthogonal", [False, True])
 def test_frames_of_several_latents_have_a_row_for_each(orthogonal):
     frames = direction_frames(
-        Decoder(), LATENTS, DIRECTIONS, [-1, 3], orthogonal=orthogonal, padding=0
+        Decoder(), LATENTS, DIRECTIONS, [-1, 3], orthogonal=orthogonal, **SMALL
     )
     assert len(frames) == 2
     for value, frame in zip([-1, 3], frames, strict=True):
@@ -133,7 +137,7 @@ def test_frames_of_several_latents_have_a_row_for_each(orthogonal):
 
 
 def test_default_frames():
-    frames = direction_frames(Decoder(), np.zeros(3), DIRECTIONS[0])
+    frames = direction_frames(Decoder(), np.zeros(3), DIRECTIONS[0], height=1)
     assert len(frames) == 48 and frames[0].shape == (SIZE + 2, SIZE + 2, 1)
 
 

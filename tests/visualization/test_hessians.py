@@ -10,12 +10,12 @@ RNG = np.random.default_rng(0)
 PENALTY = RNG.uniform(0, 4, size=(3, 5, 4))
 IMAGES = RNG.uniform(size=(3, 5, 4, 3))
 HESSIANS = RNG.normal(size=(2, 3, 6, 6))
-RED = np.array([255, 0, 0])
+MARK = np.array([255, 221, 0])
 
 
 def heat(values, images=None, **arguments):
     """The colours of `values` themselves."""
-    arguments = {"scale_bar": False, "padding": 0, **arguments}
+    arguments = {"scale_bar": False, "padding": 0, "height": 1, **arguments}
     return penalty_heatmap(values, images, **arguments)
 
 
@@ -84,9 +84,9 @@ def test_entries_and_their_magnitude():
 
 def test_entries_are_enlarged_and_padded():
     picture = hessian_grid(HESSIANS, scale_bar=False)
-    assert picture.shape == (2 * 67 + 1, 3 * 67 + 1, 3)  # 66 is next to 64
+    assert picture.shape == (2 * 97 + 1, 3 * 97 + 1, 3)
     colours = enlarge(heat(np.abs(HESSIANS[1, 2]), limit=np.abs(HESSIANS).max())[None])[0]
-    np.testing.assert_array_equal(picture[68:-1, 135:-1], colours)
+    np.testing.assert_array_equal(picture[98:-1, 195:-1], colours)
     labelled = hessian_grid(HESSIANS, labels=["a", "with penalty"], scale_bar=False)
     np.testing.assert_array_equal(labelled[:, -picture.shape[1] :], picture)
     with_bar = hessian_grid(HESSIANS)
@@ -97,7 +97,7 @@ def test_entries_are_enlarged_and_padded():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_stand_beside_their_hessians(channels):
     images = IMAGES[..., :channels]
-    picture = hessian_grid(HESSIANS[0], images, scale_bar=False, height=12, padding=1)
+    picture = hessian_grid(HESSIANS[0], images, scale_bar=False, height=10, padding=1)
     height, width = 12, 2 * 4 + 1 + 12  # images of 10 x 8, twice as large; a gap; the Hessian
     assert picture.shape == (height + 2, 3 * (width + 1) + 1, 3)
     tile = picture[1:-1, 2 + width : 2 + 2 * width]
@@ -116,13 +116,13 @@ def test_frames_of_pixels(pixel, rows, columns):
     picture = hessian_grid(
         HESSIANS[0, :1], images, [(*pixel, 2)], scale_bar=False, height=16, padding=0
     )
-    is_red = (picture == RED).all(axis=-1)
+    is_marked = (picture == MARK).all(axis=-1)
     # Two pixels off the enlarged pixel, where the picture is so large.
     top, bottom, left, right = rows[0], rows[1], columns[0], columns[1]
-    expected = np.zeros(is_red.shape, bool)
+    expected = np.zeros(is_marked.shape, bool)
     expected[top : bottom + 1, left : right + 1] = True
     expected[top + 1 : bottom, left + 1 : right] = False
-    np.testing.assert_array_equal(is_red, expected)
+    np.testing.assert_array_equal(is_marked, expected)
 
 
 def test_pictures_of_measures():

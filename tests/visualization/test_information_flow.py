@@ -29,9 +29,9 @@ def test_samples_stand_beside_the_bars(channels):
     images = [np.full((3, 4, 8, 8, channels), 0.5)] * 2
     picture, bare = information_flow(STAGES, images), information_flow(STAGES)
     assert picture.dtype == np.uint8 and picture.shape[1] > bare.shape[1] + 400
-    # 24 images, each as high and wide as a row of 0.55 inches, less the lines between them.
+    # 24 images, each as high and wide as a row of 0.85 inches, less the lines between them.
     grey = (np.abs(picture.astype(int) - 128).max(-1) <= 1).sum()
-    assert grey == pytest.approx(24 * (0.55 * 120) ** 2 * 0.78, rel=0.1)
+    assert grey == pytest.approx(24 * (0.85 * 120) ** 2 * 0.97, rel=0.05)
 
 
 def test_no_information_at_all_is_drawn():

@@ -13,7 +13,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
 
 
 def test_a_picture_shows_itself(tmp_path):
-    picture = image_grid(IMAGES, 3)
+    picture = image_grid(IMAGES, 3, height=1)
     assert isinstance(picture, Picture) and isinstance(picture, np.ndarray)
     shown = Image.open(io.BytesIO(picture._repr_png_()))
     np.testing.assert_array_equal(np.asarray(shown), picture)

@@ -20,5 +20,5 @@ def in_batches(call, inputs, batch_size=500):
 
 
 def as_pictures(decode):
-    """A function from latents (n, d) to images as pictures show them: uint8, enlarged."""
+    """A function from latents (n, d) to images as pictures show them: uint8."""
     return lambda z: displayable(decode(np.asarray(z, "float32")))

@@ -12,6 +12,7 @@ from keras_disentangle.applications._shared.data import factors_or_images
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, table
 from keras_disentangle.evaluation import metric_names
+from keras_disentangle.metrics._information import factor_texts
 from keras_disentangle.models.variational_model import VariationalModel
 from keras_disentangle.visualization import (
     information_flow,
@@ -80,7 +81,7 @@ class FactorApplication(Application):
 
     def scores(self, model, data, settings, recipe=None):
         """Those of `kd.evaluate`, with their "intervals", if there are any."""
-        return kd.evaluate(model, data, **settings.arguments(), verbose=1)
+        return kd.evaluate(model, data, **settings.arguments())
 
     def report(self, name, scores, intervals):
         """Scores, a line each, with their 95% intervals."""
@@ -98,12 +99,14 @@ class FactorApplication(Application):
         rng = np.random.default_rng(settings.seed)
         index = data.sample_index(min(settings.samples, 2000), rng)
         mean, _ = kd.encode_images(model, lambda i: data.images(index[i]), len(index))
+        factors, told = data.factors(index), None
         rungs, found = getattr(model, "rung_sizes", None), {}
         if len(index) >= ENOUGH:
-            information = kd.metrics.mutual_information(mean, data.factors(index))
+            information = kd.metrics.mutual_information(mean, factors)
             found["information_matrix.png"] = information_matrix(
-                information, data.factor_names, rungs=rungs
+                information, data.factor_names, rungs=rungs, title=f"{name}: information in nats"
             )
+            told = factor_texts(data.factor_names, mean, factors)
         if "mig" in scores and "mig_sup" in scores:
             point = {name: {"": (scores["mig"], scores["mig_sup"])}}
             found["mig_and_mig_sup.png"] = score_points(point, x_label="MIG", y_label="MIG-sup")
@@ -112,17 +115,29 @@ class FactorApplication(Application):
             found["information.png"] = information_flow([stage])
         if hasattr(model, "decode"):
             decode = as_pictures(model.decode)
-            found["traversal.png"] = latent_traversal(decode, mean[0], rungs=rungs)
+            found["traversal.png"] = latent_traversal(
+                decode, mean[0], rungs=rungs, factors=told, title=f"{name}: each latent alone"
+            )
         return found
 
     def pictures(self, model, data, settings, recipe=None):
         """Traversals around one image."""
         decode, code = as_pictures(model.decode), code_of(model, data, settings.image)
         options = {"span": settings.span, "rungs": model.space}
+        told, title = _told(model, data), f"{model.name}: each latent alone"
         return {
-            "traversal.png": latent_traversal(decode, code, **options),
+            "traversal.png": latent_traversal(decode, code, factors=told, title=title, **options),
             "traversal.gif": traversal_frames(decode, code, **options),
         }
+
+
+def _told(model, data):
+    """The texts that `latent_traversal` takes as `factors`, or `None` where none are known."""
+    if not hasattr(data, "factors") or len(data) < ENOUGH:
+        return None
+    index = data.sample_index(min(1000, len(data)), np.random.default_rng(0))
+    mean, _ = kd.encode_images(model, lambda i: data.images(index[i]), len(index))
+    return factor_texts(data.factor_names, mean, data.factors(index))
 
 
 def images_of(data, index):

@@ -160,7 +160,7 @@ class DirectionApplication(Application):
         )
         order = np.argsort(-active)[: settings.directions]
         latents = ops.convert_to_numpy(model.space.sample(settings.latents, seed=settings.seed))
-        options = {"span": span, "steps": settings.steps, "value_labels": True}
+        options = {"span": span, "steps": settings.steps}
         first, labels = matrix[order[0]], [f"w{i + 1}" for i in order]
         return {
             "directions.png": direction_traversal(

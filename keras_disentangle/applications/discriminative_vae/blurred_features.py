@@ -24,7 +24,7 @@ from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.discriminative_vae.application import APPLICATION
 from keras_disentangle.applications.discriminative_vae.data import load_splits
 from keras_disentangle.layers import FeatureNetwork, UpConv2D
-from keras_disentangle.visualization import enlarge, image_grid, save_png
+from keras_disentangle.visualization import image_grid, save_png
 
 
 def feature_loss(features, blur):
@@ -155,7 +155,7 @@ def main(arguments=None):
         print(f"{name:22}{error:24.5f}   {fine_texture(found):20.6f}")
     rows = np.stack(shown, axis=1)[: chosen.rows].reshape(-1, *model.image_shape)
     labels = ["images", "as they are", "VAE", "blurred"]
-    grid = image_grid(enlarge(rows.clip(0, 1)), len(shown), column_labels=labels)
+    grid = image_grid(rows.clip(0, 1), len(shown), column_labels=labels)
     save_png(Path(options["out"]), grid)
     print(f"picture  {options['out']}")
 

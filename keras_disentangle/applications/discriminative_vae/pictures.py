@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_disentangle.applications._shared.calls import in_batches, to_float
 from keras_disentangle.applications.discriminative_vae import measures
-from keras_disentangle.visualization import enlarge, image_grid
+from keras_disentangle.visualization import image_grid
 
 
 def draw(models, images, columns=16, seed=0):
@@ -26,14 +26,17 @@ def draw(models, images, columns=16, seed=0):
     chosen = to_float(images[rng.choice(len(images), columns, replace=len(images) < columns)])
     rows, pictures = [chosen], {}
     for name, model in models.items():
-        pictures[f"samples_{name}.png"] = measures.samples(model, 4 * columns, seed)
+        samples = measures.samples(model, 4 * columns, seed)
+        pictures[f"samples_{name}.png"] = samples, f"samples, {name}"
         ends = np.resize(chosen, (8, *chosen.shape[1:]))
         paths = ops.convert_to_numpy(model.interpolate(ends[:4], ends[4:], columns))
-        pictures[f"interpolations_{name}.png"] = paths.reshape(-1, *model.image_shape)
+        paths = paths.reshape(-1, *model.image_shape)
+        pictures[f"interpolations_{name}.png"] = paths, f"paths between reconstructions, {name}"
         rows.append(in_batches(model.reconstruct, chosen))
-    pictures["reconstructions.png"] = np.concatenate(rows)
-    labels = {"reconstructions.png": ["images", *models]}
-    return {
-        name: image_grid(enlarge(found.clip(0, 1)), columns, row_labels=labels.get(name))
-        for name, found in pictures.items()
+    drawn = {
+        name: image_grid(found.clip(0, 1), columns, title=title)
+        for name, (found, title) in pictures.items()
     }
+    rows = np.concatenate(rows).clip(0, 1)
+    labels = ["images", *models]
+    return {**drawn, "reconstructions.png": image_grid(rows, columns, row_labels=labels)}

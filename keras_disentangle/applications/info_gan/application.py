@@ -169,7 +169,7 @@ class InfoGANApplication(Application):
             for dim in range(code.num_traversals):
                 number = "" if isinstance(code, Categorical) else f"_{dim + 1}"
                 found[f"{code.name}{number}.png"] = code_traversal(
-                    decode, model.space, code.name, dim, value_labels=True, **options
+                    decode, model.space, code.name, dim, **options
                 )
         return found
 

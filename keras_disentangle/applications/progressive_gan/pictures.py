@@ -9,7 +9,6 @@ from keras_disentangle.applications.progressive_gan import measures
 from keras_disentangle.visualization import (
     activeness_bars,
     components_by_activeness,
-    enlarge,
     hessian_grid,
     image_grid,
     penalty_heatmap,
@@ -31,7 +30,7 @@ def of_components(model, steps, seed):
     hessians, pixels = kd.metrics.peak_hessians(raw, codes, batch_size=512)
     penalties = kd.metrics.hessian_penalty_map(raw, codes, batch_size=512).max(axis=-1)
     return {
-        "samples.png": image_grid(enlarge(measures.samples(model, 40, seed)), columns=10),
+        "samples.png": image_grid(measures.samples(model, 40, seed), columns=10),
         "components.png": components_by_activeness(
             as_pictures(model.decode),
             latents[0],
