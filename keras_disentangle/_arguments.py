@@ -123,6 +123,11 @@ def listed(value):
         raise TypeError(str(error)) from error
 
 
+def check_verbose(name, value):
+    """`value` as Keras takes it: "auto", a boolean or an integer >= 0; or a ValueError."""
+    return value if isinstance(value, bool) or value == "auto" else check_int(name, value, 0)
+
+
 def _integer(value):
     """`value` as an int, or `None` for a bool, text, fraction or array of several."""
     if isinstance(value, (bool, np.bool_)):

@@ -6,7 +6,8 @@ import statistics
 import keras
 import numpy as np
 
-from keras_disentangle._arguments import check_callable, check_int, check_seed
+from keras_disentangle._arguments import check_callable, check_int, check_seed, check_verbose
+from keras_disentangle._progress import progress, shown
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics import METRICS, Metric, confidence_interval, udr
 from keras_disentangle.metrics._mixture import kl_of_dimensions
@@ -37,7 +38,7 @@ def evaluate(
     options=None,
     seed=0,
     batch_size=500,
-    verbose=0,
+    verbose="auto",
     labels=None,
 ):
     """Scores a model's codes against the ground-truth factors of a data set.
@@ -65,7 +66,8 @@ def evaluate(
             "exact"}, "posterior_mig": {"factors_used": [1, 2, 3, 4]}}`.
         seed: seed of the images and of the metrics' own draws.
         batch_size: images encoded at once.
-        verbose: 1 shows a progress bar of the encoded images, then the metrics' names.
+        verbose: 0 shows no bars; "auto", the default, and 1 show one, with the time left, for what
+            takes longer than five seconds.
         labels: of a conditional model whose encoder takes labels: one label, with which all images
             are encoded, or a function from factors (n, k) to the labels of their images. Metrics
             that draw images of their own, such as FactorVAE, need a single one.
@@ -128,25 +130,30 @@ def evaluate(
                 f"{[metric.name for metric in of_posteriors]}. Received: codes alone"
             )
         chosen = [metric for metric in chosen if metric not in of_posteriors]
+    with shown(verbose):
+        scores, intervals = _computed(chosen, given, filled_in, options or {}, num_resamples)
+    if num_resamples:
+        scores["intervals"] = intervals
+    return scores
+
+
+def _computed(chosen, given, filled_in, options, num_resamples):
+    """The scores of the metrics, and the intervals of those for which there are resamples."""
     scores, intervals = {}, {}
-    for metric in chosen:
-        if verbose:
-            print(f"{metric.name} ...", flush=True)
+    for metric in progress(chosen, "metrics"):
         arguments = [given[name] for name in metric.of]
         settings = {name: value for name, value in filled_in.items() if name in metric.options}
-        settings |= (options or {}).get(metric.name, {})
+        settings |= options.get(metric.name, {})
         found = metric(*arguments, **settings)
         scores |= found
         if num_resamples and metric.interval == "resamples":
-            settings = {"seed": seed} | settings
+            settings = {"seed": filled_in["seed"]} | settings
             ends = confidence_interval(metric, *arguments, num_resamples=num_resamples, **settings)
             intervals |= {name: list(pair) for name, pair in ends.items()}
         elif num_resamples and metric.interval == "votes":
             num = settings["num_eval"]
             intervals |= {name: _wilson(share, num) for name, share in found.items()}
-    if num_resamples:
-        scores["intervals"] = intervals
-    return scores
+    return scores, intervals
 
 
 def check_settings(
@@ -195,7 +202,7 @@ def check_settings(
     return chosen
 
 
-def encode_images(model, images, num_images, batch_size=500, *, verbose=0, labels=None):
+def encode_images(model, images, num_images, batch_size=500, *, verbose="auto", labels=None):
     """Mean and log variance (n, d), float64 arrays, of images encoded batch by batch.
 
     Args:
@@ -203,7 +210,7 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0, label
         images: function from an array of indices in [0, num_images) to uint8 images.
         num_images: number of images.
         batch_size: images encoded at once.
-        verbose: 1 shows a progress bar.
+        verbose: as in `evaluate`.
         labels: of a conditional model whose encoder takes labels, those of the images,
             (num_images,) or (num_images, k); `model` then has `encode(x, labels)`.
 
@@ -218,10 +225,8 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0, label
     check_callable("images", images)
     num_images = check_int("num_images", num_images)
     batch_size = check_int("batch_size", batch_size)
-    if not isinstance(verbose, bool):
-        verbose = check_int("verbose", verbose, minimum=0)
+    verbose = check_verbose("verbose", verbose)
     parts = []
-    progress = keras.utils.Progbar(num_images, unit_name="image") if verbose else None
     if labels is not None:
         labels = to_numpy("labels", labels)
         if labels.shape[:1] != (num_images,):
@@ -229,18 +234,17 @@ def encode_images(model, images, num_images, batch_size=500, *, verbose=0, label
                 f"`labels` must hold a label for each of the {num_images} images. "
                 f"Received: labels.shape={labels.shape}"
             )
-    for start in range(0, num_images, batch_size):
-        index = np.arange(start, min(start + batch_size, num_images))
-        given = () if labels is None else (labels[index],)
-        parts.append(encode(np.divide(images(index), 255, dtype="float32"), *given))
-        if progress is not None:
-            progress.update(min(start + batch_size, num_images))
+    with shown(verbose):
+        for start in progress(range(0, num_images, batch_size), "batches of images"):
+            index = np.arange(start, min(start + batch_size, num_images))
+            given = () if labels is None else (labels[index],)
+            parts.append(encode(np.divide(images(index), 255, dtype="float32"), *given))
     mean, log_var = zip(*parts, strict=True)
     return _joined(mean), None if log_var[0] is None else _joined(log_var)
 
 
 def rank_models(
-    models, images, num_images, groups=None, *, method="lasso", batch_size=500, verbose=0
+    models, images, num_images, groups=None, *, method="lasso", batch_size=500, verbose="auto"
 ):
     """Ranks trained models without looking at factors, by UDR (`kd.metrics.udr`).
 
@@ -256,7 +260,7 @@ def rank_models(
             which differ by their seeds, and settings by the median UDR of their models.
         method: "lasso" or "spearman", as in `kd.metrics.udr`.
         batch_size: images encoded at once.
-        verbose: 1 shows a progress bar for each model.
+        verbose: as in `evaluate`.
 
     Returns:
         Dict with `"udr"`, an array (n,); `"order"`, the models' indices, the best first; `"kl"`, a

@@ -5,6 +5,7 @@ from factor_images import SIZES, IgnorantModel, KnowingModel, factor_images
 from model_table import MODELS
 
 import keras_disentangle as kd
+from keras_disentangle import _progress
 
 DATA = factor_images()
 FEW = {"num_samples": 40, "num_votes": 40}
@@ -170,9 +171,13 @@ def test_weights_of_factors_are_followed():
     assert seen == {0, 1, 2}
 
 
-def test_progress_is_shown(capsys):
-    kd.evaluate(KnowingModel(), DATA, "irs", verbose=1, batch_size=8, **FEW)
-    assert "40/40" in capsys.readouterr().out
+@pytest.mark.parametrize("verbose", ["auto", 1, 0])
+def test_progress_is_shown(verbose, capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "_WRITTEN", 0.0)
+    kd.evaluate(KnowingModel(), DATA, "irs", verbose=verbose, batch_size=8, **FEW)
+    kd.encode_images(KnowingModel(), DATA.images, 8, verbose=verbose)
+    found = capsys.readouterr().err
+    assert ("batches of images 5/5" in found) == ("metrics 1/1" in found) == (verbose != 0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 40, 500])

@@ -92,7 +92,7 @@ class FactorMetrics(WatchingCallback):
             evaluate(**{**settings, **few, "verbose": 0})
         except Exception:
             # A metric may need more images than these: only if it fails with all, it cannot work.
-            evaluate(**settings)
+            evaluate(**{**settings, "verbose": 0})
 
     def on_epoch_end(self, epoch, logs=None):
         self._is_due |= (epoch + 1) % self.every == 0
@@ -101,7 +101,8 @@ class FactorMetrics(WatchingCallback):
         self._is_due = False
         begin = time.perf_counter()
         try:
-            scores = evaluate(self.model, self.dataset, **self.options)
+            options = {"verbose": (self.params or {}).get("verbose", 0), **self.options}
+            scores = evaluate(self.model, self.dataset, **options)
         except ValueError as error:
             if not self._has_diverged():
                 raise
@@ -127,7 +128,9 @@ class FactorMetrics(WatchingCallback):
 
     def _has_diverged(self):
         """Whether the model's codes are not finite."""
-        mean, _ = encode_images(self.model, self.dataset.images, min(64, len(self.dataset)))
+        mean, _ = encode_images(
+            self.model, self.dataset.images, min(64, len(self.dataset)), verbose=0
+        )
         return not np.isfinite(mean).all()
 
     def _has_time(self):

@@ -78,7 +78,7 @@ class InformationFlow(WatchingCallback):
         self._step = None
 
     def _try(self):
-        mean, log_var = encode_images(self.model, lambda i: self.images[i], 1)
+        mean, log_var = encode_images(self.model, lambda i: self.images[i], 1, verbose=0)
         sizes = tuple(self.model.rung_sizes)
         if log_var is None or mean.shape[1] != sum(sizes):
             raise ValueError(
@@ -140,7 +140,9 @@ class InformationFlow(WatchingCallback):
         return [read(ramp.first_step) for name, ramp in ramps if name.startswith("alpha_")]
 
     def _measure(self, step):
-        mean, log_var = encode_images(self.model, lambda i: self.images[i], len(self.images))
+        mean, log_var = encode_images(
+            self.model, lambda i: self.images[i], len(self.images), verbose=0
+        )
         if not (np.isfinite(mean).all() and np.isfinite(log_var).all()):
             warnings.warn(f"The codes at step {step} are not finite: not measured", stacklevel=2)
             return

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_int, check_number
+from keras_disentangle._progress import progress
 from keras_disentangle.datasets._ray_caster import MATERIALS, SHAPES, RayCaster
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
@@ -115,7 +116,7 @@ class Clevr(FactorDataset):
         index = self._checked_index(index)
         out = np.empty((len(index), *self.image_shape), np.uint8)
         step = max(1, _CHUNK // self.image_shape[0] ** 2)
-        for start in range(0, len(index), step):
+        for start in progress(range(0, len(index), step), "batches of images"):
             out[start : start + step] = self._draw(index[start : start + step])
         return out
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int
+from keras_disentangle._progress import progress
 from keras_disentangle.datasets._original_dsprites import from_file, from_tfds
 from keras_disentangle.datasets.factor_dataset import FactorDataset
 
@@ -114,7 +115,7 @@ class DSprites(FactorDataset):
     def images(self, index):
         index = self._checked_index(index)
         out = np.zeros((len(index), *self.image_shape), np.uint8)
-        for start in range(0, len(index), _CHUNK):
+        for start in progress(range(0, len(index), _CHUNK), "batches of images"):
             self._draw(index[start : start + _CHUNK], out[start : start + _CHUNK, :, :, 0])
         return out
 

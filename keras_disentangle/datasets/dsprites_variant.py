@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_seed
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_contents import read_file
@@ -86,7 +87,7 @@ class DSpritesVariant(FactorDataset):
         index = self._checked_index(index)
         out = np.empty((len(index), *self.image_shape), np.uint8)
         step = max(1, _CHUNK // math.prod(self.image_shape))
-        for start in range(0, len(index), step):
+        for start in progress(range(0, len(index), step), "batches of images"):
             part = index[start : start + step]
             out[start : start + step] = self._draw(self._data.images(part), part)
         return out

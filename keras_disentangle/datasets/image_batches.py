@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_seed
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.datasets._image_arrays import as_uint8_images
 
@@ -134,7 +135,7 @@ class ImageBatches(keras.utils.PyDataset):
         if isinstance(array, np.ndarray):
             return array  # Indexing it would copy it.
         found = None
-        for start in range(0, n, _ROWS):
+        for start in progress(range(0, n, _ROWS), "batches of images"):
             part = _checked(images(np.arange(start, min(start + _ROWS, n))))
             found = np.empty((n, *part.shape[1:]), np.uint8) if found is None else found
             found[start : start + _ROWS] = part

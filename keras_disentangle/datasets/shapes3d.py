@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle._files import open_npz
+from keras_disentangle._progress import progress
 from keras_disentangle._weights_files import open_hdf5
 from keras_disentangle.datasets._grid import read_tfds_grid
 from keras_disentangle.datasets._room_caster import SHAPES, SKY, RoomCaster
@@ -86,7 +87,7 @@ class Shapes3D(FactorDataset):
         colors = np.stack([floor, wall, solid, sky, white], axis=1).astype(np.float32) * 255 / _UNIT
         out = np.empty((len(index), self._layers.shape[1], 3), np.uint8)
         step = max(1, _CHUNK // self._layers.shape[1])
-        for start in range(0, len(index), step):
+        for start in progress(range(0, len(index), step), "batches of images"):
             part = slice(start, start + step)
             levels = self._layers[geometry[part]].astype(np.float32) @ colors[part]
             levels += np.float32(0.5)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_matrix
 
@@ -46,7 +47,7 @@ def encode_factors(encode, dataset, factors, encode_batch):
     index, inverse = np.unique(index, return_inverse=True)
     check_callable("encode", encode)
     codes = []
-    for start in range(0, len(index), encode_batch):
+    for start in progress(range(0, len(index), encode_batch), "batches of votes"):
         images = dataset.images(index[start : start + encode_batch])
         images = to_numpy("dataset.images(index)", images)
         batch = check_matrix("encode(images)", encode(images.astype(np.float32) / 255.0))

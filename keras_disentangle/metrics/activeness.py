@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_number, check_seed
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Normal, as_space, orthogonalize
 from keras_disentangle.metrics._generator import check_directions, evaluate
@@ -87,7 +88,7 @@ def activeness(
         to the traversed points (n, values, d)."""
         size = max(1, batch_size // visit(codes[:1]).shape[1])
         total = 0.0
-        for start in range(0, len(codes), size):
+        for start in progress(range(0, len(codes), size), "batches of codes"):
             points = visit(codes[start : start + size])
             outputs = evaluate(generator, points.reshape(-1, space.dim), "generator(z)")
             outputs = outputs.reshape(*points.shape[:2], -1)

@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int, check_number, check_seed
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._validation import check_held_out
 from keras_disentangle.metrics.metric import Metric, declaration_of
@@ -101,7 +102,7 @@ def confidence_interval(
             "`metric` must return a number, or a dict of numbers. Received: "
             f"{type(named[wrong[0]]).__name__} {wrong[0]}"
         )
-    resamples = [score(draw()) for _ in range(num_resamples)]
+    resamples = [score(draw()) for _ in progress(range(num_resamples), "resamples")]
     if not isinstance(whole, dict):
         return _interval(whole, resamples, level, bounds_of(None))
     return {

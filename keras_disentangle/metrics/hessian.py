@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle._progress import progress
 from keras_disentangle.metrics._generator import check_directions, evaluate
 from keras_disentangle.metrics._validation import check_matrix
 from keras_disentangle.metrics.metric import declare
@@ -249,7 +250,8 @@ def check_points(z, epsilon, directions, batch_size, pairs=False):
 def _blocks(z, batch_size):
     """Slices of the codes, small enough that the four points of an entry fit into a batch."""
     size = batch_size // 4
-    return [slice(i, min(i + size, len(z))) for i in range(0, len(z), size)]
+    blocks = [slice(i, min(i + size, len(z))) for i in range(0, len(z), size)]
+    return progress(blocks, "blocks of Hessians")
 
 
 def _entries(fn, z, directions, epsilon, batch_size):
@@ -258,7 +260,7 @@ def _entries(fn, z, directions, epsilon, batch_size):
     centre = evaluate(fn, z, "fn(z)")
     pairs = list(itertools.combinations_with_replacement(range(len(steps)), 2))
     group_size = max(1, batch_size // (4 * len(z)))
-    for start in range(0, len(pairs), group_size):
+    for start in progress(range(0, len(pairs), group_size), "entries"):
         group, points = pairs[start : start + group_size], []
         for i, j in group:
             points += [z + steps[i] + steps[j], z - steps[i] - steps[j]]

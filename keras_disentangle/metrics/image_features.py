@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int
 from keras_disentangle._image_format import check_channels_last
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.layers._feature_layers import check_network, layer_outputs
 from keras_disentangle.layers._feature_sources import (
@@ -88,7 +89,7 @@ class ImageFeatures:
         """Features (n, d) of `images` (n, h, w, c), floats in [0, 1] or uint8, float32."""
         features = []
         images = as_rows("images", images)
-        for start in range(0, images.shape[0], self.batch_size):
+        for start in progress(range(0, images.shape[0], self.batch_size), "batches of images"):
             prepared = self.prepare(images[start : start + self.batch_size])
             maps = self.network.predict_on_batch(prepared)
             # Keras takes a single output out of its list.

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_flag, check_int, check_seed
 from keras_disentangle._image_format import TOLERANCE
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import as_rows, to_numpy
 from keras_disentangle.metrics._validation import LARGEST_LOG_VAR, check_matrix, check_size
 from keras_disentangle.metrics.metric import declare
@@ -86,7 +87,7 @@ def importance_nll(model, x, num_samples=100, *, per_unit=True, seed=0, batch_si
     num_images = _even(n, batch_size // num_codes)
     log_likelihood = _pairwise(model)
     log_sums = np.full((2, n), -np.inf)  # of the weights, and of their squares
-    for start in range(0, n, num_images):
+    for start in progress(range(0, n, num_images), "batches of images"):
         images, rows = _block(x, start, num_images)
         std, half_log_det = np.exp(0.5 * log_var[rows]), 0.5 * log_var[rows].sum(axis=1)
         generators = [np.random.default_rng((seed, row)) for row in rows.tolist()]

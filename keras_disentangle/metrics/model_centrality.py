@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_callable, check_int, check_seed
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import LatentSpace, as_space
 from keras_disentangle.metrics._models import check_list
@@ -112,7 +113,7 @@ def _parts(space):
 def _encoded(encode, generate, z, encode_batch):
     """What each encoder gives of the images of codes `z`, a list of arrays (len(z), d_i)."""
     found = [[] for _ in encode]
-    for start in range(0, len(z), encode_batch):
+    for start in progress(range(0, len(z), encode_batch), "batches of images"):
         part = z[start : start + encode_batch]
         images = to_numpy("generate(z)", generate(part))
         for function, codes in zip(encode, found, strict=True):

@@ -9,6 +9,7 @@ from keras_disentangle._arguments import (
     check_number,
     check_seed,
 )
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents import Categorical, as_space
 from keras_disentangle.metrics._generator import evaluate
@@ -108,7 +109,7 @@ def perceptual_path_length(
         times = np.random.default_rng(seed).uniform(size=(num_samples, 1))
 
     distances = []
-    for first in range(0, num_samples, batch_size):
+    for first in progress(range(0, num_samples, batch_size), "batches of paths"):
         rows = slice(first, min(first + batch_size, num_samples))
         steps = []
         for t in (times[rows], times[rows] + epsilon):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_disentangle._arguments import check_choice, check_number
+from keras_disentangle._progress import progress
 from keras_disentangle._tensors import to_numpy
 from keras_disentangle.metrics._models import check_groups, check_list
 from keras_disentangle.metrics._scaling import standardize
@@ -92,7 +93,7 @@ def udr(codes, kls=None, method="lasso", *, groups=None, min_kl=0.01):
         return np.split(np.abs(rows), ends, axis=1)
 
     pairs = np.zeros((len(codes), len(codes)))
-    for j in range(len(codes)):
+    for j in progress(range(len(codes)), "models"):
         for i, related in enumerate(strengths(j)):
             pairs[i, j] = _relative_strength(related[:, used[i]])
     return np.array([np.median(pairs[i, others[i]]) for i in range(len(codes))])

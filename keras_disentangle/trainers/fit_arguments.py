@@ -5,7 +5,7 @@ import inspect
 
 import keras
 
-from keras_disentangle._arguments import check_flag, check_int, check_number, listed
+from keras_disentangle._arguments import check_flag, check_int, check_number, check_verbose, listed
 from keras_disentangle.trainers._backend import backend
 from keras_disentangle.trainers.finite_terms import StopOnNonFinite
 from keras_disentangle.trainers.keras_callbacks import PrepareKerasCallbacks
@@ -72,12 +72,6 @@ def _count_or_none(name, value):
     return None if value is None else check_int(name, value)
 
 
-def _verbose(name, value):
-    if isinstance(value, bool):
-        return value
-    return check_int(name, value, 0) if value != "auto" else value
-
-
 def _shuffle(name, value):
     return value if isinstance(value, str) and value == "batch" else check_flag(name, value)
 
@@ -117,5 +111,5 @@ _CHECKS = {
     "validation_freq": _frequency,
     "validation_split": _split,
     "validation_steps": _count_or_none,
-    "verbose": _verbose,
+    "verbose": check_verbose,
 }

@@ -12,7 +12,7 @@ from keras_disentangle.applications._shared.data import factors_or_images
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, table
 from keras_disentangle.evaluation import metric_names
-from keras_disentangle.metrics._information import factor_texts
+from keras_disentangle.metrics._information import most_told, told_shares
 from keras_disentangle.models.variational_model import VariationalModel
 from keras_disentangle.visualization import (
     information_flow,
@@ -106,7 +106,7 @@ class FactorApplication(Application):
             found["information_matrix.png"] = information_matrix(
                 information, data.factor_names, rungs=rungs, title=f"{name}: information in nats"
             )
-            told = factor_texts(data.factor_names, mean, factors)
+            told = _told(mean, factors, data.factor_names)
         if "mig" in scores and "mig_sup" in scores:
             point = {name: {"": (scores["mig"], scores["mig_sup"])}}
             found["mig_and_mig_sup.png"] = score_points(point, x_label="MIG", y_label="MIG-sup")
@@ -124,20 +124,25 @@ class FactorApplication(Application):
         """Traversals around one image."""
         decode, code = as_pictures(model.decode), code_of(model, data, settings.image)
         options = {"span": settings.span, "rungs": model.space}
-        told, title = _told(model, data), f"{model.name}: each latent alone"
+        told, title = _told_of(model, data), f"{model.name}: each latent alone"
         return {
             "traversal.png": latent_traversal(decode, code, factors=told, title=title, **options),
             "traversal.gif": traversal_frames(decode, code, **options),
         }
 
 
-def _told(model, data):
-    """The texts that `latent_traversal` takes as `factors`, or `None` where none are known."""
+def _told(codes, factors, names):
+    """The texts that `latent_traversal` takes as `factors`."""
+    return [most_told(shares, names) for shares in told_shares(codes, factors)]
+
+
+def _told_of(model, data):
+    """The same, or `None` where no factors are known."""
     if not hasattr(data, "factors") or len(data) < ENOUGH:
         return None
     index = data.sample_index(min(1000, len(data)), np.random.default_rng(0))
     mean, _ = kd.encode_images(model, lambda i: data.images(index[i]), len(index))
-    return factor_texts(data.factor_names, mean, data.factors(index))
+    return _told(mean, data.factors(index), data.factor_names)
 
 
 def images_of(data, index):

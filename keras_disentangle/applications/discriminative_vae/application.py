@@ -7,6 +7,7 @@ import keras
 
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_choice, check_int
+from keras_disentangle._progress import progress
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.files import save_model
 from keras_disentangle.applications._shared.recipe import setting
@@ -244,7 +245,7 @@ class DiscriminativeVAEApplication(Application):
         models = {run.name: run.load(self) for run in runs}
         if path is not None:
             evaluator = measures.load_evaluator(path, recipe.data, recipe.image_shape)
-            for name, model in models.items():
+            for name, model in progress(models.items(), "runs"):
                 results[name]["scores"] = measures.scores(model, splits, evaluator, Evaluation())
         if lacking := [name for name, found in results.items() if "scores" not in found]:
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_choice, check_int, check_number, check_weight
+from keras_disentangle._progress import progress
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.tables import Column, means, table
@@ -279,7 +280,7 @@ class ProgressiveGANApplication(Application):
         models, seed = {run.name: run.load(self) for run in runs}, settings.seed_of_codes
         measured = Evaluation(settings.samples, settings.paths, settings.features, seed=seed)
         scores, results = {}, {run.name: run.results for run in runs}
-        for run in runs:
+        for run in progress(runs, "runs"):
             data = self.data(run.recipe, data_dir)
             scores[run.name] = self.scores(models[run.name], data, measured, run.recipe)
         drawn = {**self.curves(results), **pictures.of_several(models, scores, seed)}

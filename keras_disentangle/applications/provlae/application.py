@@ -108,7 +108,7 @@ class ProVLAEApplication(FactorApplication):
             )
         size = min(settings.samples, len(data))
         index = np.random.default_rng(settings.seed).choice(len(data), size, replace=False)
-        mean, log_var = kd.encode_images(model, lambda i: data[index[i]], size, verbose=1)
+        mean, log_var = kd.encode_images(model, lambda i: data[index[i]], size)
         information = kd.metrics.latent_information(
             mean, log_var, rungs=model.rung_sizes, seed=settings.seed
         )
