@@ -2,6 +2,7 @@
 
 from keras_disentangle.callbacks.direction_traversal import DirectionTraversal
 from keras_disentangle.callbacks.exact_backup import ExactBackup
+from keras_disentangle.callbacks.experiment_tracker import ExperimentTracker
 from keras_disentangle.callbacks.factor_metrics import FactorMetrics
 from keras_disentangle.callbacks.information_flow import InformationFlow
 from keras_disentangle.callbacks.latent_traversal import LatentTraversal
@@ -13,6 +14,7 @@ from keras_disentangle.callbacks.tensorboard_scalars import TensorBoardScalars
 __all__ = [
     "DirectionTraversal",
     "ExactBackup",
+    "ExperimentTracker",
     "FactorMetrics",
     "InformationFlow",
     "LatentTraversal",

@@ -22,6 +22,7 @@ class WatchingCallback(keras.callbacks.Callback):
 
     only_looks_on = True  # for `ExactBackup`: training gives the same results without it
     _write_failed = False
+    _failures = OSError  # the errors that `_writing` turns into a warning
 
     def _try(self):
         """Raises an error if the callback cannot work; writes nothing."""
@@ -69,7 +70,7 @@ class WatchingCallback(keras.callbacks.Callback):
         """Turns an error in writing into a warning, given once: training matters more."""
         try:
             yield
-        except OSError as error:
+        except self._failures as error:
             if not self._write_failed:
                 self._write_failed = True
                 warnings.warn(

@@ -183,6 +183,7 @@ def test_training_outlives_a_disk_that_takes_nothing(tmp_path):
 def callbacks_of_ours(folder):
     return [
         DirectionTraversal(folder, latents=[0.0, 1.0]),
+        kd.callbacks.ExperimentTracker(print, folder),
         FactorMetrics(DATA),
         InformationFlow(folder, PIXELS),
         LatentTraversal(folder, images=IMAGES[:2]),

@@ -65,6 +65,15 @@ TABLE = {
         # What cannot be read again in the same order is refused as data.
         share=0.3,
     ),
+    "ExperimentTracker": Case(
+        begun(callbacks.ExperimentTracker, "vae_bernoulli"),
+        {
+            "tracker": st.just(lambda numbers, pictures, step: None),
+            "log_dir": maybe(st.one_of(st.none(), logs)),
+            "every": maybe(st.sampled_from((None, 1, 5))),
+        },
+        share=0.3,
+    ),
     "FactorMetrics": Case(
         begun(callbacks.FactorMetrics, "vae_bernoulli"),
         {
