@@ -79,7 +79,7 @@ class PictureCallback(WatchingCallback):
                 for name, picture in pictures.items():
                     file = f"epoch_{self._epoch:04d}_{name}.png"
                     save_png(os.path.join(self._folder, file), picture)
-                    self._writer.image(name, picture, step)
+                    self._writer.image(f"pictures/{name}", picture, step)
                 self._writer.flush()
         self._drawn = self._epoch
 

@@ -18,11 +18,11 @@ class DirectionTraversal(PictureCallback):
     Every `every` epochs, and after the last, it writes into `log_dir/pictures`
     `epoch_0003_directions.png`: a row for each direction, in their order, along which the same
     latent vector moves by -`span` to `span` (with several vectors, a group of rows for each
-    direction). The same picture is a TensorBoard image in the run `pictures`, at `model.step` (the
-    number of finished epochs if the model has none). When training ends, `directions.gif` shows
-    all directions at once, moving through 25 values. TensorFlow is not needed. The model's state is
-    only read and none of its random numbers are drawn, so training gives exactly the results that
-    it would without the pictures.
+    direction). The same picture is the TensorBoard image `pictures/directions` in the run
+    `pictures`, at `model.step` (the number of finished epochs if the model has none). When
+    training ends, `directions.gif` shows all directions at once, moving through 25 values.
+    TensorFlow is not needed. The model's state is only read and none of its random numbers are
+    drawn, so training gives exactly the results that it would without the pictures.
 
     The model needs `directions.matrix()`, an array (N, d) with the directions as rows,
     `decode(z)`, which gives images in [0, 1], and, if `latents` is None, its `LatentSpace` as

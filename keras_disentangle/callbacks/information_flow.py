@@ -111,7 +111,7 @@ class InformationFlow(WatchingCallback):
         with self._writing():
             save_png(self._path("information_flow.png"), picture)
             writer = EventWriter(self._path())
-            writer.image("information_flow", picture, step)
+            writer.image("pictures/information_flow", picture, step)
             writer.close()
 
     def _path(self, *name):

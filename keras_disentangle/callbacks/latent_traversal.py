@@ -44,11 +44,11 @@ class LatentTraversal(PictureCallback):
     - `epoch_0003_reconstructions.png`, if `images` are given: at most 16 of them above their
       reconstructions;
 
-    and the same pictures as TensorBoard images in the run `pictures`, at `model.step` (the number
-    of finished epochs if the model has none). When training ends, `traversal.gif` shows all
-    dimensions at once. TensorFlow is not needed. The model's state is only read and none of its
-    random numbers are drawn, so training gives exactly the results that it would without the
-    pictures.
+    and the same pictures as TensorBoard images, `pictures/traversal` and so on, in the run
+    `pictures`, at `model.step` (the number of finished epochs if the model has none).
+    When training ends, `traversal.gif` shows all dimensions at once. TensorFlow is not needed. The
+    model's state is only read and none of its random numbers are drawn, so training gives exactly
+    the results that it would without the pictures.
 
     The model needs `decode(z)`, which gives images in [0, 1]. Its codes are those of its
     `LatentSpace`, `space`; without one, rungs of the sizes `rung_sizes`, most abstract first, or

@@ -93,10 +93,10 @@ def test_pictures_of_each_epoch(tmp_path, orthogonal):
     for file in files:
         np.testing.assert_array_equal(read_picture(pictures / file), expected)
     events = EventAccumulator(str(pictures)).Reload()
-    assert events.Tags()["images"] == ["directions"]
-    assert [event.step for event in events.Images("directions")] == [7, 7, 7]
+    assert events.Tags()["images"] == ["pictures/directions"]
+    assert [event.step for event in events.Images("pictures/directions")] == [7, 7, 7]
     content = (pictures / files[-1]).read_bytes()
-    assert events.Images("directions")[-1].encoded_image_string == content
+    assert events.Images("pictures/directions")[-1].encoded_image_string == content
 
     frames = direction_frames(decode, LATENTS[:1], DIRECTIONS, **settings)
     with Image.open(pictures / "directions.gif") as gif:
@@ -179,8 +179,8 @@ def test_training_goes_as_without_pictures(tmp_path):
             ops.convert_to_numpy(variable), ops.convert_to_numpy(other), variable.path
         )
     events = EventAccumulator(str(tmp_path / "pictures")).Reload()
-    assert [event.step for event in events.Images("directions")] == [2, 4, 6]
-    contents = {event.encoded_image_string for event in events.Images("directions")}
+    assert [event.step for event in events.Images("pictures/directions")] == [2, 4, 6]
+    contents = {event.encoded_image_string for event in events.Images("pictures/directions")}
     assert len(contents) == 3  # the directions of each epoch
 
     z, rows = model.space.sample(2, seed=0), []

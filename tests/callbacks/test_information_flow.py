@@ -30,7 +30,7 @@ def test_each_stage_is_measured_at_its_end(tmp_path):
 
     pictures = tmp_path / "pictures"
     assert Image.open(pictures / "information_flow.png").width > 100
-    events = EventAccumulator(str(pictures)).Reload().Images("information_flow")
+    events = EventAccumulator(str(pictures)).Reload().Images("pictures/information_flow")
     assert [event.step for event in events] == [28]
 
 

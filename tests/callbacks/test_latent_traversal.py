@@ -94,13 +94,13 @@ def test_pictures_show_the_model_and_change_nothing(tmp_path):
         "reconstructions": reconstruction_grid(IMAGES[:16], decode(mean[:16])),
     }
     events = EventAccumulator(str(pictures)).Reload()
-    assert sorted(events.Tags()["images"]) == names
+    assert sorted(events.Tags()["images"]) == [f"pictures/{name}" for name in names]
     for name, picture in expected.items():
         saved = np.asarray(Image.open(pictures / f"epoch_0003_{name}.png")).astype(int)
         assert np.abs(saved - picture[..., 0]).max() <= 1
-        assert [event.step for event in events.Images(name)] == [6, 9]
+        assert [event.step for event in events.Images(f"pictures/{name}")] == [6, 9]
         assert (
-            events.Images(name)[1].encoded_image_string
+            events.Images(f"pictures/{name}")[1].encoded_image_string
             == (pictures / f"epoch_0003_{name}.png").read_bytes()
         )
     assert Image.open(pictures / "traversal.gif").n_frames > 5
@@ -141,7 +141,7 @@ def test_a_plain_model_without_rungs_or_step_and_with_odd_pixels(tmp_path):
     first_row = saved[1:97, -389:]  # 4 images of 8 × 8 pixels, 12 times as large, and 5 lines
     assert [first_row[48, 48 + 97 * column, 0] for column in range(4)] == [0, 0, 255, 0]
     events = EventAccumulator(str(tmp_path / "pictures")).Reload()
-    assert [event.step for event in events.Images("rung_samples")] == [1]
+    assert [event.step for event in events.Images("pictures/rung_samples")] == [1]
 
 
 class CodeModel:
@@ -307,7 +307,7 @@ scalars = EventAccumulator(folder + "/train").Reload()
 assert [event.step for event in scalars.Scalars("loss/epoch_loss")] == [3, 6]
 assert len(scalars.Scalars("loss/batch_loss")) == 6
 images = EventAccumulator(folder + "/pictures").Reload()
-assert images.Images("traversal")[-1].encoded_image_string.startswith(b"\\x89PNG")
+assert images.Images("pictures/traversal")[-1].encoded_image_string.startswith(b"\\x89PNG")
 """
 
 
