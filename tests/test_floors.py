@@ -43,6 +43,12 @@ def tree_of(path):
 def imported(path):
     """(dotted name, at the top level of the module or not) of every import in a file."""
     tree = tree_of(path)
+    never = {  # These are for type checkers and the documentation: they are not run.
+        node
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "typing.TYPE_CHECKING"
+        for node in block.body
+    }
     nested = {
         node
         for function in ast.walk(tree)
@@ -50,6 +56,8 @@ def imported(path):
         for node in ast.walk(function)
     }
     for node in ast.walk(tree):
+        if node in never:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -45,13 +45,17 @@ class Subject:
             return np.zeros(self.num_attributes, "float32")
         return None if self.classes is None else self.classes[0]
 
-    def images(self, codes, label=None):
-        """Codes (n, d) to uint8 images (n, h, w, c), clipped, all with one label."""
+    def decoded(self, codes, label=None):
+        """Codes (n, d) to what the model makes of them, all with one label."""
         codes = np.asarray(codes, "float32")
         given = ()
         if label is not None:
             given = (np.tile(label, (len(codes), *[1] * np.ndim(label))),)
-        images = to_numpy("model.decode(z)", self._decode(codes, *given))
+        return to_numpy("model.decode(z)", self._decode(codes, *given))
+
+    def images(self, codes, label=None):
+        """Codes (n, d) to uint8 images (n, h, w, c), clipped, all with one label."""
+        images = self.decoded(codes, label)
         if images.ndim != 4 or len(images) != len(codes) or images.shape[-1] not in (1, 3):
             raise ValueError(
                 f"`model`: {_VECTORS} (n, h, w, c) with 1 or 3 channels. "

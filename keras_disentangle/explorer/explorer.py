@@ -1,5 +1,7 @@
 """A trained model with everything that one asks of it while looking at its latents."""
 
+import itertools
+
 import numpy as np
 
 from keras_disentangle._arguments import check_int, check_seed
@@ -13,9 +15,10 @@ from keras_disentangle.explorer.controls import (
     controls_of_space,
 )
 from keras_disentangle.metrics import activeness
-from keras_disentangle.metrics._information import told_factors
+from keras_disentangle.metrics._information import most_told, told_shares
 from keras_disentangle.visualization import enlarge, image_grid
 from keras_disentangle.visualization._colour_scale import colorize, with_scale_bar
+from keras_disentangle.visualization._labelled_grid import labelled_grid, rows_of, texts_of
 
 _ENOUGH = 100  # Fewer images tell little of which latent knows what.
 
@@ -32,8 +35,10 @@ class Explorer:
         num_images: number of images of `data` that can be encoded, 0 without.
         activeness: dict from a control's name to the activeness of its latent (of categories, of
             the code as a whole): the variance of pixels in [0, 1] as the latent changes.
-        information: dict from a control's name to (factor, share): the factor about which it tells
-            most, and which share of its entropy. Empty without `data` with factors.
+        factor_names: tuple of the names of the factors of `data`, empty if there are none.
+        shares: dict from a control's name to the shares (k,) of each factor's entropy that it tells
+            of; empty without factors, or an encoder, or with fewer than 100 images.
+        information: dict from a control's name to (factor, share): the largest of its shares.
 
     Args:
         model: a model of this library; an object with `decode`, and `encode` if it encodes, whose
@@ -70,7 +75,12 @@ class Explorer:
             found = controls_of_space(self.space)
         scores = self._activeness()
         self.activeness = {c.name: float(scores[c.component]) for c in found}
-        self.information = self._information(found, check_int("num_images", num_images))
+        self.factor_names = self._pictures.factor_names
+        self.shares = self._shares(found, check_int("num_images", num_images))
+        self.information = {
+            name: (self.factor_names[shares.argmax()], float(shares.max()))
+            for name, shares in self.shares.items()
+        }
         # What is left out does least; those of a group then stand together.
         found = sorted(found, key=self._rank)[:max_controls]
         order = sorted(
@@ -138,10 +148,23 @@ class Explorer:
 
     def about(self, name):
         """What a control tells about in a few words: a factor, or how active it is."""
-        if name in self.information:
-            factor, share = self.information[name]
-            return f"{factor} {100 * share:.0f}%"
+        if name in self.shares:
+            return most_told(self.shares[name], self.factor_names)
         return f"activeness {self.activeness[name]:.2g}" if name in self.activeness else ""
+
+    def data_images(self, numbers):
+        """The images of the data with these numbers, uint8 (n, h, w, c)."""
+        return self._pictures.images(np.asarray(numbers))
+
+    def decode(self, codes):
+        """Decoded images of codes (n, d) with the first label, as the model gives them."""
+        return self._subject.decoded(to_numpy("codes", codes), self._subject.first_label())
+
+    def directions(self, controls):
+        """The directions (m, d) in latent space along which these controls move."""
+        found = self._subject.directions
+        matrix = np.eye(self.space.dim, dtype="float32") if found is None else found[0]
+        return matrix[[control.component for control in controls]]
 
     def control(self, name):
         """The control with a name."""
@@ -165,16 +188,38 @@ class Explorer:
 
     def image(self, point):
         """The decoded image of a point, uint8 (h, w, c)."""
-        return self._images([point])[0]
+        return self.images([point])[0]
+
+    def images(self, points):
+        """The same of several points, (n, h, w, c)."""
+        labels = [point.label for point in points]
+        codes = np.stack([point.code for point in points])
+        if all(np.array_equal(label, labels[0]) for label in labels):
+            return self._subject.images(codes, labels[0])
+        pairs = zip(codes, labels, strict=True)
+        return np.concatenate([self._subject.images(code[None], label) for code, label in pairs])
 
     def traversal(self, point, name, values):
         """The uint8 images (n, h, w, c) of a point at the values of a control."""
-        return self._images([self.moved(point, name, value) for value in values])
+        return self.images([self.moved(point, name, value) for value in values])
 
     def strip(self, point, name, steps=9):
         """A row of images along a control, with its values below."""
         values = self.control(name).values(steps)
         return self._row(self.traversal(point, name, values), name, values)
+
+    def traversals(self, point, steps=9, num=None, **layout):
+        """A row of images for each of the first `num` controls, by default all: its name and what
+        it tells about beside it, its values below. `layout` is that of `image_grid`."""
+        controls = self.controls[:num]
+        values = [control.values(steps) for control in controls]
+        pairs = list(zip(controls, values, strict=True))
+        images = rows_of([self.traversal(point, control.name, found) for control, found in pairs])
+        labels = [f"{control.name}\n{self.about(control.name)}".strip() for control in controls]
+        texts = [_texts(control, found) for control, found in pairs]
+        groups = [control.group for control in controls]
+        sizes = [len(list(same)) for _, same in itertools.groupby(groups)]
+        return labelled_grid(images, sizes, labels, texts, "value", **layout)
 
     def frames(self, point, name, steps=17):
         """The same as frames that run forth and back, for a GIF."""
@@ -198,7 +243,7 @@ class Explorer:
                 if control.choices is not None or control.group == "labels":
                     point = control.write(point, control.read(b if share >= 0.5 else a))
             points.append(point)
-        images = self._images(points)
+        images = self.images(points)
         texts = [f"{share:.2f}" for share in shares]
         return image_grid(images, len(images), column_labels=texts)
 
@@ -222,16 +267,8 @@ class Explorer:
 
     # Parts.
 
-    def _images(self, points):
-        labels = [point.label for point in points]
-        codes = np.stack([point.code for point in points])
-        if all(np.array_equal(label, labels[0]) for label in labels):
-            return self._subject.images(codes, labels[0])
-        pairs = zip(codes, labels, strict=True)
-        return np.concatenate([self._subject.images(code[None], label) for code, label in pairs])
-
     def _row(self, images, name, values):
-        texts = [self.control(name).text(value) for value in values]
+        texts = _texts(self.control(name), values)
         return image_grid(images, len(images), row_labels=[name], column_labels=texts)
 
     def _activeness(self):
@@ -246,7 +283,7 @@ class Explorer:
 
         return activeness(decode, self.space, **settings)
 
-    def _information(self, controls, num_images):
+    def _shares(self, controls, num_images):
         pictures, subject = self._pictures, self._subject
         if not (self.is_encoder and pictures.factor_names and len(pictures) >= _ENOUGH):
             return {}
@@ -260,10 +297,8 @@ class Explorer:
         values = np.stack(
             [[float(c.read(Point(code, start.label))) for c in controls] for code in codes]
         )
-        told = zip(controls, *told_factors(values, factors), strict=True)
-        return {
-            control.name: (pictures.factor_names[k], float(share)) for control, k, share in told
-        }
+        shares = told_shares(values, factors)
+        return {control.name: row for control, row in zip(controls, shares, strict=True)}
 
     def _rank(self, control):
         """Informative codes first, then what tells or does most."""
@@ -280,3 +315,8 @@ class Explorer:
         if self.information:
             return self.information[control.name][1]
         return self.activeness[control.name]
+
+
+def _texts(control, values):
+    """The values of a control as they stand below its images."""
+    return list(control.choices) if control.choices is not None else texts_of(values)

@@ -35,19 +35,17 @@ def codes_and_factors(codes, factors, num_bins):
     return mutual_information_matrix(bins, check_factors(factors, len(bins), reference="codes"))
 
 
-def told_factors(codes, factors, num_bins=20):
-    """For each dimension of codes, the index of the factor about which it tells most, and which
-    share of the factor's entropy; both (d,)."""
+def told_shares(codes, factors, num_bins=20):
+    """Which share of each factor's entropy each dimension of codes tells, (d, k)."""
     information, entropy = codes_and_factors(codes, factors, num_bins)
     # A constant factor has neither.
-    shares = information / np.maximum(entropy, 1e-9)
-    return shares.argmax(axis=1), shares.max(axis=1)
+    return information / np.maximum(entropy, 1e-9)
 
 
-def factor_texts(names, codes, factors):
-    """For each dimension of codes, what `told_factors` finds in words, as "shape 98%"."""
-    told = zip(*told_factors(codes, factors), strict=True)
-    return [f"{names[k]} {100 * share:.0f}%" for k, share in told]
+def most_told(shares, names):
+    """The factor of which a dimension tells the largest of its shares (k,), as "shape 98%"."""
+    best = int(np.argmax(shares))
+    return f"{names[best]} {100 * shares[best]:.0f}%"
 
 
 def mutual_information_matrix(a, b):

@@ -1,5 +1,8 @@
 """Pictures of a model's latents, scores and training: NumPy arrays in, uint8 images out."""
 
+import typing
+
+from keras_disentangle import _lazy
 from keras_disentangle.visualization.charts import activeness_bars, score_points, training_curves
 from keras_disentangle.visualization.enlarge import enlarge
 from keras_disentangle.visualization.event_writer import EventWriter
@@ -20,6 +23,9 @@ from keras_disentangle.visualization.traversals import (
     latent_traversal,
 )
 
+if typing.TYPE_CHECKING:
+    from keras_disentangle.explorer.report import report
+
 __all__ = [
     "EventWriter",
     "Picture",
@@ -37,6 +43,7 @@ __all__ = [
     "latent_traversal",
     "penalty_heatmap",
     "reconstruction_grid",
+    "report",
     "rung_samples",
     "save_gif",
     "save_png",
@@ -44,3 +51,6 @@ __all__ = [
     "training_curves",
     "traversal_frames",
 ]
+
+# It asks the explorer and the scores, which build on this package: loaded when it is first used.
+__getattr__, __dir__ = _lazy.attributes(__name__, {"report": "keras_disentangle.explorer.report"})

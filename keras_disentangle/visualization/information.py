@@ -7,11 +7,14 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.latents.as_space import as_rungs
 from keras_disentangle.visualization._colour_scale import COLORMAP
 from keras_disentangle.visualization._figure import drawn, new_figure
+from keras_disentangle.visualization._labelled_grid import check_labels
 from keras_disentangle.visualization._rungs import dimension_labels
 from keras_disentangle.visualization.grids import image_grid
 
 
-def information_matrix(information, factor_names, *, rungs=None, size=None, title=None, path=None):
+def information_matrix(
+    information, factor_names, *, rungs=None, names=None, size=None, title=None, path=None
+):
     """Draws the mutual information of dimensions (columns) and factors (rows) as a matrix.
 
     Disentangled codes show one dark cell in each row, and in each column of an active dimension.
@@ -24,6 +27,7 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, titl
         factor_names: the names of the k factors.
         rungs: `None`, or sizes of consecutive groups of dimensions, which sum to d, or the
             `LatentSpace` of a model: lines separate them.
+        names: `None`, or the names of the d dimensions; by default those of `rungs`.
         size: `None`, or width and height in inches; there are 120 pixels to an inch.
         title: `None`, or a text above the picture.
         path: `None`, or the PNG file to write the picture to.
@@ -56,10 +60,13 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, titl
             f"Received: shape={information.shape}, values={information.tolist()}"
         )
     dims, width = information.shape
-    names = [str(name) for name in factor_names] if np.iterable(factor_names) else [factor_names]
-    if len(names) != width:
-        raise ValueError(f"`factor_names` must be {width} names. Received: {names}")
+    factors = [str(name) for name in factor_names] if np.iterable(factor_names) else [factor_names]
+    if len(factors) != width:
+        raise ValueError(f"`factor_names` must be {width} names. Received: {factors}")
     space = as_rungs(rungs, dims)
+    names = check_labels("names", names, dims, "dimension")
+    if names is None:
+        names = sum(dimension_labels(space).values(), [])
     if size is None:
         size = (2.2 + 0.5 * dims, 0.9 + 0.4 * width)
     figure = new_figure(size)
@@ -69,8 +76,8 @@ def information_matrix(information, factor_names, *, rungs=None, size=None, titl
     for (j, k), value in np.ndenumerate(information):
         color = "white" if value > 0.6 * limit else "black"
         axes.text(j, k, f"{value:z.2f}", ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(dims), sum(dimension_labels(space).values(), []))
-    axes.set_yticks(range(width), names)
+    axes.set_xticks(range(dims), names)
+    axes.set_yticks(range(width), factors)
     for part in list(space.slices.values())[1:]:
         axes.axvline(part.start - 0.5, color="black", linewidth=1.5)
     figure.colorbar(shown, ax=axes, label="information $I(z_j; v_k)$")

@@ -17,7 +17,7 @@ class Picture(np.ndarray):
 
     >>> grid = kd.visualization.image_grid(np.zeros((6, 8, 8, 1)), columns=3)
     >>> grid
-    <Picture of 19 × 28 pixels, 1 channel>
+    <Picture of 195 × 292 pixels, 1 channel>
     >>> int(grid.max())
     255
     """

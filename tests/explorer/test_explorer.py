@@ -176,7 +176,7 @@ def test_on_the_way_choices_change_half_way():
     explorer = Explorer(Codes())
     a, b = explorer.start(), explorer.moved(explorer.start(), "categorical", 2)
     seen = []
-    explorer._images = lambda points: seen.extend(points) or np.zeros((5, 8, 2, 1), "uint8")
+    explorer.images = lambda points: seen.extend(points) or np.zeros((5, 8, 2, 1), "uint8")
     explorer.path(a, b, steps=5)
     assert [int(p.code[1:4].argmax()) for p in seen] == [0, 0, 2, 2, 2]
     assert all(p.code[1:4].sum() == 1 for p in seen)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from hypothesis import strategies as st
-from properties._cases import LAYOUTS, NUMPY, Case, arrays, maybe, optional_seeds
+from properties._cases import LAYOUTS, NUMPY, Case, arrays, maybe, optional_seeds, seeds
 
 from keras_disentangle import latents, visualization
 
@@ -60,6 +60,15 @@ def written(tag, value, step, image, log_dir):
 def shown(array):
     picture = array.view(visualization.Picture)
     return repr(picture), picture._repr_png_()
+
+
+class Model:
+    """Two latents, each the brightness of a column."""
+
+    latent_dim = 2
+
+    def decode(self, z):
+        return np.clip(np.asarray(z)[:, None, :, None] / 8 + 0.5, 0, 1).repeat(3, axis=1)
 
 
 PACKAGES = ("visualization",)
@@ -170,6 +179,7 @@ TABLE = {
             "information": arrays((3, 2), low=0.1),
             "factor_names": st.sampled_from((["a", "b"], ("c", "d"))),
             "rungs": maybe(st.sampled_from((None, [1, 2]))),
+            "names": maybe(st.sampled_from((None, ["x", "y", "z"]))),
             "size": maybe(st.sampled_from((None, (2, 1)))),
             **titles,
             "path": maybe(paths),
@@ -219,6 +229,22 @@ TABLE = {
             **layout,
         },
         share=0.5,
+    ),
+    "report": Case(
+        lambda **arguments: visualization.report(Model(), **arguments),
+        {
+            "data": maybe(st.one_of(st.none(), arrays((4, 3, 2, 1), low=0, high=1, layouts=NUMPY))),
+            "path": st.sampled_from(("report.html", "folder/report.html")),
+            "title": maybe(st.sampled_from((None, "title"))),
+            "metrics": maybe(st.none()),
+            "num_samples": maybe(st.sampled_from((100, 1000))),
+            "num_votes": maybe(st.integers(1, 3)),
+            "num_images": maybe(st.integers(1, 3)),
+            "max_latents": maybe(st.integers(1, 3)),
+            "steps": maybe(counts),
+            "seed": maybe(seeds),
+        },
+        share=0.1,
     ),
     "rung_samples": Case(
         visualization.rung_samples,

@@ -1,4 +1,5 @@
-"""The command `explore`: a trained model's latents, moved in the browser or in a page of a file."""
+"""The command `explore`: a trained model's latents, moved in the browser or in a page of a file, or a
+report on it."""
 
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from keras_disentangle.applications._shared.release import manifests
 from keras_disentangle.datasets.named import RENDERED
 from keras_disentangle.explorer import Explorer, export_page
 from keras_disentangle.explorer.explore import explore
+from keras_disentangle.explorer.report import report
 
 _FLAGS = {
     **DATA,
     "--image": {"type": int, "help": "number of the image of the data from which a page starts"},
     "--export": {"metavar": "PAGE.html", "help": "write one file that needs no server, and end"},
+    "--report": {"metavar": "REPORT.html", "help": "write a report on the model, and end"},
     "--runtime": {
         "metavar": "DIST",
         "help": "of npm's onnxruntime-web, for a page that holds the decoder itself",
@@ -58,6 +61,10 @@ def _open(model, options, source, title):
     if options["data"] is not None and hasattr(model, "encode"):
         data = factors_or_images(options["data"], model.image_shape, options["data_dir"])
     settings = {"max_controls": options["controls"], "seed": options["seed"]}
+    if options["report"] is not None:
+        report(model, data, options["report"], title=title, seed=options["seed"])
+        print(f"written to {options['report']}")
+        return
     if options["export"] is None:
         given = {"port": options["port"], "share": options["share"], "source": source}
         explore(model, data, **given, **settings)
