@@ -25,34 +25,54 @@ NUMPY_ALONE = [
 MODELS = ["tests/models", "tests/trainers"]
 CALLBACKS = ["tests/callbacks", "tests/test_shared_table.py"]
 APPLICATIONS = ["tests/applications", "tests/test_evaluation.py", "tests/test_docs.py"]
+# Runs Python where the packages are that tests with the mark `extra` need.
+WITH_EXTRAS = ["bash", "scripts/with_extras.sh"]
 NO_TESTS = 5  # pytest's exit status
 
 running = []
 
 
 def jobs(backends, arguments):
-    """Names, backends and arguments of the processes, those that take long first."""
+    """Names, backends, arguments and, unless it is this one, Python of the processes.
+
+    Those that take long come first.
+    """
     by_speed = sorted(backends, key=QUICKEST.index)
     whole = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
     rest = [] if whole else MODELS + CALLBACKS + APPLICATIONS
     found = []
     for backend in reversed(by_speed):
         ignored = rest if backend == backends[0] and whole else rest + NUMPY_ALONE
-        common = [] if backend == by_speed[0] else ["-m", "not one_backend"]
-        common += arguments
+        one = "" if backend == by_speed[0] else " and not one_backend"
+        common = ["-m", f"not extra{one}", *arguments]
         found.append((backend, backend, [*(f"--ignore={path}" for path in ignored), *common]))
         if not whole:
             found.append((f"{backend}, models", backend, [*MODELS, *common]))
             found.append((f"{backend}, callbacks", backend, [*CALLBACKS, *common]))
             found.append((f"{backend}, applications", backend, [*APPLICATIONS, *common]))
     if not whole:
-        found.append((f"{backends[0]}, NumPy alone", backends[0], [*NUMPY_ALONE, *arguments]))
+        numpy_alone = [*NUMPY_ALONE, "-m", "not extra", *arguments]
+        found.append((f"{backends[0]}, NumPy alone", backends[0], numpy_alone))
+    paths, options = [], []
+    for argument in arguments:
+        path = Path(argument.partition("::")[0])
+        (paths if path.exists() else options).append(path if path.exists() else argument)
+    # Early, since setting up the environment mostly waits for the network.
+    if files := with_extras(paths or [Path("tests")]):
+        job = ("extras", by_speed[0], ["-m", "extra", *files, *options], WITH_EXTRAS)
+        found.insert(1, job)
     return found
 
 
-def run(name, backend, arguments):
+def with_extras(paths):
+    """The files under `paths` with tests that need further packages."""
+    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
+    return sorted({str(file) for file in files if "mark.extra(" in file.read_text()})
+
+
+def run(name, backend, arguments, program=(sys.executable,)):
     """Name, exit status, output, minutes, seconds of all cores and gigabytes of one process."""
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=10", *arguments]
+    command = [*program, "-m", "pytest", "-q", "--durations=10", *arguments]
     environment = {**os.environ, "KERAS_BACKEND": backend}
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as log:

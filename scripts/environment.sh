@@ -24,3 +24,27 @@ environment() {
     PATH="$PWD/$folder/bin:$PATH"
     export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-3}"
 }
+
+# Makes a virtual environment in which EXTRAS of this project are installed, and all packages of
+# another one, BASE, can be imported, but for those that the extras need in another version.
+#
+#   environment_beside FOLDER BASE EXTRAS
+
+environment_beside() {
+    local folder=$1 base=$2 extras=$3 wanted
+    wanted="$PWD $extras $(cat "$base/installed")"
+    if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
+        rm -rf "$folder"
+        "$base/bin/python" -m venv --without-pip "$folder"
+        echo "import site; site.addsitedir('$(packages_of "$base")')" \
+            >"$(packages_of "$folder")/beside.pth"
+        "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
+            "keras-disentangle[$extras]"
+        echo "$wanted" >"$folder/installed"
+    fi
+}
+
+# The folder of an environment's packages.
+packages_of() {
+    "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+}

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib.util
 import os
 import pathlib
 
@@ -34,6 +35,7 @@ def pytest_configure(config):
     for marker in (
         "compiled(yes): whether TensorFlow traces functions, as it does for users",
         "one_backend: what is tested is alike on all backends; test.sh runs it on one",
+        "extra(packages): needs packages that are not in .venv-test; with_extras.sh has them",
     ):
         config.addinivalue_line("markers", marker)
     # TensorFlow's data sets trace their functions all the same, and say so.
@@ -43,6 +45,10 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Comes before the fixtures, which train too."""
+    for mark in item.iter_markers("extra"):
+        if missing := [name for name in mark.args if importlib.util.find_spec(name) is None]:
+            report = pytest.fail if os.environ.get("KERAS_DISENTANGLE_EXTRAS") else pytest.skip
+            report(f"{missing} must be installed")
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

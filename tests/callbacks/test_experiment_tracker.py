@@ -117,17 +117,19 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, name):
 
 @pytest.fixture
 def wandb(tmp_path, monkeypatch):
-    package = pytest.importorskip("wandb", reason="needs the extra `wandb`")
+    import wandb
+
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    return package
+    return wandb
 
 
 @pytest.fixture
 def mlflow(tmp_path):
-    package = pytest.importorskip("mlflow", reason="needs the extra `mlflow`")
+    import mlflow as package
+
     package.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     package.create_experiment("test", artifact_location=(tmp_path / "artifacts").as_uri())
     package.set_experiment("test")
@@ -158,6 +160,7 @@ def records(path):
                 }
 
 
+@pytest.mark.extra("wandb")
 def test_wandb_records_every_number_and_picture(tmp_path, wandb):
     # Nothing about the machine.
     quiet = wandb.Settings(x_disable_meta=True, x_disable_stats=True, x_save_requirements=False)
@@ -179,6 +182,7 @@ def test_wandb_records_every_number_and_picture(tmp_path, wandb):
         assert content.startswith((b"\x89PNG", b"GIF89a"))
 
 
+@pytest.mark.extra("mlflow")
 def test_mlflow_records_every_number_and_picture(tmp_path, mlflow):
     with mlflow.start_run() as run:
         history = train("mlflow", tmp_path / "logs")
@@ -198,6 +202,7 @@ def test_mlflow_records_every_number_and_picture(tmp_path, mlflow):
     assert animation.path == "animations/traversal.gif"
 
 
+@pytest.mark.extra("mlflow", "wandb")
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 def test_a_tracker_without_a_run_is_refused(tmp_path, request, name):
     request.getfixturevalue(name)

@@ -15,7 +15,6 @@ import keras_disentangle as kd
 from keras_disentangle.explorer import Explorer
 
 pytestmark = pytest.mark.one_backend
-HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def test_a_port_in_use_is_refused(model, monkeypatch):
         kd.explore(model, share="yes")
 
 
-@pytest.mark.skipif(not HAS_GRADIO, reason="needs the extra `explore`")
+@pytest.mark.extra("gradio")
 def test_callbacks(model, tmp_path):
     from keras_disentangle.explorer._blocks import _Page
 
@@ -76,7 +75,7 @@ def test_callbacks(model, tmp_path):
     assert "`number` must lie in 0..15" in message
 
 
-@pytest.mark.skipif(not HAS_GRADIO, reason="needs the extra `explore`")
+@pytest.mark.extra("gradio")
 def test_it_is_served_to_this_machine_alone(model):
     blocks = kd.explore(model, wait=False)
     try:
