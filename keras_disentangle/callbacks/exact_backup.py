@@ -25,6 +25,7 @@ from keras_disentangle.callbacks._backup_state import (
     state_variables,
 )
 from keras_disentangle.schedules import read
+from keras_disentangle.trainers._backend import backend
 
 
 class ExactBackup(keras.callbacks.Callback):
@@ -177,6 +178,12 @@ class ExactBackup(keras.callbacks.Callback):
 
     def _begin(self):
         model = self.model
+        count, _ = backend.processes_of_run()
+        if count > 1 and keras.backend.backend() == "tensorflow":
+            raise ValueError(
+                "`callbacks` must be without `ExactBackup` under `MultiWorkerMirroredStrategy`, "
+                f"whose data cannot be read to their place. Received: {count} workers"
+            )
         check_epochs(self.data, self.params["steps"])
         self._steps_per_call = model.steps_per_execution
         self._epoch = None

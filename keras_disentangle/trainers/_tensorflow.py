@@ -13,7 +13,6 @@ from keras_disentangle.losses._second_derivative import twice_differentiable
 from keras_disentangle.trainers._as_keras import (  # noqa: F401
     keras_test_step,
     keras_train_step,
-    metrics_result,
     no_graph,
 )
 from keras_disentangle.trainers._pixels import as_floats
@@ -104,8 +103,27 @@ def evaluation(model, within_fit):
 
 
 def processes_of_run():
-    """The number of processes that train together, and the index of this one."""
-    return 1, 0
+    """The number of processes that train together, and the index of this one: by TF_CONFIG."""
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    cluster = resolver.cluster_spec()
+    jobs = [job for job in ("chief", "worker") if job in cluster.jobs]
+    tasks = [(job, i) for job in jobs for i in cluster.task_indices(job)]
+    place = resolver.task_type, resolver.task_id
+    return (len(tasks), tasks.index(place)) if place in tasks else (1, 0)
+
+
+def metrics_result(model, result):
+    """Keras's own logs, `result()`; of several workers, with the axis that Keras takes means along.
+
+    Without it, `fit` fails under `MultiWorkerMirroredStrategy` (keras issue 20585).
+    """
+    logs, context = result(), tf.distribute.get_replica_context()
+    if context is None or not isinstance(
+        context.strategy, tf.distribute.MultiWorkerMirroredStrategy
+    ):
+        return logs
+    several = processes_of_run()[0] > 1
+    return {name: tf.reshape(value, (1,)) for name, value in logs.items()} if several else logs
 
 
 def callbacks():
