@@ -64,7 +64,8 @@ def main():
         seconds = time.perf_counter() - start
         model.save(settings.out / f"{name}.keras")
         rows = model.sample(CLASSES * CLASSES, seed=1, labels=np.repeat(range(CLASSES), CLASSES))
-        picture = kd.visualization.image_grid(rows, columns=CLASSES)
+        digits = [str(digit) for digit in range(CLASSES)]
+        picture = kd.visualization.image_grid(rows, columns=CLASSES, row_labels=digits, title=name)
         kd.visualization.save_png(settings.out / f"{name}.png", picture)
         wanted = np.arange(settings.samples) % CLASSES
         samples = model.sample(settings.samples, seed=2, labels=wanted)
