@@ -18,6 +18,7 @@ from keras_disentangle.metrics import hessian_diagonality
 from keras_disentangle.visualization import image_grid, information_matrix, reconstruction_grid
 from keras_disentangle.visualization.files import encode_png
 
+_MOST = 100  # images in a row, or rows of a picture
 _LONGEST = 200  # characters of a setting that is shown
 
 
@@ -51,9 +52,9 @@ def report(
         metrics: as in `kd.evaluate`: by default MIG, MIG-sup, FactorVAE and the information.
         num_samples: number of images that are encoded for the scores, at least 100.
         num_votes: training votes of FactorVAE.
-        num_images: number of images in a row of samples and reconstructions.
-        max_latents: how many latents are shown, those that tell or do most first.
-        steps: number of values of a continuous latent, >= 2.
+        num_images: number of images in a row of samples and reconstructions, at most 100.
+        max_latents: how many latents are shown, those that tell or do most first, at most 100.
+        steps: number of values of a continuous latent, from 2 to 100.
         seed: of all that is drawn.
 
     Raises:
@@ -69,8 +70,9 @@ def report(
         raise ValueError(f"`path` must end in .html. Received: path={path!r}")
     title = type(model).__name__ if title is None else str(title)
     num_samples = check_int("num_samples", num_samples, minimum=100)
-    num_images, steps = check_int("num_images", num_images), check_int("steps", steps, minimum=2)
-    max_latents = check_int("max_latents", max_latents)
+    num_images = check_int("num_images", num_images, maximum=_MOST)
+    steps = check_int("steps", steps, minimum=2, maximum=_MOST)
+    max_latents = check_int("max_latents", max_latents, maximum=_MOST)
     seed = check_seed("seed", seed, optional=False)
     settings = {"metrics": metrics, "num_samples": num_samples, "num_votes": num_votes}
     if hasattr(data, "factors"):

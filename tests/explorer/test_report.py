@@ -143,7 +143,7 @@ def nothing(*_):
         ({"path": "file/report.html"}, "`path` must be a file that can be written"),
         ({"num_samples": 99}, "`num_samples` must be an integer >= 100"),
         ({"num_images": 0}, "`num_images` must be an integer >= 1"),
-        ({"max_latents": 0}, "`max_latents` must be an integer >= 1"),
+        ({"max_latents": 101}, "`max_latents` must be"),
         ({"steps": 1}, "`steps` must be an integer >= 2"),
         ({"seed": None}, "`seed` must be"),
         ({"metrics": ["no"]}, "`metrics` must be"),
