@@ -13,6 +13,13 @@ ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md"]
 PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = [*PAGES, "CHANGELOG.md"]
+# A tutorial that needs an extra is run by what makes the site, and here, at a smaller size.
+PAGES.append("docs/tutorials/tuning.md")
+# The packages that pages need besides those of the tests.
+EXTRAS = {
+    "docs/trackers.md": ("mlflow", "wandb"),
+    "docs/tutorials/tuning.md": ("optuna",),
+}
 TEXTS += [f"applications/{path.parent.name}/README.md" for path in ROOT.glob("applications/*/*.md")]
 
 # What makes each page quick: texts that stand there once, and what is run in their place.
@@ -57,6 +64,11 @@ CHANGES = {
         ("batch_size=64)  # 32", "batch_size=32, verbose=0)  # 32"),
         ("batch_size=64)\n", "batch_size=32, verbose=0)\n"),
     ],
+    "docs/tutorials/tuning.md": [
+        ("size=(2000, 3)", "size=(100, 3)"),
+        ("NUM_TRIALS, SEEDS, EPOCHS = 6, (0, 1, 2), 8", "NUM_TRIALS, SEEDS, EPOCHS = 2, (0, 1), 1"),
+        ("num_samples=2000", "num_samples=100"),
+    ],
     "docs/penalties.md": [("model.fit(images,", "model.fit(images, verbose=0,")],
     "docs/streaming.md": [
         ("(64, 64, 3), batch_size=64", "(64, 64, 3), batch_size=4"),
@@ -91,7 +103,9 @@ EXPECTED = {
     "docs/penalties.md": {"'hessian_weight' in model.ramps": True, "float(loss) > 0": True},
     "docs/streaming.md": {"int(model.step)": 10, "part[0][0].shape[0]": 2, "len(batches)": 2},
     "docs/tables.md": {"tuple(codes.shape)": (200, 4), "tuple(new.shape)": (5, 30)},
+    "docs/trackers.md": {"int(model.step)": 6},
     "docs/training.md": {"int(model.step)": 56},
+    "docs/tutorials/tuning.md": {"len(study.trials)": 2, "0 <= study.best_value <= 1": True},
 }
 
 
@@ -145,7 +159,13 @@ def small_data(monkeypatch, tmp_path):
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.extra(*EXTRAS[page]) if page in EXTRAS else ())
+        for page in PAGES
+    ],
+)
 def test_a_page_runs(page, small_data):
     known = names()
     for block in blocks(page):
