@@ -130,12 +130,11 @@ def wandb(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mlflow(tmp_path):
+def mlflow(tmp_path, monkeypatch):
     import mlflow as package
 
     package.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    package.create_experiment("test", artifact_location=(tmp_path / "artifacts").as_uri())
-    package.set_experiment("test")
+    monkeypatch.chdir(tmp_path)  # where its files go
     return package
 
 
