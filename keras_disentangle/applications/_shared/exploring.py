@@ -1,5 +1,5 @@
-"""The command `explore`: a trained model's latents, moved in the browser or in a page of a file, or a
-report on it."""
+"""The command `explore`: a trained model's latents, moved in the browser or in a page of a file,
+or a report on it."""
 
 from pathlib import Path
 
