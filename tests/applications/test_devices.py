@@ -6,9 +6,10 @@ import subprocess
 import keras
 import numpy as np
 import pytest
+from tiny_applications import TINY
 
 from keras_disentangle.__main__ import main
-from keras_disentangle.applications._shared import devices
+from keras_disentangle.applications._shared import devices, registry
 from keras_disentangle.datasets import image_batches
 from keras_disentangle.trainers import _launch
 
@@ -104,3 +105,21 @@ def test_parts_of_batches_are_the_batches():
         assert batches.epoch == 4
     with pytest.raises(ValueError, match="divided evenly among the 3 processes"):
         devices.PartOfBatches(whole, 0, 3)[0]
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("name", ["provlae", "direction_discovery"])
+def test_images_on_the_device_change_nothing(name, monkeypatch, tmp_path, capsys):
+    application = registry.find(name)
+    recipe = TINY[name].recipe(monkeypatch, tmp_path)
+    monkeypatch.setitem(application.recipes, "tiny", recipe)
+    words = ["train", name, "--recipe", "tiny", "--verbose", "0", "--log-dir"]
+    if name == "direction_discovery":
+        with pytest.raises(SystemExit, match="`on_device` must be left out .* batches of int"):
+            main([*words, str(tmp_path / "there"), "--on-device"])
+        return
+    main([*words, str(tmp_path / "here")])
+    main([*words, str(tmp_path / "there"), "--on-device"])
+    here, there = (application.load(tmp_path / x / "model.keras") for x in ("here", "there"))
+    for a, b in zip(here.weights, there.weights, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b))

@@ -46,7 +46,7 @@ def train(application, arguments):
             plan = training.plan(application, *chosen)
             put(plan, plan_text(plan))
             return
-        _, results = training.train(application, *chosen, verbose)
+        _, results = training.train(application, *chosen, verbose, options["on_device"])
         if not devices.is_first():
             return
         log_dir = Path(options["log_dir"])

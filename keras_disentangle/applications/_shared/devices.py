@@ -24,6 +24,10 @@ FLAGS = {
         "type": int,
         "help": "processes to start on this machine, each with a part of each batch (PyTorch, JAX)",
     },
+    "--on-device": {
+        "action": "store_true",
+        "help": "hold all images on the device: nothing but indices is sent to it for a step",
+    },
 }
 
 
@@ -78,6 +82,11 @@ def start(words, processes):
     if failed is not None:
         raise ValueError(f"One of the {processes} processes failed; its error is above")
     return True
+
+
+def several():
+    """Whether this process is one of several that train together."""
+    return backend.processes_of_run()[0] > 1
 
 
 def is_first():

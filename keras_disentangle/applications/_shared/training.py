@@ -76,6 +76,7 @@ class Training:
         data: what the application's `data` gave.
         log_dir: the run's folder.
         results: what will be in `results.json`; hooks may add to it.
+        on_device: whether all images are held on the device.
     """
 
     application: Any
@@ -87,6 +88,7 @@ class Training:
     verbose: Any = "auto"
     clock: Clock = field(default_factory=Clock)
     results: dict = field(default_factory=dict)
+    on_device: bool = False
 
     def fit(self, model, *args, callbacks=(), log_dir=None, backup="backup", **options):
         """`model.fit` that is logged, timed and resumes where it stopped.
@@ -95,6 +97,9 @@ class Training:
             *args, callbacks, **options: of `fit`.
             log_dir: folder of the logs, if it is another one.
             backup: folder of the backup within the run's.
+
+        Raises:
+            ValueError: if images cannot be held on the device; as `fit`.
         """
         callbacks = [
             *callbacks,
@@ -104,6 +109,8 @@ class Training:
             self.clock,
         ]
         x, *args = args
+        if self.on_device:
+            x = _on_device(x)
         x, options = devices.part(x, options)
         verbose = self.verbose if devices.is_first() else 0
         return model.fit(x, *args, callbacks=callbacks, verbose=verbose, **options)
@@ -120,12 +127,33 @@ class Training:
         write_json(self.log_dir / RUN, self.results)
 
 
-def train(application, recipe, variant, log_dir, data_dir=None, seed=0, verbose="auto"):
+def _on_device(x):
+    """The batches `x`, whose images are put on the device when training begins."""
+    if devices.several() or not hasattr(x, "on_device"):
+        received = "several processes" if devices.several() else f"batches of {type(x).__name__}"
+        raise ValueError(
+            "`on_device` must be left out for what is drawn, streamed or divided among processes. "
+            f"Received: on_device=True with {received}"
+        )
+    return x.on_device()
+
+
+def train(
+    application,
+    recipe,
+    variant,
+    log_dir,
+    data_dir=None,
+    seed=0,
+    verbose="auto",
+    on_device=False,
+):
     """Trains a model by a recipe and writes everything of it into `log_dir`.
 
     See `Application.train`.
     """
     training = prepared(application, recipe, variant, log_dir, data_dir, seed, verbose)
+    training.on_device = on_device
     model = application.build(training.recipe, variant, seed)
     training.begin()
     model = application.fit(model, training)
