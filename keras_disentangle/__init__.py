@@ -7,6 +7,14 @@
 
 import typing
 
+try:
+    import keras as _keras  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"Keras needs its backend: {error}. Install it, or choose another one by the environment "
+        "variable KERAS_BACKEND: tensorflow, which is Keras's default, jax or torch"
+    ) from error
+
 # What a saved model may consist of, so that Keras knows it.
 from keras_disentangle import (
     _lazy,

@@ -54,6 +54,8 @@ def _run(command, words):
         return exploring.explore_file(words)
     known = registry.names("convert.py" if command == "convert" else "application.py")
     if words in (["--help"], ["-h"]):
+        if command == "explore":
+            return exploring.explore_file(words)
         print(f"{command} APPLICATION [flags]\n\nAPPLICATION is one of: {', '.join(known)}")
         return None
     name = words[0] if words else None

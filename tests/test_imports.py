@@ -143,3 +143,14 @@ def test_no_two_classes_are_registered_under_one_name():
     texts = (path.read_text("utf-8") for path in LIBRARY.rglob("*.py"))
     names = [name or kind for text in texts for name, kind in registered.findall(text)]
     assert len(names) > 50 and len(names) == len(set(names))
+
+
+@pytest.mark.one_backend
+def test_a_missing_backend_is_named():
+    script = "import sys; sys.modules['jax'] = None; import keras_disentangle"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(LIBRARY.parent)}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: Keras needs its backend: ") and "KERAS_BACKEND" in last

@@ -103,11 +103,6 @@ def test_a_comparison(recipe, tmp_path, capsys):
         np.testing.assert_allclose(np.float64(line[4:7]), expected[4:], atol=1e-4)
         assert line[7].endswith("%")
 
-    # Finished, a run makes way for another.
-    _, again = APPLICATION.train(recipe, log_dir=tmp_path / "info_gan", seed=1, verbose=0)
-    assert again["timed_steps"] == 6
-    assert again["history"]["information_categorical"] != bounds["info_gan"]
-
     with pytest.raises(ValueError, match="`runs` must be folders of finished .*FileNotFound"):
         commands.compare(APPLICATION, [str(tmp_path / "nothing"), "--out", str(out)])
     (tmp_path / "results.json").write_text('{"entropy": {}}')

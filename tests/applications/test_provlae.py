@@ -101,9 +101,12 @@ def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeyp
     assert results["timed_steps"] == 2 * (5 - number) and expected["timed_steps"] == 8
     assert f"s for {results['timed_steps']} of them" in APPLICATION.summary(results)
     assert (run / "pictures" / "traversal.gif").exists()
-    if name == "provlae":  # Finished, it makes way for another.
-        again = train(recipe, name, run, seed=1)[1]
-        assert again["timed_steps"] == 8 and again["stages"] != expected["stages"]
+    if name == "provlae":  # Finished, it is kept.
+        kept, found = train(recipe, name, run)
+        assert found == json.loads(json.dumps(results)) and kept.step == resumed.step
+        with pytest.raises(ValueError, match="finished training with other settings, which would"):
+            train(recipe, name, run, seed=1)
+        assert json.loads((run / "results.json").read_text()) == found
     assert results["stages"] == expected["stages"] and results["history"] == expected["history"]
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -121,8 +124,6 @@ def test_only_a_training_with_a_backup_goes_on(tmp_path):
     assert training.resumes(tmp_path, settings)
     with pytest.raises(ValueError, match="`log_dir` must not hold an unfinished training"):
         training.resumes(tmp_path, {**settings, "seed": 2})
-    (tmp_path / "results.json").touch()
-    assert not training.resumes(tmp_path, settings)
 
 
 @pytest.mark.one_backend

@@ -166,8 +166,8 @@ def test_curves_of_batches_keep_their_steps(tmp_path):
     seen = []
 
     class Scalars(TensorBoardScalars):
-        def _write(self, writer, prefix, logs, step):
-            seen.extend((prefix, step) for name in logs if name == "loss")
+        def _write(self, when, numbers, step):
+            seen.extend((when, step) for name in numbers if name == "loss")
 
     settings = {"build": vae, "data": batches, "epochs": 2}
     settings["after"] = [Scalars(tmp_path / "logs", every=1)]
@@ -175,7 +175,7 @@ def test_curves_of_batches_keep_their_steps(tmp_path):
     seen.clear()
     train(tmp_path / "run", **settings)
     # The backup was made after step 6.
-    assert sorted(step for prefix, step in seen if prefix == "batch_") == [7, 8]
+    assert sorted(step for when, step in seen if when == "batch") == [7, 8]
 
 
 def test_training_never_waits_for_the_logs_of_a_batch():

@@ -244,7 +244,7 @@ def test_pictures_of_what_models_give(name):
     draw = kd.visualization.image_grid
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that an untrained Gaussian decoder leaves [0, 1]
-        assert draw(model.sample(4), 2).shape == (2 * 9 + 1, 2 * 9 + 1, 1)
+        assert draw(model.sample(4), 2, height=1).shape == (2 * 9 + 1, 2 * 9 + 1, 1)
         dim = model.space.dim if name == "info_gan" else model.latent_dim
         latent = ops.zeros((dim,))
         assert picture.latent_traversal(model.decode, latent).dtype == np.uint8

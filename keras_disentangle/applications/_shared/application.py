@@ -339,7 +339,7 @@ class Application:
 
         That is `model.keras`, `results.json` (settings, curves, scores, seconds), `pictures/` and
         TensorBoard logs. An interrupted training resumes where it stopped, bit for bit, if it is
-        started again with the same settings; what a finished one left there goes.
+        started again with the same settings; a finished one is kept and returned.
 
         Args:
             recipe: the recipe, or its name.
@@ -354,7 +354,7 @@ class Application:
 
         Raises:
             ValueError: if the model, the data or a setting is unknown or out of range, or `log_dir`
-                holds an unfinished training with other settings.
+                holds a training with other settings.
         """
         return training.train(
             self,

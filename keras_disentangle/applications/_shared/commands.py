@@ -80,7 +80,7 @@ def plan_text(plan):
         "steps": f"{plan['steps']:,}",
         "settings": settings,
         "backend": f"{plan['backend']}, seed {plan['seed']}",
-        "folder": plan["log_dir"] + ", resumes" * plan["resumes"],
+        "folder": plan["log_dir"] + ", resumes" * plan["resumes"] + ", finished" * plan["finished"],
         "files": ", ".join(plan["files"]),
     }
     return "\n".join(f"{name:11} {value}" for name, value in lines.items())

@@ -47,9 +47,9 @@ def shape_of_data(name, image_shape, data_dir=None, image_size=None):
         return size, size, 1 if _is_grey(name, data_dir, size) else 3
     if shape is None or max(shape[:2]) > LARGEST:
         raise ValueError(
-            "`image_size` must be given for images that differ in size or have more than "
-            f"{LARGEST} pixels a side: they are cropped to a square around their centre and scaled "
-            f"to it. Received: data={name}, with {described(shape)}"
+            "`image_size` must be given (--image-size) for images that differ in size or have more "
+            f"than {LARGEST} pixels a side: they are cropped to a square around their centre and "
+            f"scaled to it. Received: data={name}, with {described(shape)}"
         )
     return shape
 

@@ -154,6 +154,10 @@ def train(
     """
     training = prepared(application, recipe, variant, log_dir, data_dir, seed, verbose)
     training.on_device = on_device
+    results = finished(training.log_dir, training.results)
+    if results is not None:
+        print(f"{log_dir} is finished; to train again, remove it or take another folder")
+        return application.load(training.log_dir / MODEL), results
     model = application.build(training.recipe, variant, seed)
     training.begin()
     model = application.fit(model, training)
@@ -207,6 +211,7 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
         A dict that JSON can hold.
     """
     training = prepared(application, recipe, variant, log_dir, data_dir, seed)
+    is_finished = finished(training.log_dir, training.results) is not None
     model = application.build(training.recipe, variant, seed)
     return {
         **training.results,
@@ -214,7 +219,8 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
         "class": None if model is None else type(model).__name__,
         "parameters": None if model is None else model.count_params(),
         "steps": application.steps(training),
-        "resumes": resumes(training.log_dir, training.results),
+        "resumes": not is_finished and resumes(training.log_dir, training.results),
+        "finished": is_finished,
         "log_dir": str(training.log_dir),
         "files": [MODEL, RESULTS, "pictures/", "train/ (TensorBoard)", "backup/"],
     }
@@ -290,13 +296,35 @@ def resumes(log_dir, settings):
     """
     # Of the training itself or of one within it, such as that of a teacher.
     backups = [path for path in (log_dir / "backup").rglob("backup-*") if path.suffix != ".tmp"]
-    if not backups or (log_dir / RESULTS).exists():
+    if not backups:
         return False
-    with contextlib.suppress(OSError, ValueError):
-        # As JSON holds them: tuples as lists.
-        if json.loads((log_dir / RUN).read_text()) == json.loads(json.dumps(settings)):
-            return True
+    if _is_of(log_dir, settings):
+        return True
     raise ValueError(
         "`log_dir` must not hold an unfinished training with other settings; resume it with "
         f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
     )
+
+
+def finished(log_dir, settings):
+    """What `results.json` holds, if the folder holds a finished run with these settings.
+
+    Raises:
+        ValueError: if it holds a finished one with others, which would be lost.
+    """
+    if not (log_dir / RUN).is_file() or not (log_dir / RESULTS).is_file():
+        return None
+    if _is_of(log_dir, settings):
+        return json.loads((log_dir / RESULTS).read_text())
+    raise ValueError(
+        "`log_dir` must not hold a finished training with other settings, which would be lost; "
+        f"remove it or take another folder. Received: log_dir={log_dir}"
+    )
+
+
+def _is_of(log_dir, settings):
+    """Whether a run was begun in a folder with these settings."""
+    with contextlib.suppress(OSError, ValueError):
+        # As JSON holds them: tuples as lists.
+        return json.loads((log_dir / RUN).read_text()) == json.loads(json.dumps(settings))
+    return False
