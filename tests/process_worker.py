@@ -170,7 +170,9 @@ def resumed(rank, folder):
 
 def application(folder):
     """The weights of an application's training, whose files only one process may write."""
-    (data := folder / "data").mkdir(exist_ok=True)
+    # Of each process its own: one would read what another is writing.
+    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+    (data := folder / f"data_{rank}").mkdir()
     found = registry.find("provlae")
     run = folder / "run"
     model, results = found.train(TINY["provlae"].recipe(None, data), log_dir=run, verbose=0)

@@ -2,9 +2,8 @@
 
 import importlib.util
 
-from PIL import Image
-
 from keras_disentangle.callbacks._scalars import GROUPS
+from keras_disentangle.datasets._pictures import decode
 
 STEP = "step"  # the horizontal axis in Weights & Biases
 
@@ -56,9 +55,10 @@ class MlflowRun:
             if path.endswith(".gif"):
                 self._client.log_artifact(self._id, path, name.rpartition("/")[0])
                 continue
-            with Image.open(path) as image:
-                # At once, since the file may be written over, or the run end.
-                self._client.log_image(self._id, image, key=name, step=step, synchronous=True)
+            with open(path, "rb") as file:
+                image, _ = decode(file.read())
+            # At once, since the file may be written over, or the run end.
+            self._client.log_image(self._id, image, key=name, step=step, synchronous=True)
 
 
 TRACKERS = {"wandb": WandbRun, "mlflow": MlflowRun}
