@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from keras_disentangle.applications._shared.parsers import PROGRAM, Parser, choice, output
+from keras_disentangle.applications._shared.parsers import JSON, PROGRAM, Parser, choice, output
 
 CARDS = Path(__file__).parents[3] / "applications"
 FLAGS = {
     "table": {"nargs": "?", "help": "APPLICATION/TABLE; without one, all tables are listed"},
     "--run": {"action": "store_true", "help": "run the commands instead of printing them"},
     "--data-dir": {"help": "what replaces DATA in the commands: where downloaded data sets lie"},
-    "--json": {"nargs": "?", "const": "-", "metavar": "FILE", "help": "write JSON, or print it"},
+    **JSON,
 }
 
 
