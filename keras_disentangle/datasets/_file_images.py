@@ -1,15 +1,13 @@
 """Images in files as if they were an array: each is decoded when it is accessed."""
 
 import os
+import warnings
 
 import numpy as np
 
-from keras_disentangle._files import short
-from keras_disentangle.datasets import _pictures
-from keras_disentangle.datasets._image_arrays import check_image_shape, fit_picture
-from keras_disentangle.datasets._image_files import unreadable
+from keras_disentangle.datasets._image_arrays import check_image_shape
 from keras_disentangle.datasets._image_records import RecordImages
-from keras_disentangle.datasets._image_sources import open_images
+from keras_disentangle.datasets._image_sources import decoded, open_images
 from keras_disentangle.datasets.stream_images import stream_images
 
 _SHARE = 0.5  # of the machine's memory that the images of a training run may take
@@ -18,18 +16,20 @@ _SHARE = 0.5  # of the machine's memory that the images of a training run may ta
 class FileImages:
     """The images of a folder, zip or files of records.
 
-    Indexed with a slice or an array of indices (n,), it gives uint8 (n, h, w, c).
+    Indexed with a slice or an array of indices (n,), it gives uint8 (n, h, w, c). What is damaged,
+    if it is left out, is replaced by another of them.
 
     Attributes:
         shape: (number of images, h, w, c).
         image_shape: (h, w, c).
 
     Args:
-        name_or_path, image_shape, split, data_dir: as `stream_images` takes them.
+        name_or_path, image_shape, split, data_dir, skip_damaged: as `stream_images` takes them.
     """
 
-    def __init__(self, name_or_path, image_shape, split="train", data_dir=None):
+    def __init__(self, name_or_path, image_shape, split="train", data_dir=None, skip_damaged=False):
         self._made_of = {"name_or_path": name_or_path, "split": split, "data_dir": data_dir}
+        self._made_of["skip_damaged"] = skip_damaged
         self.image_shape = check_image_shape(image_shape)
         self._source = open_images(name_or_path, split, data_dir)
         self.shape = (len(self._source), *self.image_shape)
@@ -39,14 +39,11 @@ class FileImages:
 
     def __getitem__(self, index):
         index = np.arange(len(self))[index]
-        found = np.empty((len(index), *self.image_shape), np.uint8)
-        for row, i in enumerate(index):
-            try:
-                content, _ = self._source.read(int(i))
-                found[row] = fit_picture(_pictures.decode(content)[0], self.image_shape)
-            except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
-                raise ValueError(unreadable(self._source.name(int(i)), short(error))) from error
-        return found
+        skip = self._made_of["skip_damaged"]
+        images, _, damaged = decoded(self._source, index, self.image_shape, skip)
+        for text in damaged:
+            warnings.warn(f"Left out: {text}", stacklevel=2)
+        return images
 
     @property
     def fit_in_memory(self):

@@ -7,30 +7,31 @@ import warnings
 
 import numpy as np
 
-from keras_disentangle._files import open_npz, open_zip
+from keras_disentangle._files import open_npz, open_zip, short
 from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_contents import files_below, read_file, read_zipped
 from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_images, fit_picture
 
 SPLITS = ("train", "test", "val", "valid", "validation")
+SKIPPING = "`skip_damaged=True` (--skip-damaged) goes on without what cannot be read"
 
 
 def has_images(folder):
     return any(path.suffix.lower() in _pictures.SUFFIXES for path in folder.rglob("*"))
 
 
-def read_path(path, split, image_shape):
+def read_path(path, split, image_shape, skip_damaged=False):
     """Images and labels (or None) of a folder, a zip of one, or an npz file."""
     if path.is_dir():
         files = {name: path / name for name in files_below(path)}
-        return _read_folder(path, files, read_file, split, image_shape)
+        return _read_folder(path, files, read_file, split, image_shape, skip_damaged)
     if path.suffix == ".npz":
         return _read_npz(path, split, image_shape)
     if path.suffix == ".zip":
         with open_zip(path) as archive:
             files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
             read = functools.partial(read_zipped, archive)
-            return _read_folder(path, files, read, split, image_shape)
+            return _read_folder(path, files, read, split, image_shape, skip_damaged)
     raise ValueError(
         f"`name_or_path` must be a folder of images, a .zip of one, or an .npz. Received: {path}"
     )
@@ -65,10 +66,17 @@ def _read_npz(path, split, image_shape):
     return fit_images(images, image_shape), labels
 
 
-def _read_folder(path, members, read, split, image_shape):
+def _read_folder(path, members, read, split, image_shape, skip_damaged):
     """Reads the images of `split`; `members` is a dict by name, `read` returns the bytes of one."""
     chosen, labels = choose(path, members, split)
-    return _read_images(path, {name: members[name] for name in chosen}, read, image_shape), labels
+
+    def image(member):
+        picture, is_animated = _pictures.decode(read(member))
+        return fit_picture(picture, image_shape or _pictures.shape_of(picture)), is_animated
+
+    members = {name: members[name] for name in chosen}
+    images, kept = read_pictures(path, members, image, skip_damaged, stacklevel=5)
+    return as_uint8_images(images, str(path)), None if labels is None else labels[kept]
 
 
 def choose(path, names, split):
@@ -138,28 +146,74 @@ def check_split(split, splits, where):
         raise ValueError(f"`split` must be one of {splits}, those of {where}. Received: {split!r}")
 
 
-def _read_images(path, members, read, image_shape):
-    animated = []
+def read_pictures(path, members, image, skip_damaged, stacklevel, kind="image"):
+    """Reads the pictures of a folder or archive, each of which may be damaged.
 
-    def images():
-        for name, member in members.items():
+    Args:
+        path: the folder or archive.
+        members: dict from the name of a picture to what `image` takes; not empty.
+        image: function that gives an array, and whether the file has several frames.
+        skip_damaged: whether a picture that cannot be read is left out, with a warning.
+        stacklevel: as in `warnings.warn`.
+        kind: what a picture is, in messages.
+
+    Returns:
+        `(images, kept)`: an array of the images, and the places of their pictures in `members`,
+        int64 (n,).
+
+    Raises:
+        ValueError: if pictures cannot be read, after all were tried, unless they are left out; if
+            none can; or as `stacked`.
+    """
+    animated, kept, damaged, reason = [], [], [], None
+
+    def readable():
+        nonlocal reason
+        for place, (name, member) in enumerate(members.items()):
             try:
-                picture, is_animated = _pictures.decode(read(member))
-                shape = image_shape or _pictures.shape_of(picture)
-                image = fit_picture(picture, shape)
+                found, is_animated = image(member)
             except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
-                raise ValueError(f"{path}: {unreadable(name, error)}") from error
+                damaged.append(name)
+                reason = reason or error
+                continue
+            if damaged and not skip_damaged:
+                continue  # The error is to count the others.
             animated.extend([name] * is_animated)
-            yield name, image
+            kept.append(place)
+            yield name, found
 
-    found = as_uint8_images(stacked(images(), path), str(path))
-    warn_of_animations(path, animated, len(members), stacklevel=6)
-    return found
+    images = stacked(readable(), path)
+    if damaged:
+        first = unreadable(damaged[0], short(reason), kind)
+        others = f", and {len(damaged) - 1} more: {_some(damaged[1:])}" if damaged[1:] else ""
+        if not skip_damaged:
+            number = f"{len(damaged)} of {len(members)} files cannot be read"
+            raise ValueError(f"{path}: {first}{others} ({number}). {SKIPPING}") from reason
+        if not kept:
+            raise ValueError(
+                f"{path} must hold a picture that can be read. Received: {first}{others}"
+            ) from reason
+        warnings.warn(
+            f"{path}: left out {len(damaged)} of {len(members)} files: {first}{others}",
+            stacklevel=stacklevel,
+        )
+    if animated:
+        warnings.warn(
+            f"{path}: {len(animated)} of {len(members)} images have several frames, of which the "
+            f"first is used: {_some(animated)}",
+            stacklevel=stacklevel,
+        )
+    return images, np.array(kept, np.int64)
 
 
-def unreadable(name, error):
+def unreadable(name, error, kind="image"):
     """What is said of an image that cannot be read."""
-    return f"{name} is not a readable image: {error}"
+    return f"{name} is not a readable {kind}: {error}"
+
+
+def _some(names):
+    """The first names of a list, as text."""
+    return f"{', '.join(names[:3])}{', …' if names[3:] else ''}"
 
 
 def stacked(images, path):
@@ -167,11 +221,16 @@ def stacked(images, path):
 
     Allocating the first image's size times their number could exceed the size of all of them.
 
+    Returns:
+        The array, `None` if there are no images.
+
     Raises:
         ValueError: if images differ in shape, or do not fit into memory.
     """
     images = iter(images)
-    first_name, first = next(images)
+    first_name, first = next(images, (None, None))
+    if first is None:
+        return None
 
     def same():
         yield first
@@ -214,14 +273,5 @@ def check_kinds(path, count, others, stacklevel):
         warnings.warn(
             f"{path}: only images of the kinds {kinds} are read, {count} here. Left out: "
             f"{skipped}. Convert them, or move them elsewhere.",
-            stacklevel=stacklevel,
-        )
-
-
-def warn_of_animations(path, names, count, stacklevel):
-    if names:
-        warnings.warn(
-            f"{path}: {len(names)} of {count} images have several frames, of which the first is "
-            f"used: {', '.join(names[:3])}{', …' if names[3:] else ''}",
             stacklevel=stacklevel,
         )

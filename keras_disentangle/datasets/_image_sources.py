@@ -4,9 +4,13 @@ import os
 import threading
 import zipfile
 
-from keras_disentangle._files import open_zip
+import numpy as np
+
+from keras_disentangle._files import open_zip, short
+from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_contents import files_below, read_file, read_zipped
-from keras_disentangle.datasets._image_files import choose
+from keras_disentangle.datasets._image_arrays import fit_picture
+from keras_disentangle.datasets._image_files import SKIPPING, choose, unreadable
 from keras_disentangle.datasets._image_records import RecordImages, is_records, of_split
 from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets._tensorflow_datasets import tfds_files
@@ -52,6 +56,50 @@ def open_images(name_or_path, split, data_dir):
         "`name_or_path` must be a folder or .zip of images, or .tfrecord or .array_record files; "
         f"`load_images` reads an .npz. Received: {path}"
     )
+
+
+def decoded(source, index, image_shape, skip_damaged, labelled=False):
+    """Reads and decodes some images of a source.
+
+    Args:
+        source: as from `open_images`.
+        index: the numbers of the images, (n,).
+        image_shape: (h, w, c).
+        skip_damaged: whether the place of a damaged image is taken by another of them.
+        labelled: whether to give labels.
+
+    Returns:
+        `(images, labels, damaged)`: uint8 (n, h, w, c); int64 (n,), or (0,) without labels; and a
+        list of texts about images that are damaged.
+
+    Raises:
+        ValueError: if an image is damaged and not to be left out, or all are.
+    """
+    images = np.empty((len(index), *image_shape), np.uint8)
+    labels = np.empty(len(index) if labelled else 0, np.int64)
+    damaged = {}
+    for row, i in enumerate(index):
+        try:
+            content, label = source.read(int(i))
+            images[row] = fit_picture(_pictures.decode(content)[0], image_shape)
+            if labelled:
+                labels[row] = label
+        except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
+            damaged[row] = unreadable(source.name(int(i)), short(error))
+            if not skip_damaged:
+                raise ValueError(f"{damaged[row]}. {SKIPPING}") from error
+    if damaged:
+        whole = [row for row in range(len(index)) if row not in damaged]
+        if not whole:
+            raise ValueError(
+                f"A batch must hold an image that can be read. Received: {damaged[0]}, and so for "
+                f"all {len(index)} images of one"
+            )
+        for number, row in enumerate(damaged):
+            other = whole[number % len(whole)]
+            images[row] = images[other]
+            labels[row : row + 1] = labels[other : other + 1]
+    return images, labels, list(damaged.values())
 
 
 class _NamedImages:

@@ -4,12 +4,7 @@ import copy
 import os
 import threading
 
-import numpy as np
-
-from keras_disentangle._files import short
-from keras_disentangle.datasets import _pictures
-from keras_disentangle.datasets._image_arrays import fit_picture
-from keras_disentangle.datasets._image_files import unreadable
+from keras_disentangle.datasets._image_sources import decoded
 from keras_disentangle.datasets.image_batches import pass_order
 
 _MOST_BATCHES = 16  # read ahead,
@@ -42,33 +37,9 @@ class BatchReader:
 
     def __getitem__(self, k):
         index = self.index(int(k))[self._rows]
-        images = np.empty((len(index), *self._image_shape), np.uint8)
-        labels = np.empty(len(index) if self._labelled else 0, np.int64)
-        damaged = {}
-        for row, i in enumerate(index):
-            try:
-                content, label = self.source.read(int(i))
-                images[row] = fit_picture(_pictures.decode(content)[0], self._image_shape)
-                if self._labelled:
-                    labels[row] = label
-            except Exception as error:  # Pillow and zipfile raise many kinds for a damaged file.
-                damaged[row] = unreadable(self.source.name(int(i)), short(error))
-                if not self._skip_damaged:
-                    raise ValueError(
-                        f"{damaged[row]}. `skip_damaged=True` goes on without it"
-                    ) from error
-        if damaged:
-            whole = [row for row in range(len(index)) if row not in damaged]
-            if not whole:
-                raise ValueError(
-                    f"A batch must hold an image that can be read. Received: {damaged[0]}, and so "
-                    f"for all {len(index)} images of batch {k}"
-                )
-            for number, row in enumerate(damaged):
-                other = whole[number % len(whole)]
-                images[row] = images[other]
-                labels[row : row + 1] = labels[other : other + 1]
-        return images, labels, list(damaged.values())
+        return decoded(
+            self.source, index, self._image_shape, self._skip_damaged, labelled=self._labelled
+        )
 
     def of_rows(self, rows):
         """The same of which an item is some of the rows of a batch, a `slice`."""

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from keras_disentangle._arguments import check_number, check_weight
+from keras_disentangle._arguments import check_flag, check_number, check_weight
 from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_contents import read_file
 from keras_disentangle.datasets._image_arrays import (
@@ -13,8 +13,7 @@ from keras_disentangle.datasets._image_arrays import (
 )
 from keras_disentangle.datasets._image_files import (
     check_kinds,
-    stacked,
-    warn_of_animations,
+    read_pictures,
 )
 from keras_disentangle.datasets._selection import as_path
 
@@ -110,7 +109,7 @@ def edges_and_images(images, edges=None, **options):
     return np.concatenate([edges, images]), np.repeat(np.arange(2), len(images))
 
 
-def load_paired_images(folder, image_shape=None):
+def load_paired_images(folder, image_shape=None, skip_damaged=False):
     """Loads a folder of pictures that each hold two images side by side, as edges2shoes does.
 
     Args:
@@ -118,6 +117,7 @@ def load_paired_images(folder, image_shape=None):
             read in the order of their names, without those in subfolders.
         image_shape: (height, width, channels) of each half, channels 1 or 3. Each half is cropped
             around its own centre and resized, as in `load_images`. By default they are unchanged.
+        skip_damaged: whether pictures that cannot be read are left out, as in `load_images`.
 
     Returns:
         `(left, right)`: two arrays, uint8 (n, h, w, c); in edges2shoes, edge maps and photographs.
@@ -134,6 +134,7 @@ def load_paired_images(folder, image_shape=None):
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
+    check_flag("skip_damaged", skip_damaged)
     folder = as_path("folder", folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"`folder`: there is no folder {folder}")
@@ -141,20 +142,14 @@ def load_paired_images(folder, image_shape=None):
     files = [path for path in given if path.suffix.lower() in _pictures.SUFFIXES]
     others = [path.name for path in given if path.suffix.lower() not in _pictures.SUFFIXES]
     check_kinds(folder, len(files), others, stacklevel=3)
-    animated = []
 
-    def pairs():
-        for path in files:
-            try:
-                picture, is_animated = _pictures.decode(read_file(path))
-                pair = _halves(picture, image_shape)
-            except Exception as error:  # Pillow raises many kinds for a damaged file.
-                raise ValueError(f"{path} is not a readable pair of images: {error}") from error
-            animated.extend([path.name] * is_animated)
-            yield path.name, pair
+    def pair(path):
+        picture, is_animated = _pictures.decode(read_file(path))
+        return _halves(picture, image_shape), is_animated
 
-    found = stacked(pairs(), folder)
-    warn_of_animations(folder, animated, len(files), stacklevel=3)
+    members = {path.name: path for path in files}
+    options = {"stacklevel": 3, "kind": "pair of images"}
+    found, _ = read_pictures(folder, members, pair, skip_damaged, **options)
     return tuple(
         as_uint8_images(found[:, side], f"{folder}: {name}")
         for side, name in enumerate(("left", "right"))

@@ -4,13 +4,21 @@ import pathlib
 
 import numpy as np
 
+from keras_disentangle._arguments import check_flag
 from keras_disentangle.datasets._image_arrays import check_image_shape
 from keras_disentangle.datasets._image_files import has_images, read_array, read_path
 from keras_disentangle.datasets._selection import as_path
 from keras_disentangle.datasets._tensorflow_datasets import TFDS_NAMES, read_tfds
 
 
-def load_images(name_or_path, split="train", data_dir=None, image_shape=None, attributes=False):
+def load_images(
+    name_or_path,
+    split="train",
+    data_dir=None,
+    image_shape=None,
+    attributes=False,
+    skip_damaged=False,
+):
     """Loads images by name, or from a folder, a zip, an npz file or an array.
 
     A name is searched in `data_dir`, as `<name>.npz`, `<name>.zip`, the folder `<name>`, or any of
@@ -37,6 +45,8 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
             CelebA and a square, this is the usual crop, 178×178. By default they are unchanged.
         attributes: whether a data set by name from TensorFlow Datasets returns its attributes in
             place of labels: for CelebA 40, in alphabetical order.
+        skip_damaged: whether the files of a folder or zip that cannot be read are left out, with
+            one warning that counts them. By default they are an error, which does so too.
 
     Returns:
         `(images, labels)`: uint8 (n, h, w, c), and int64 (n,), or `None` if the data have no
@@ -45,8 +55,8 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
 
     Raises:
         ValueError: for an unknown name, split or layout, a file or folder that is damaged,
-            unreadable or a broken link (the error names it), or images that are empty, constant,
-            NaN or out of range.
+            unreadable or a broken link (the error names it, and counts such files), or images that
+            are empty, constant, NaN or out of range.
         FileNotFoundError: if the path does not exist, or the named data are not available; the
             error says which file to put where.
         ImportError: if the data are not in `data_dir` and tensorflow_datasets is not installed.
@@ -59,6 +69,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
     check_split_name(split)
+    check_flag("skip_damaged", skip_damaged)
     if not isinstance(name_or_path, (str, pathlib.Path)):
         if not isinstance(name_or_path, np.ndarray):
             raise ValueError(
@@ -69,7 +80,7 @@ def load_images(name_or_path, split="train", data_dir=None, image_shape=None, at
     path = located(name_or_path, data_dir)
     if path is None:
         return read_tfds(name_or_path, split, data_dir, image_shape, attributes)
-    return read_path(path, split, image_shape)
+    return read_path(path, split, image_shape, skip_damaged)
 
 
 def check_split_name(split):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_disentangle.applications._shared import commands, training
-from keras_disentangle.applications._shared.data import announce
+from keras_disentangle.applications._shared.data import announce, skipping_damaged
 from keras_disentangle.applications.discriminative_vae.application import (
     APPLICATION as DISCRIMINATIVE_VAE,
 )
@@ -125,6 +125,27 @@ def test_networks_of_one_size_do_not_take_other_data_by_default(name, tmp_path, 
     assert recipe.data == data
     printed = capsys.readouterr().out
     assert f"{data}: images of 80×96×3, taken as " in printed and "scaled" in printed
+
+
+@pytest.mark.parametrize("name", [*FIXED, "provlae"])
+def test_damaged_photos_are_counted_and_left_out_if_asked(name, tmp_path):
+    data = photos(tmp_path / "photos")
+    (tmp_path / "photos" / "3.jpg").write_bytes(b"no photo")
+    module, argument, choice = {**FIXED, "provlae": (provlae, "image-size", "16")}[name]
+    words = ("--data", data, f"--{argument}", choice)
+    with pytest.raises(ValueError, match=r"3\.jpg is not .*1 of 4 .*--skip-damaged"):
+        module.main(list(words))
+    with pytest.warns(UserWarning, match="left out 1 of 4 files: 3.jpg"):
+        recipe = recipe_of(module.main, *words, "--skip-damaged")
+    with pytest.raises(ValueError, match="--skip-damaged"):
+        module.application.data(recipe, None)
+    with skipping_damaged(True), pytest.warns(UserWarning, match="left out 1 of 4") as told:
+        found = module.application.data(recipe, None)
+    if isinstance(found, dict):
+        found = found["train"]
+    assert len(found[0] if isinstance(found, tuple) else found) in (1, 3)
+    # Once for each place that tells of it: a Python that is not tested gives it once.
+    assert len({(str(one.message), one.filename, one.lineno) for one in told}) == 1
 
 
 def test_data_of_the_default_shape_need_no_word(tmp_path, capsys):

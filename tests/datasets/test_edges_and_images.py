@@ -174,3 +174,6 @@ def test_bad_folders(tmp_path):
         picture.save(broken, "TIFF")
         with pytest.raises(ValueError, match=message):
             load_paired_images(tmp_path / "pairs")
+    with pytest.warns(UserWarning, match="left out 1 of 3 files: 2_AB.png"):
+        left, right = load_paired_images(tmp_path / "pairs", skip_damaged=True)
+    assert len(left) == len(right) == 2

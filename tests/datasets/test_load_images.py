@@ -127,6 +127,35 @@ def test_damaged_images_are_named(folder, tmp_path):
         load_images(tmp_path / "pets.zip")
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_damaged_images_are_counted_and_left_out_if_asked(kind, tmp_path):
+    root = tmp_path / "pets"
+    for i in range(6):
+        save(root / "abc"[LABELS[i]] / f"{i}.png", COLOUR[i])
+    damaged = [root / "a" / "0.png", *(root / "b" / f"{i}.png" for i in (0, 1, 2, 3))]
+    for file in damaged:
+        file.write_bytes(b"no image")
+    if kind == "zip":
+        zip_folder(root, tmp_path / "pets.zip")
+        root = tmp_path / "pets.zip"
+    counted = r"a/0\.png is not a readable image: .*, and 4 more: b/0\.png, b/1\.png, b/2\.png, …"
+    with pytest.raises(ValueError, match=rf"{counted} \(5 of 9 .*`skip_damaged=True` \(--skip"):
+        load_images(root)
+    with pytest.warns(UserWarning, match=f"left out 5 of 9 files: {counted}") as told:
+        images, labels = load_images(root, skip_damaged=True)
+    assert len(told) == 1 and told[0].filename == __file__
+    np.testing.assert_array_equal(images, COLOUR[[3, 4, 2, 5]])
+    np.testing.assert_array_equal(labels, [0, 1, 2, 2])
+
+
+def test_all_images_are_damaged(tmp_path):
+    for i in range(2):
+        (tmp_path / f"{i}.png").write_bytes(b"no image")
+    for skip in (False, True):
+        with pytest.raises(ValueError, match=r"0\.png is not .*1 more: 1\.png"):
+            load_images(tmp_path, skip_damaged=skip)
+
+
 @pytest.mark.parametrize("name", ["../out.png", "/out.png", "a/../../out.png", "..\\out.png"])
 def test_zip_members_stay_inside(tmp_path, name):
     path = tmp_path / "bad.zip"
@@ -176,6 +205,7 @@ def test_not_what_it_is_called(tmp_path, suffix):
         ({"name_or_path": GREY, "image_shape": (8, 8, 4)}, ValueError, "image_shape"),
         ({"name_or_path": GREY, "image_shape": (8.5, 8, 1)}, ValueError, "image_shape"),
         ({"name_or_path": GREY, "image_shape": 8}, ValueError, "image_shape"),
+        ({"name_or_path": GREY, "skip_damaged": 1}, ValueError, "`skip_damaged` must be True"),
         ({"name_or_path": "mnist", "data_dir": "no/such"}, FileNotFoundError, "data_dir"),
     ],
 )

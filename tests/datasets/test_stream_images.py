@@ -360,6 +360,17 @@ def test_files_as_an_array(source, folder):
     assert_equal(epoch(batches), epoch(stream(folder, steps_per_epoch=6)))
 
 
+def test_damaged_files_in_an_array(folder):
+    expected = FileImages(folder, SHAPE)[[0, 2]]
+    sorted(folder.rglob("train/*/*.*"))[1].write_bytes(b"no image")
+    with pytest.raises(ValueError, match="`skip_damaged=True`"):
+        FileImages(folder, SHAPE)[:3]
+    images = FileImages(folder, SHAPE, skip_damaged=True)
+    with pytest.warns(UserWarning, match="Left out: "):
+        np.testing.assert_array_equal(images[:3], expected[[0, 0, 1]])
+    assert images.stream(5, seed=0)._reader._skip_damaged
+
+
 def test_a_folder_that_memory_does_not_hold(folder, contents, tmp_path, monkeypatch, capsys):
     assert isinstance(images_alone(folder, SHAPE), np.ndarray)
     assert image_shape_of(folder) is None

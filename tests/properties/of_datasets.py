@@ -275,6 +275,7 @@ TABLE = {
             "data_dir": maybe(st.none()),
             "image_shape": maybe(st.sampled_from((None, (4, 4, 1), [6, 6, 3]))),
             "attributes": maybe(st.booleans()),
+            "skip_damaged": maybe(st.booleans()),
         },
         share=0.5,
     ),
@@ -285,7 +286,11 @@ TABLE = {
     ),
     "load_paired_images": Case(
         datasets.load_paired_images,
-        {"folder": st.builds(folder), "image_shape": maybe(st.just((4, 4, 1)))},
+        {
+            "folder": st.builds(folder),
+            "image_shape": maybe(st.just((4, 4, 1))),
+            "skip_damaged": maybe(st.booleans()),
+        },
         share=0.1,
     ),
     "stream_images": Case(

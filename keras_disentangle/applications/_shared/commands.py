@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_disentangle.applications._shared import devices, evaluation, parsers, training
 from keras_disentangle.applications._shared.comparison import compare
-from keras_disentangle.applications._shared.data import announce, text
+from keras_disentangle.applications._shared.data import announce, skipping_damaged, text
 from keras_disentangle.applications._shared.factors import FactorApplication, FactorEvaluation
 from keras_disentangle.applications._shared.files import load_model, write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output, settings_of
@@ -38,7 +38,8 @@ def train(application, arguments):
     if devices.start(_without("--processes", ["train", name, *arguments]), options["processes"]):
         return
     verbose = "auto" if options["verbose"] is None else options["verbose"]
-    with output(options) as put, on_devices(options["devices"]):
+    skips = skipping_damaged(options["skip_damaged"])
+    with output(options) as put, on_devices(options["devices"]), skips:
         recipe = parsers.recipe_of(application, options, parsers.own_settings(application, options))
         chosen = (recipe, options["model"] or application.variants[0], options["log_dir"])
         chosen += (options["data_dir"], options["seed"])
@@ -89,7 +90,7 @@ def plan_text(plan):
 def evaluate(application, arguments):
     """Scores a trained model; prints a table, and writes evaluation.json and pictures."""
     options, weights, settings = _read("evaluate", application, arguments, application.evaluation)
-    with output(options) as put:
+    with output(options) as put, skipping_damaged(options["skip_damaged"]):
         asked = options["data"], options["data_dir"], settings, application.needs_data
         model, recipe, named, data = _loaded(application, weights, *asked)
         known = weights, Release(application.name, weights).path, named
@@ -127,7 +128,7 @@ def evaluate_file(arguments):
 def traverse(application, arguments):
     """Draws what the latents of a trained model do, as PNG and GIF."""
     options, weights, settings = _read("traverse", application, arguments, application.traversal)
-    with output(options) as put:
+    with output(options) as put, skipping_damaged(options["skip_damaged"]):
         out, draws_data = Path(options["out"]), application.draws_data
         asked = options["data"] if draws_data else None, options["data_dir"], settings, draws_data
         model, recipe, _, data = _loaded(application, weights, *asked)
@@ -150,7 +151,7 @@ def ship(application, arguments):
     options = parser.read(arguments)
     if is_path(options["name"]):
         raise ValueError(f"`name` must be a bare word. Received: name={options['name']!r}")
-    with output(options) as put:
+    with output(options) as put, skipping_damaged(options["skip_damaged"]):
         if options["recipe"] is None:
             recipe = training.recipe_beside(application, options["model"])
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from keras_disentangle._arguments import check_int
 from keras_disentangle._files import write_whole
 from keras_disentangle.applications._shared import jobs, parsers, training
+from keras_disentangle.applications._shared.data import skipping_damaged
 from keras_disentangle.applications._shared.files import write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output
 from keras_disentangle.applications._shared.recipe import parsed
@@ -47,7 +48,7 @@ def compare(application, arguments):
         name: values if isinstance(values, list) else [values]
         for name, values in parsers.own_settings(application, options).items()
     }
-    with output(options) as put:
+    with output(options) as put, skipping_damaged(options["skip_damaged"]):
         failed = {}
         if options["runs"]:
             chosen = ("model", "recipe", "data", "of", "sweep", "jobs")

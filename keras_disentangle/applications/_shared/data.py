@@ -4,7 +4,8 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from keras_disentangle.datasets import _pictures, load_images
+from keras_disentangle import datasets
+from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_images import FileImages
 from keras_disentangle.datasets._image_records import is_records
 from keras_disentangle.datasets._image_sources import open_images
@@ -19,6 +20,33 @@ _NAMED = {
     "celeb_a": (218, 178, 3),
 }
 _FILES = 20  # that are looked at for one that is whole
+
+
+_skips_damaged = False
+
+
+@contextlib.contextmanager
+def skipping_damaged(skips):
+    """Within, applications leave out the image files that cannot be read, if `skips`."""
+    global _skips_damaged
+    before, _skips_damaged = _skips_damaged, skips
+    try:
+        yield
+    finally:
+        _skips_damaged = before
+
+
+def skips_damaged():
+    """Whether applications leave out the image files that cannot be read."""
+    return _skips_damaged
+
+
+def load_images(name, **options):
+    """What `kd.datasets.load_images` gives, with or without damaged files.
+
+    All of the command is read here, so that Python gives a warning once, however often data are.
+    """
+    return datasets.load_images(name, skip_damaged=_skips_damaged, **options)
 
 
 def shape_of_data(name, image_shape, data_dir=None, image_size=None):
@@ -85,7 +113,7 @@ def factors_or_images(name, image_shape, data_dir=None):
 def images_alone(name, image_shape, data_dir=None):
     """An array of images, or `FileImages` if memory does not hold them or they are records."""
     if _are_files(name):
-        images = FileImages(name, image_shape)
+        images = FileImages(name, image_shape, skip_damaged=_skips_damaged)
         if not images.fit_in_memory:
             print(f"{name}: {len(images):,} images, each read when it is needed")
             return images

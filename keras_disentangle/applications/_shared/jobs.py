@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 
 from keras_disentangle.applications._shared import registry, training
+from keras_disentangle.applications._shared.data import skipping_damaged, skips_damaged
 from keras_disentangle.applications._shared.recipe import of_json
 
 _ROOT = Path(__file__).parents[3]
@@ -95,7 +96,8 @@ def _start(application, chosen, num_jobs):
         "KERAS_BACKEND": keras.backend.backend(),
         "PYTHONPATH": path,
     }
-    command = [sys.executable, "-m", __name__, json.dumps({"name": application.name, **chosen})]
+    asked = {"name": application.name, "skip_damaged": skips_damaged(), **chosen}
+    command = [sys.executable, "-m", __name__, json.dumps(asked)]
     log = Path(f"{chosen['log_dir']}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
@@ -119,7 +121,8 @@ def main(text):
     chosen = json.loads(text)
     application = registry.find(chosen.pop("name"))
     recipe = of_json(application.recipe_class, chosen.pop("recipe"))
-    training.train(application, recipe, **chosen)
+    with skipping_damaged(chosen.pop("skip_damaged")):
+        training.train(application, recipe, **chosen)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ PROGRAM = "keras-disentangle"
 DATA = {
     "--data": {"help": "a data set's name, or a folder, zip or .npz of images"},
     "--data-dir": {"help": "where downloaded data sets lie"},
+    "--skip-damaged": {"action": "store_true", "help": "leave out image files that are damaged"},
 }
 JSON = {
     "--json": {

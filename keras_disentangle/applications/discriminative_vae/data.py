@@ -2,7 +2,7 @@
 
 import numpy as np
 
-import keras_disentangle as kd
+from keras_disentangle.applications._shared.data import load_images
 
 
 class Splits(dict):
@@ -30,7 +30,7 @@ def load_splits(data, image_shape, data_dir=None):
         ValueError: as `load_images`, or if there are fewer than three images.
     """
     options = {"data_dir": data_dir, "image_shape": image_shape, "attributes": data == "celeb_a"}
-    images, labels = kd.datasets.load_images(data, "train", **options)
+    images, labels = load_images(data, split="train", **options)
     if labels is not None and labels.ndim == 1 and (np.diff(labels) >= 0).all():
         order = np.random.default_rng(0).permutation(len(images))
         images, labels = images[order], labels[order]
@@ -38,7 +38,7 @@ def load_splits(data, image_shape, data_dir=None):
         raise ValueError(f"`data` must hold at least 3 images. Received: {data}, {len(images)}")
     held_out = max(1, len(images) // 12)
     try:
-        test = kd.datasets.load_images(data, "test", **options)
+        test = load_images(data, split="test", **options)
     except ValueError as error:
         if not str(error).startswith("`split` must be"):
             raise

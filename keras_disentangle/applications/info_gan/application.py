@@ -9,7 +9,7 @@ import keras_disentangle as kd
 from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
-from keras_disentangle.applications._shared.data import images_alone
+from keras_disentangle.applications._shared.data import images_alone, load_images
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import without_optimizers
 from keras_disentangle.applications._shared.tables import Column, table
@@ -84,11 +84,11 @@ class InfoGANApplication(Application):
         shape = self.image_shape(recipe)
         images = images_alone(recipe.data, shape, data_dir)
         try:
-            test = kd.datasets.load_images(
-                recipe.data, split="test", data_dir=data_dir, image_shape=shape
-            )
-        except ValueError:  # Data without a test split, such as a folder of images.
-            test = None
+            test = load_images(recipe.data, split="test", data_dir=data_dir, image_shape=shape)
+        except ValueError as error:
+            if not str(error).startswith("`split` must be"):
+                raise
+            test = None  # Data without a test split, such as a folder of images.
         return {"train": images, "test": None if test is None or test[1] is None else test}
 
     def build(self, recipe, variant, seed=0):
@@ -122,7 +122,7 @@ class InfoGANApplication(Application):
         return model
 
     def evaluation_data(self, model, name, data_dir, settings):
-        images, labels = kd.datasets.load_images(
+        images, labels = load_images(
             name, split=settings.split, data_dir=data_dir, image_shape=model.image_shape
         )
         if labels is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import keras_disentangle as kd
-from keras_disentangle.applications._shared.data import images_alone
+from keras_disentangle.applications._shared.data import images_alone, skips_damaged
 from keras_disentangle.applications.progressive_gan.recipes import EXPERIMENTS
 
 NUM_IMAGES = 10_000  # in each of the paper's CLEVR data sets
@@ -40,7 +40,8 @@ def load_images(name_or_path, preset, data_dir=None):
                 "`data_dir`, of pictures that hold edge map and photograph side by side. "
                 f"Received: data_dir={data_dir}"
             )
-        edges, shoes = kd.datasets.load_paired_images(found[0], (size, size, 3))
+        options = {"skip_damaged": skips_damaged()}
+        edges, shoes = kd.datasets.load_paired_images(found[0], (size, size, 3), **options)
         return kd.datasets.edges_and_images(shoes, edges)[0]
     return images_alone(name_or_path, (size, size, 3), data_dir)
 
