@@ -1,5 +1,6 @@
 """Quantisation of latent codes to a few values per dimension, as functions of tensors."""
 
+import numpy as np
 from keras import ops
 
 from keras_disentangle._tensors import check_same_shape
@@ -18,7 +19,11 @@ def nearest_values(z, codebooks):
         codebooks.
     """
     distances = ops.abs(ops.expand_dims(ops.stop_gradient(z), -1) - ops.stop_gradient(codebooks))
-    indices = ops.cast(ops.argmin(distances, axis=-1), "int32")
+    # The first of the nearest, by comparisons: ONNX and LiteRT have no form of Keras's `argmin`.
+    # Where all are NaN, none exceeds the minimum, and the index is 0.
+    number, smallest = codebooks.shape[-1], ops.min(distances, axis=-1, keepdims=True)
+    further = ops.where(distances > smallest, number, np.arange(number, dtype="int32"))
+    indices = ops.min(further, axis=-1)
     # A product rather than a gather: its gradient is as fast and deterministic on every backend.
     chosen = ops.one_hot(indices, codebooks.shape[-1], dtype=codebooks.dtype)
     values = ops.sum(chosen * codebooks, axis=-1)

@@ -1,5 +1,7 @@
 """The minibatch standard deviation, a feature of a discriminator."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -47,13 +49,10 @@ class MinibatchStd(keras.layers.Layer):
         n = ops.shape(x)[0]
         if isinstance(n, int):
             size = n if n % self.group_size else self.group_size
-        elif not ops.is_tensor(n):
-            raise ValueError(
-                "`x` must have a known number of images where JAX traces a function for any: the "
-                f"statistics are of groups of them. Received: x.shape={tuple(x.shape)}"
-            )
-        else:
+        elif ops.is_tensor(n):
             size = ops.where(n % self.group_size == 0, self.group_size, n)
+        else:
+            return self._of_any_number(x)
         groups = ops.reshape(x, (-1, size, h, w, channels))
         # Squared differences and their sums over many pixels exceed half precision.
         wide = widen(groups)
@@ -63,6 +62,20 @@ class MinibatchStd(keras.layers.Layer):
         std = ops.cast(ops.reshape(std, (-1, 1, 1, 1, 1)), x.dtype)
         groups = ops.concatenate([groups, ops.zeros_like(groups[..., :1]) + std], axis=-1)
         return ops.reshape(groups, (-1, h, w, channels + 1))
+
+    def _of_any_number(self, x):
+        """The same where JAX traces a function for any number of images, as it does to export:
+        shapes cannot depend on whether groups divide it, sums with weights can."""
+        wide = ops.reshape(widen(x), (-1, math.prod(x.shape[1:])))
+        index = ops.cumsum(ops.ones_like(wide[:, 0])) - 1.0
+        n = index[-1] + 1.0
+        size = ops.where(n % self.group_size == 0, float(self.group_size), n)
+        group = ops.floor(index / size)
+        weights = ops.cast(group[:, None] == group, wide.dtype) / size
+        variance = weights @ ops.square(wide - weights @ wide)
+        std = ops.mean(ops.sqrt(variance + 1e-8), axis=-1)
+        std = ops.cast(ops.reshape(std, (-1, 1, 1, 1)), x.dtype)
+        return ops.concatenate([x, ops.zeros_like(x[..., :1]) + std], axis=-1)
 
     def compute_output_shape(self, x_shape):
         return (*x_shape[:-1], x_shape[-1] + 1)

@@ -57,6 +57,32 @@ def test_batches_of_unknown_size():
     np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("n", [8, 6, 1])
+def test_where_the_number_of_images_has_no_value(n, dtype):
+    """Sums with weights, for JAX's symbolic shapes, in which `ops.shape` gives no number."""
+    x = np.random.default_rng(0).normal(2, 3, size=(n, 2, 3, 5)).astype(dtype)
+    layer = MinibatchStd(4, dtype=dtype)
+    found, expected = (
+        ops.convert_to_numpy(fn(ops.convert_to_tensor(x))) for fn in (layer._of_any_number, layer)
+    )
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == "float32" else 1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="symbolic shapes are JAX's own")
+def test_one_export_of_jax_serves_batches_of_every_size():
+    import jax
+
+    layer = MinibatchStd(4)
+    (n,) = jax.export.symbolic_shape("n")
+    shape = jax.ShapeDtypeStruct((n, 2, 3, 5), "float32")
+    exported = jax.export.export(jax.jit(layer.call))(shape)
+    for size in (8, 6, 1):
+        x = np.random.default_rng(0).normal(2, 3, size=(size, 2, 3, 5)).astype("float32")
+        np.testing.assert_allclose(exported.call(x), layer(x), rtol=1e-5)
+
+
 @pytest.mark.parametrize("group_size", [0, 2.5, "four"])
 def test_bad_arguments_are_named(group_size):
     with pytest.raises(ValueError, match="`group_size` must be an integer >= 1. Received: group_s"):

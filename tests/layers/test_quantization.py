@@ -45,6 +45,22 @@ def test_the_nearest_value_of_its_own_codebook():
     np.testing.assert_array_equal(numbers(layer(CODES)), expected)
 
 
+def test_of_equally_near_values_the_first():
+    """As NumPy's `argmin`, of values in any order, equal ones, and codes that are not finite."""
+    codebooks = np.array([[0.5, -0.5, 1.5, 0.5], [2, 0, 0, 1], [-0.25, 0.25, 0, -0.0]], "float32")
+    row = np.array([0, 0.5, -0.5, 1, -1, 1.5, 0.125, -0.125, 1e-7, np.inf, np.nan], "float32")
+    z = np.tile(row[:, None], (1, 3))
+    layer = learnt()
+    layer.codebooks.assign(codebooks)
+    values, index = layer.nearest(z)
+    expected = np.abs(z[:, :, None] - codebooks).argmin(-1)
+    np.testing.assert_array_equal(numbers(index), expected)
+    assert "int32" in str(index.dtype)
+    chosen = np.take_along_axis(codebooks, expected.T, 1).T
+    np.testing.assert_array_equal(numbers(values)[:-2], chosen[:-2])
+    assert np.isnan(numbers(values)[-2:]).all()
+
+
 def test_gradients_of_a_learnt_codebook():
     """Of the reconstruction, to the codes alone; of each loss, to what it trains alone."""
     layer, codes = learnt(), keras.Variable(CODES)
