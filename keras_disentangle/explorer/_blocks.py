@@ -6,16 +6,14 @@ import functools
 import html
 import os
 
-import numpy as np
-
 from keras_disentangle.explorer.explorer import Explorer
 from keras_disentangle.visualization.files import encode_gif, encode_png
 
 _CSS = """
 .picture img { image-rendering: pixelated; max-width: 100%; }
-#image { position: sticky; top: 0; z-index: 1; background: var(--body-background-fill); }
+#views { position: sticky; top: 0; z-index: 1; background: var(--body-background-fill); }
 #image img { width: 320px; }
-#image-b img { width: 160px; }
+#image-b img, #original img, #original-b img { width: 160px; }
 """
 _STEP = 0.01
 _SIDE_BY_SIDE = 12  # choices
@@ -44,6 +42,9 @@ def launch(blocks, port, share, wait):
         enable_monitoring=False,
         prevent_thread_lock=wait is False,
     )
+    # The value of a notebook's last line, whose page already stands below: Gradio would list
+    # every callback.
+    blocks._ipython_display_ = lambda: None
     if wait:
         blocks.block_thread()
     return blocks
@@ -64,6 +65,11 @@ def picture(image, name="image", gif=None):
     )
 
 
+def original(image):
+    """HTML of an image that was encoded, as the model sees it; empty if there is none."""
+    return "" if image is None else picture(image, "original")
+
+
 def _text(content):
     return base64.b64encode(content).decode()
 
@@ -76,13 +82,7 @@ class _Page:
 
         self.gr, self.explorer, self.source = gradio, explorer, source
         self.names = [control.name for control in explorer.controls]
-        first = explorer.start() if explorer.is_encoder else explorer.sample(0)
-        second = explorer.sample(1)
-        self.numbers = (None, None)
-        if explorer.num_images:
-            # Neighbours may look alike.
-            self.numbers = np.random.default_rng(0).integers(explorer.num_images, size=2).tolist()
-            first, second = map(explorer.of_number, self.numbers)
+        (first, second), self.numbers = zip(*explorer.first_points(), strict=True)
         # Uploads that no callback removed go within minutes, and all when the page is closed.
         with self.gr.Blocks(
             title="Explorer", analytics_enabled=False, delete_cache=(60, 60)
@@ -92,7 +92,9 @@ class _Page:
             self.message = self.gr.Markdown(elem_id="message")
             with self.gr.Row():
                 with self.gr.Column(scale=1):
-                    self.image = self.gr.HTML(self.image_of(first), elem_id="image")
+                    with self.gr.Row(elem_id="views"):
+                        self.image = self.gr.HTML(self.image_of(first), elem_id="image")
+                        self.original = self.gr.HTML(self.original_of(0), elem_id="original")
                     sources_a = self._sources("A")
                     self.code = self.gr.Code(
                         explorer.python(first, *self._source()), language="python", label="Python"
@@ -111,6 +113,11 @@ class _Page:
         image = self.explorer.image(point)
         # Enlarged by the browser, saved as it is.
         return picture(image, name)
+
+    def original_of(self, which):
+        """The image of the data that the first (0) or second point is of; empty if it is none."""
+        number = self.numbers[which]
+        return "" if number is None else original(self.explorer.data_images([number])[0])
 
     def _sliders(self, point):
         sliders, group, explorer = [], None, self.explorer
@@ -163,7 +170,9 @@ class _Page:
         with self.gr.Accordion("Two images: swap latents, and the way between", open=True):
             with self.gr.Row():
                 with self.gr.Column():
-                    self.image_b = self.gr.HTML(self.image_of(point, "b"), elem_id="image-b")
+                    with self.gr.Row():
+                        self.image_b = self.gr.HTML(self.image_of(point, "b"), elem_id="image-b")
+                        self.original_b = self.gr.HTML(self.original_of(1), elem_id="original-b")
                     sources = self._sources("B")
                 with self.gr.Column():
                     self.swapped = self.gr.CheckboxGroup(
@@ -178,7 +187,7 @@ class _Page:
 
     def _events(self, sources_a, sources_b):
         quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        of_a = [self.a, self.message, self.image, self.code, *self.sliders]
+        of_a = [self.a, self.message, self.original, self.image, self.code, *self.sliders]
         for control, slider in zip(self.explorer.controls, self.sliders, strict=True):
             slider.input(
                 functools.partial(self.move, control.name),
@@ -187,7 +196,7 @@ class _Page:
                 trigger_mode="always_last",
                 **quick,
             )
-        of_b = [self.b, self.message, self.image_b]
+        of_b = [self.b, self.message, self.original_b, self.image_b]
         for (draw, number, upload), state, show, outputs in (
             (sources_a, self.a, self.show_a, of_a),
             (sources_b, self.b, self.show_b, of_b),
@@ -207,7 +216,7 @@ class _Page:
         point = self.explorer.moved(point, name, value)
         return point, self.image_of(point), self.explorer.python(point, *self._source())
 
-    def show_a(self, point):
+    def show_a(self, point, image=None):
         values = []
         for control in self.explorer.controls:
             value = control.read(point)
@@ -217,29 +226,30 @@ class _Page:
             ends = {"minimum": min(control.low, value), "maximum": max(control.high, value)}
             values.append(self.gr.update(value=value, **ends))
         code = self.explorer.python(point, *self._source())
-        return [point, "", self.image_of(point), code, *values]
+        return [point, "", original(image), self.image_of(point), code, *values]
 
-    def show_b(self, point):
-        return [point, "", self.image_of(point, "b")]
+    def show_b(self, point, image=None):
+        return [point, "", original(image), self.image_of(point, "b")]
 
     def _told(self, change, show):
-        """A callback that shows a new point, or says why there is none."""
+        """A callback that shows a new point and the image that it is of, or says why there is
+        none."""
 
         def call(point, *given):
-            shown = show(point)
             try:
-                return show(change(point, *given))
+                return show(*change(point, *given))
             except ValueError as error:
-                shown[1] = f"**{html.escape(str(error))}**"
-                return shown
+                return {self.message: f"**{html.escape(str(error))}**"}
 
         return call
 
     def drawn(self, point):
-        return self.explorer.sample(label=point.label)
+        return (self.explorer.sample(label=point.label),)
 
     def numbered(self, point, number):
-        return self.explorer.of_number(-1 if number is None else int(number), point)
+        number = -1 if number is None else int(number)
+        point = self.explorer.of_number(number, point)
+        return point, self.explorer.data_images([number])[0]
 
     def uploaded(self, point, path):
         try:
@@ -249,10 +259,11 @@ class _Page:
             with contextlib.suppress(OSError):
                 os.remove(path)
                 os.rmdir(os.path.dirname(path))  # one for each file
-        return self.explorer.of_file(content, point)
+        image = self.explorer.read_image(content)
+        return self.explorer.of_image(image, point), image
 
     def swap_points(self, a, b, names):
-        return self.explorer.swapped(a, b, names or [])
+        return (self.explorer.swapped(a, b, names or []),)
 
     def strip_of(self, point, name):
         strip = self.explorer.strip(point, name)

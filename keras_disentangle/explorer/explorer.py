@@ -104,6 +104,23 @@ class Explorer:
                 code = control.write(Point(code), (control.low + control.high) / 2).code
         return Point(code, self._subject.first_label())
 
+    def first_points(self):
+        """The two with which pages and reports begin.
+
+        They are those of two images of the data; without, of a model that encodes, the middle of
+        the space and a point drawn from the prior; of others, two such points.
+
+        Returns:
+            List of two pairs: the `Point`, and the number of its image in the data or `None`.
+        """
+        if self.num_images:
+            # Neighbours may look alike.
+            rng = np.random.default_rng(self._seed)
+            numbers = rng.choice(self.num_images, 2, replace=self.num_images == 1).tolist()
+            return [(self.of_number(number), number) for number in numbers]
+        first = self.start() if self.is_encoder else self.sample(self._seed)
+        return [(first, None), (self.sample(self._seed + 1), None)]
+
     def sample(self, seed=None, label=None):
         """A point drawn from the prior, with the label that is given."""
         code = to_numpy("space.sample(n)", self.space.sample(1, seed))[0].astype("float32")
@@ -137,14 +154,18 @@ class Explorer:
         return Point(code, point.label)
 
     def of_file(self, content, point=None):
-        """The point of an image file (PNG, JPEG, ...), given as bytes: it is cropped around its
-        centre and scaled to the model's images.
+        """The point of an image file, read by `read_image`."""
+        return self.of_image(self.read_image(content), point)
+
+    def read_image(self, content):
+        """An image file (PNG, JPEG, ...), given as bytes, as the model sees it: cropped around its
+        centre and scaled to the model's images, uint8 (h, w, c).
 
         Raises:
             ValueError: if it is not such a file, is damaged, has more than 20 MB, or declares far
                 more pixels than it holds.
         """
-        return self.of_image(self._pictures.read(content), point)
+        return self._pictures.read(content)
 
     def about(self, name):
         """What a control tells about in a few words: a factor, or how active it is."""

@@ -28,7 +28,7 @@ def export_page(explorer, path, point=None, *, steps=25, title="Latents", runtim
     Args:
         explorer: the `Explorer`.
         path: the file to write, `.html`; missing folders are created.
-        point: the `Point` to start from, by default `explorer.start()`.
+        point: the `Point` to start from, by default the first of `explorer.first_points()`.
         steps: number of values of a continuous latent, >= 2.
         title: heading of the page.
         runtime: `None`, or the folder `dist` of the npm package onnxruntime-web
@@ -46,7 +46,7 @@ def export_page(explorer, path, point=None, *, steps=25, title="Latents", runtim
     if not str(path).endswith((".html", ".htm")):
         raise ValueError(f"`path` must end in .html. Received: path={path!r}")
     steps = check_int("steps", steps, minimum=2)
-    point = explorer.start() if point is None else point
+    point = explorer.first_points()[0][0] if point is None else point
     content = {"live": None if runtime is None else _live(explorer, point, runtime)}
     content["controls"] = [
         _control(explorer, point, control, steps, runtime is None) for control in explorer.controls

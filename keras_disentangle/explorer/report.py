@@ -90,7 +90,7 @@ def report(
             model, data, max_controls=max_latents, num_images=num_samples, seed=seed
         )
         parts = [
-            *_latents(explorer, steps, seed),
+            *_latents(explorer, steps),
             *_images(explorer, num_images, seed),
             *_scores(explorer, model, data, {**settings, "seed": seed}),
             ("Settings", _table(_settings(explorer, model))),
@@ -107,14 +107,12 @@ def report(
 # Parts: pairs of a heading and HTML.
 
 
-def _latents(explorer, steps, seed):
-    if explorer.num_images:
-        number = int(np.random.default_rng(seed).integers(explorer.num_images))
-        start, where = explorer.of_number(number), f"image {number} of the data"
-    elif explorer.is_encoder:
-        start, where = explorer.start(), "the middle of the latent space"
+def _latents(explorer, steps):
+    (start, number), _ = explorer.first_points()
+    if number is not None:
+        where = f"image {number} of the data"
     else:
-        start, where = explorer.sample(seed), "a random point"
+        where = "the middle of the latent space" if explorer.is_encoder else "a random point"
     told = "Each row moves one latent and leaves the others as they are in " + where + "."
     yield "Traversals", _text(told) + _picture(explorer.traversals(start, steps), "traversals")
     rows = [("latent", "activeness", *explorer.factor_names * bool(explorer.shares))]

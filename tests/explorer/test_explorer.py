@@ -65,6 +65,21 @@ def test_latents_are_sorted_by_what_they_do(explorer):
     assert [c.name for c in Explorer(Halves(), max_controls=1).controls] == ["z1"]
 
 
+def test_pages_begin_with_images_of_the_data():
+    images = np.random.default_rng(0).random((9, 8, 8, 1))
+    for seed in (0, 1):
+        explorer = Explorer(Halves(), images, seed=seed)
+        found = explorer.first_points()
+        for point, number in found:
+            np.testing.assert_array_equal(point.code, explorer.of_number(number).code)
+    assert found[0][1] != found[1][1]
+    # Without data, in the middle, and at random if images are not encoded.
+    (a, number), (b, _) = Explorer(Halves()).first_points()
+    assert number is None and not a.code.any() and b.code.all()
+    explorer = Explorer(Codes(), seed=3)
+    np.testing.assert_array_equal(explorer.first_points()[0][0].code, explorer.sample(3).code)
+
+
 def test_every_kind_of_code_has_its_controls():
     explorer = Explorer(Codes())
     found = {c.name: (c.choices, c.low, c.high) for c in explorer.controls}

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -128,10 +129,30 @@ def test_where_it_cannot_be_written_nothing_is_left(model, tmp_path):
 
 def test_the_command_writes_a_page(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    MODELS["vae_bernoulli"].build().save("model.keras")
-    main(["explore", "model.keras", "--export", "folder/page.html", "--controls", "2"])
+    model = MODELS["vae_bernoulli"].build()
+    model.save("model.keras")
+    np.savez("data.npz", images=np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8"))
+    page = tmp_path / "folder/page.html"
+    words = ["explore", "model.keras", "--controls", "2", "--export", "folder/page.html"]
+    main([*words, "--data", "data.npz"])
     assert "written to folder/page.html" in capsys.readouterr().out
-    assert len(content_of(tmp_path / "folder/page.html")["controls"]) == 2
+    # Of data, it begins with the same image as the page that is served and the report.
+    explorer = Explorer(model, np.load("data.npz")["images"])
+    (point, _), _ = explorer.first_points()
+    content = content_of(page)
+    np.testing.assert_array_equal(decoded(content["start"]), explorer.image(point))
+    assert len(content["controls"]) == 2 and "<h1>VAE</h1>" in page.read_text()
+    # Files of runs are all called alike.
+    for name, title in ((".", "VAE"), ("faces", "faces")):
+        os.makedirs(name, exist_ok=True)
+        os.replace("model.keras", f"{name}/model.keras")
+        if name == "faces":
+            Path("faces/run.json").write_text("{}")
+        words[1] = f"{name}/model.keras"
+        main(words)
+        assert f"<h1>{title}</h1>" in page.read_text()
+    start = explorer.image(explorer.start())
+    np.testing.assert_array_equal(decoded(content_of(page)["start"]), start)
 
 
 @pytest.mark.parametrize(

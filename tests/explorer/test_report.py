@@ -190,4 +190,4 @@ def test_the_command_writes_it(tmp_path, monkeypatch, capsys):
     MODELS["progressive_gan"].build().save("model.keras")
     main(["explore", "model.keras", "--report", "report.html"])
     assert "written to report.html" in capsys.readouterr().out
-    assert "<title>model</title>" in (tmp_path / "report.html").read_text()
+    assert "<title>ProgressiveGAN</title>" in (tmp_path / "report.html").read_text()

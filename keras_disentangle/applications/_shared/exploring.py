@@ -4,10 +4,11 @@ or a report on it."""
 from pathlib import Path
 
 from keras_disentangle.applications._shared import parsers, registry
-from keras_disentangle.applications._shared.data import factors_or_images
+from keras_disentangle.applications._shared.data import factors_or_images, skipping_damaged
 from keras_disentangle.applications._shared.files import load_model
 from keras_disentangle.applications._shared.parsers import DATA, Parser
 from keras_disentangle.applications._shared.release import manifests
+from keras_disentangle.applications._shared.training import MODEL, RUN
 from keras_disentangle.datasets.named import RENDERED
 from keras_disentangle.explorer import Explorer, export_page
 from keras_disentangle.explorer.explore import explore
@@ -15,7 +16,7 @@ from keras_disentangle.explorer.report import report
 
 _FLAGS = {
     **DATA,
-    "--image": {"type": int, "help": "number of the image of the data from which a page starts"},
+    "--image": {"type": int, "help": "number of the image of the data that --export begins with"},
     "--export": {"metavar": "PAGE.html", "help": "write one file that needs no server, and end"},
     "--report": {"metavar": "REPORT.html", "help": "write a report on the model, and end"},
     "--runtime": {
@@ -52,14 +53,15 @@ def explore_file(arguments):
     parser = Parser("explore", explore_file.__doc__, {**flags, **_FLAGS})
     options = parser.read(arguments)
     model = load_model(options["model"], "model")
-    _open(model, options, _of_file(options["model"]), Path(options["model"]).stem)
+    _open(model, options, _of_file(options["model"]), _title(Path(options["model"]), model))
 
 
 def _open(model, options, source, title):
     """Opens the page or writes the file."""
     data = None
     if options["data"] is not None and hasattr(model, "encode"):
-        data = factors_or_images(options["data"], model.image_shape, options["data_dir"])
+        with skipping_damaged(options["skip_damaged"]):
+            data = factors_or_images(options["data"], model.image_shape, options["data_dir"])
     settings = {"max_controls": options["controls"], "seed": options["seed"]}
     if options["report"] is not None:
         report(model, data, options["report"], title=title, seed=options["seed"])
@@ -71,10 +73,16 @@ def _open(model, options, source, title):
         return
     explorer = Explorer(model, data, **settings)
     point = None if options["image"] is None else explorer.of_number(options["image"])
-    if point is None and not explorer.is_encoder:
-        point = explorer.sample(options["seed"])
     export_page(explorer, options["export"], point, title=title, runtime=options["runtime"])
     print(f"written to {options['export']}")
+
+
+def _title(path, model):
+    """The name of a file; where all runs call theirs alike, that of the run's folder."""
+    if path.name != MODEL:
+        return path.stem
+    folder = path.resolve().parent
+    return folder.name if (folder / RUN).exists() else type(model).__name__
 
 
 def _of_file(path):
