@@ -117,6 +117,7 @@ def test_images_on_the_device_change_nothing(name, monkeypatch, tmp_path, capsys
     if name == "direction_discovery":
         with pytest.raises(SystemExit, match="`on_device` must be left out .* batches of int"):
             main([*words, str(tmp_path / "there"), "--on-device"])
+        assert not (tmp_path / "there").exists()
         return
     main([*words, str(tmp_path / "here")])
     main([*words, str(tmp_path / "there"), "--on-device"])

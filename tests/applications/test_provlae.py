@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -114,7 +115,7 @@ def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeyp
 
 @pytest.mark.one_backend
 def test_only_a_training_with_a_backup_goes_on(tmp_path):
-    settings = {"seed": 1, "shape": (8, 8)}
+    settings = {"seed": 1, "settings": {"shape": (8, 8), "beta": 1.0}}
     (tmp_path / training.RUN).write_text(json.dumps(settings))
     backups = tmp_path / "backup" / "teacher"
     backups.mkdir(parents=True)
@@ -122,8 +123,74 @@ def test_only_a_training_with_a_backup_goes_on(tmp_path):
     assert not training.resumes(tmp_path, settings)
     (backups / "backup-000001").touch()
     assert training.resumes(tmp_path, settings)
-    with pytest.raises(ValueError, match="`log_dir` must not hold an unfinished training"):
-        training.resumes(tmp_path, {**settings, "seed": 2})
+    others = {"seed": 2, "settings": {"shape": (8, 9), "beta": 1.0, "gamma": 2.0}}
+    with pytest.raises(ValueError, match="an unfinished training .* in .'gamma', 'seed', 'shape'"):
+        training.resumes(tmp_path, others)
+    (tmp_path / training.RUN).unlink()
+    with pytest.raises(ValueError, match="must not hold backups without a run.json"):
+        training.resumes(tmp_path, settings)
+
+
+@pytest.mark.one_backend
+def test_a_finished_training_is_known_by_what_it_wrote(tmp_path):
+    settings = {"seed": 1, "settings": {"shape": (8, 8), "beta": 1.0}}
+    results = {**json.loads(json.dumps(settings)), "steps": 8}
+    assert training.finished(tmp_path, settings) is None
+    for known in ("run.json", "results.json"):  # The first may be missing.
+        (tmp_path / "results.json").write_text(json.dumps(results))
+        (tmp_path / "run.json").write_text(json.dumps(settings))
+        if known == "results.json":
+            (tmp_path / "run.json").unlink()
+        assert training.finished(tmp_path, settings) == results
+        with pytest.raises(ValueError, match="a finished training with .* differs in .'beta'"):
+            training.finished(tmp_path, {"seed": 1, "settings": {"shape": (8, 8), "beta": 2.0}})
+    for content in ("[]", "{}", '{"settings": 1}', "{"):
+        (tmp_path / "results.json").write_text(content)
+        with pytest.raises(ValueError, match="in results.json, which is none of a training"):
+            training.finished(tmp_path, settings)
+
+
+@pytest.mark.one_backend
+def test_what_is_refused_writes_nothing(recipe, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    # By callbacks when they are made, and when training begins.
+    for bad, message in (({"beta_start": -1.0}, "`start`"), ({"fade_steps": 9}, "`fade_steps`")):
+        with pytest.raises(ValueError, match=message):
+            train(replace(recipe, **bad), log_dir=tmp_path / "runs" / "mine")
+        assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ValueError, match="`fade_steps`"):
+        train(replace(recipe, fade_steps=9), log_dir=tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.one_backend
+def test_ramps_that_the_training_is_too_short_for_are_told(capsys):
+    ramp = kd.schedules.Ramp
+    ramps = {
+        "beta": ramp(4.0, 1.0, num_steps=6000),
+        "first": ramp(0.0, 1.0, first_step=100, num_steps=400),
+        "second": ramp(0.0, 1.0, first_step=100, num_steps=400),
+        "ends": ramp(0.0, 1.0, num_steps=300),
+        "constant": ramp(2.0, num_steps=9000),
+    }
+    text = (
+        "beta will be 3.85, not 1 as at step 6,000; first, second will be 0.5, not 1 as at step 500"
+    )
+    assert training.cut_ramps(ramps, 300) == text
+    run = SimpleNamespace(begin=lambda: None, verbose="auto")
+    beginning = training.Beginning(run)
+    beginning.set_model(SimpleNamespace(step=100, ramps=ramps))
+    beginning.set_params({"steps": 20, "epochs": 10})
+    beginning.on_train_begin()
+    assert capsys.readouterr().out == f"The training ends at step 300, before its ramps: {text}\n"
+    beginning.set_params({"steps": 1000, "epochs": 10})
+    beginning.on_train_begin()
+    run.verbose = 0
+    beginning.set_params({"steps": 20, "epochs": 10})
+    beginning.on_train_begin()
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.one_backend

@@ -61,6 +61,42 @@ class EpochScores(keras.callbacks.Callback):
             logs.update(self.scores(self.model))
 
 
+class Beginning(keras.callbacks.Callback):
+    """Makes a run's folder ready, once all callbacks before this one have found nothing wrong, and
+    says which ramps the training is too short for."""
+
+    only_looks_on = True  # for `ExactBackup`
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def get_backup_state(self):
+        return None
+
+    def on_train_begin(self, logs=None):
+        self.run.begin()
+        steps, step = self.params["steps"], steps_of(self.model)
+        if steps and devices.is_first() and self.run.verbose != 0:
+            last = step + steps * self.params["epochs"]
+            if text := cut_ramps(getattr(self.model, "ramps", {}), last):
+                print(f"The training ends at step {last:,}, before its ramps: {text}")
+
+
+def cut_ramps(ramps, last):
+    """What is said of the ramps (a dict by name) that have not reached their targets by a step."""
+    found = {}
+    for name, ramp in ramps.items():
+        start, target = read(ramp.start), read(ramp.target)
+        end = read(ramp.first_step) + read(ramp.num_steps)
+        if end > last and start != target:
+            found.setdefault((read(ramp(last)), target, end), []).append(name)
+    return "; ".join(
+        f"{', '.join(names)} will be {value:.4g}, not {target:.4g} as at step {end:,}"
+        for (value, target, end), names in found.items()
+    )
+
+
 def steps_of(model):
     """The training steps that a model, of this library or any other, has had."""
     return read(model.step if hasattr(model, "step") else model.optimizer.iterations)
@@ -76,7 +112,9 @@ class Training:
         data: what the application's `data` gave.
         log_dir: the run's folder.
         results: what will be in `results.json`; hooks may add to it.
+        settings: of these what must be equal for the training to be resumed.
         on_device: whether all images are held on the device.
+        has_begun: whether the folder is ready.
     """
 
     application: Any
@@ -88,7 +126,9 @@ class Training:
     verbose: Any = "auto"
     clock: Clock = field(default_factory=Clock)
     results: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
     on_device: bool = False
+    has_begun: bool = False
 
     def fit(self, model, *args, callbacks=(), log_dir=None, backup="backup", **options):
         """`model.fit` that is logged, timed and resumes where it stopped.
@@ -103,6 +143,7 @@ class Training:
         """
         callbacks = [
             *callbacks,
+            Beginning(self),
             TensorBoardScalars(log_dir or self.log_dir),
             # After those that draw: an epoch is not over before its pictures are there.
             ExactBackup(self.log_dir / backup),
@@ -113,29 +154,47 @@ class Training:
             x = _on_device(x)
         x, options = devices.part(x, options)
         verbose = self.verbose if devices.is_first() else 0
-        return model.fit(x, *args, callbacks=callbacks, verbose=verbose, **options)
+        with self._unmade_if_refused(self.log_dir / backup):
+            return model.fit(x, *args, callbacks=callbacks, verbose=verbose, **options)
 
     def begin(self):
-        """Makes the folder ready, unless it holds an unfinished run with the same settings.
+        """Makes the folder ready when first called, unless it holds an unfinished run with the same
+        settings. `fit` calls it when nothing can be refused any more.
 
         Raises:
             ValueError: if it holds an unfinished one with others.
         """
-        if not devices.is_first() or resumes(self.log_dir, self.results):
+        if self.has_begun:
+            return
+        self.has_begun = True
+        if not devices.is_first() or resumes(self.log_dir, self.settings):
             return
         clear(self.log_dir, self.application.leaves)
-        write_json(self.log_dir / RUN, self.results)
+        write_json(self.log_dir / RUN, self.settings)
+
+    @contextlib.contextmanager
+    def _unmade_if_refused(self, folder):
+        """Within, if the training is refused, a folder that is made goes with those around it."""
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        try:
+            yield
+        finally:
+            if made and not self.has_begun and devices.is_first():
+                shutil.rmtree(made[-1], ignore_errors=True)
 
 
 def _on_device(x):
     """The batches `x`, whose images are put on the device when training begins."""
-    if devices.several() or not hasattr(x, "on_device"):
-        received = "several processes" if devices.several() else f"batches of {type(x).__name__}"
-        raise ValueError(
-            "`on_device` must be left out for what is drawn, streamed or divided among processes. "
-            f"Received: on_device=True with {received}"
-        )
+    if not hasattr(x, "on_device"):
+        _refuse_on_device(f"batches of {type(x).__name__}")
     return x.on_device()
+
+
+def _refuse_on_device(received):
+    raise ValueError(
+        "`on_device` must be left out for what is drawn, streamed or divided among processes. "
+        f"Received: on_device=True with {received}"
+    )
 
 
 def train(
@@ -152,15 +211,18 @@ def train(
 
     See `Application.train`.
     """
+    if on_device and devices.several():
+        _refuse_on_device("several processes")
     training = prepared(application, recipe, variant, log_dir, data_dir, seed, verbose)
     training.on_device = on_device
-    results = finished(training.log_dir, training.results)
+    results = finished(training.log_dir, training.settings)
     if results is not None:
         print(f"{log_dir} is finished; to train again, remove it or take another folder")
         return application.load(training.log_dir / MODEL), results
+    resumes(training.log_dir, training.settings)
     model = application.build(training.recipe, variant, seed)
-    training.begin()
     model = application.fit(model, training)
+    training.begin()  # Of what is not trained.
     results = training.results
     results.update(
         steps=steps_of(model),
@@ -201,6 +263,7 @@ def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbo
         "backend": keras.backend.backend(),
     }
     application.prepare(training)
+    training.settings = dict(training.results)
     return training
 
 
@@ -211,7 +274,7 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
         A dict that JSON can hold.
     """
     training = prepared(application, recipe, variant, log_dir, data_dir, seed)
-    is_finished = finished(training.log_dir, training.results) is not None
+    is_finished = finished(training.log_dir, training.settings) is not None
     model = application.build(training.recipe, variant, seed)
     return {
         **training.results,
@@ -219,7 +282,7 @@ def plan(application, recipe, variant, log_dir, data_dir=None, seed=0):
         "class": None if model is None else type(model).__name__,
         "parameters": None if model is None else model.count_params(),
         "steps": application.steps(training),
-        "resumes": not is_finished and resumes(training.log_dir, training.results),
+        "resumes": not is_finished and resumes(training.log_dir, training.settings),
         "finished": is_finished,
         "log_dir": str(training.log_dir),
         "files": [MODEL, RESULTS, "pictures/", "train/ (TensorBoard)", "backup/"],
@@ -280,7 +343,8 @@ def clear(log_dir, leaves=()):
     if (log_dir / "backup").is_dir():  # An error if another process trains there.
         FolderLock(log_dir / "backup").release()
     unfinished = [path.name for path in log_dir.glob(f"{MODEL}.*.tmp.keras")]  # of killed runs
-    for name in ("train", "pictures", "backup", MODEL, RESULTS, *unfinished, *leaves):
+    # Of the backups there are none, but `ExactBackup` may have locked their folder.
+    for name in ("train", "pictures", MODEL, RESULTS, *unfinished, *leaves):
         path = log_dir / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -298,11 +362,17 @@ def resumes(log_dir, settings):
     backups = [path for path in (log_dir / "backup").rglob("backup-*") if path.suffix != ".tmp"]
     if not backups:
         return False
-    if _is_of(log_dir, settings):
+    if not (log_dir / RUN).is_file():
+        raise ValueError(
+            f"`log_dir` must not hold backups without a {RUN}, which says of what training they "
+            f"are; remove {log_dir / 'backup'} or take another folder. Received: log_dir={log_dir}"
+        )
+    if not (differ := _differences(log_dir / RUN, settings)):
         return True
     raise ValueError(
         "`log_dir` must not hold an unfinished training with other settings; resume it with "
-        f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}"
+        f"those in its {RUN}, remove it or take another folder. Received: log_dir={log_dir}, which "
+        f"differs in {differ}"
     )
 
 
@@ -310,21 +380,30 @@ def finished(log_dir, settings):
     """What `results.json` holds, if the folder holds a finished run with these settings.
 
     Raises:
-        ValueError: if it holds a finished one with others, which would be lost.
+        ValueError: if it holds a finished one with others, or what may be one, which would be lost.
     """
-    if not (log_dir / RUN).is_file() or not (log_dir / RESULTS).is_file():
+    if not (log_dir / RESULTS).is_file():
         return None
-    if _is_of(log_dir, settings):
+    # Without its run.json, which a copy may lack, the results tell the settings too.
+    known = log_dir / (RUN if (log_dir / RUN).is_file() else RESULTS)
+    if not (differ := _differences(known, settings)):
         return json.loads((log_dir / RESULTS).read_text())
     raise ValueError(
         "`log_dir` must not hold a finished training with other settings, which would be lost; "
-        f"remove it or take another folder. Received: log_dir={log_dir}"
+        f"remove it or take another folder. Received: log_dir={log_dir}, which differs in {differ}"
     )
 
 
-def _is_of(log_dir, settings):
-    """Whether a run was begun in a folder with these settings."""
-    with contextlib.suppress(OSError, ValueError):
-        # As JSON holds them: tuples as lists.
-        return json.loads((log_dir / RUN).read_text()) == json.loads(json.dumps(settings))
-    return False
+def _differences(path, settings):
+    """The names of the settings that are others in a file of a run, or what is wrong with it."""
+    try:
+        found = json.loads(path.read_text())
+        recipe = dict(found["settings"])
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        return f"{path.name}, which is none of a training ({type(error).__name__})"
+    # As JSON holds them: tuples as lists.
+    asked = json.loads(json.dumps(settings))
+    differ = {name for name in asked if found.get(name) != asked[name]} - {"settings"}
+    asked = asked["settings"]
+    differ |= {name for name in {*asked, *recipe} if recipe.get(name) != asked.get(name)}
+    return sorted(differ)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 import keras_disentangle as kd
+from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.applications._shared.data import factors_or_images
 from keras_disentangle.applications._shared.factors import (
     FactorApplication,
@@ -53,6 +54,8 @@ class AutoencodersApplication(FactorApplication):
 
     def check(self, recipe, variant):
         """A recipe that says its strength, with as many steps as there are in whole epochs."""
+        check_number("learning_rate", recipe.learning_rate, above=0)
+        check_int("steps_per_epoch", recipe.steps_per_epoch)
         epochs = recipe.steps // recipe.steps_per_epoch
         if epochs < 1:
             raise ValueError(

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice, check_int
+from keras_disentangle._arguments import check_choice, check_int, check_number
 from keras_disentangle._progress import progress
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.files import save_model
@@ -86,7 +86,9 @@ class DiscriminativeVAEApplication(Application):
     read = staticmethod(load_splits)
 
     def check(self, recipe, variant):
+        check_number("learning_rate", recipe.learning_rate, above=0)
         check_int("epochs", recipe.epochs)
+        check_int("classifier_epochs", recipe.classifier_epochs)
         check_choice("pooling", recipe.pooling, ("max", "average"))
         check_choice("networks", recipe.networks, NETWORKS)
         if variant == NAME and recipe.architecture != "own" and recipe.classifier is None:
@@ -144,16 +146,6 @@ class DiscriminativeVAEApplication(Application):
             options = {"verbose": run.verbose, "callbacks": [run.clock]}
             return features.train_own(recipe, run.variant, run.data, run.seed, **options)
         loss, callbacks = getattr(model, "feature_loss", None), []
-        if _begins_with_own(run):
-            # Of a resumed run, as it was trained before.
-            if not (path := run.log_dir / OWN).is_file():
-                options = {"verbose": run.verbose}
-                own = features.train_own(recipe, "classifier", run.data, run.seed, **options)
-                save_model(own, path)
-            trained = FeatureNetwork(features.load_frozen(path), recipe.layers)
-            loss.feature_model.network.set_weights(trained.network.get_weights())
-        if loss is not None and recipe.calibrate:
-            loss.calibrate(images[:1000] / 255)
         if loss is not None and recipe.ramp_steps:
             callbacks += [
                 kd.callbacks.RampWeight(
@@ -171,6 +163,17 @@ class DiscriminativeVAEApplication(Application):
                 run.log_dir, every=max(1, recipe.epochs // 4), images=run.data["test"][0][:16]
             )
         )
+        if _begins_with_own(run):
+            run.begin()
+            # Of a resumed run, as it was trained before.
+            if not (path := run.log_dir / OWN).is_file():
+                options = {"verbose": run.verbose}
+                own = features.train_own(recipe, "classifier", run.data, run.seed, **options)
+                save_model(own, path)
+            trained = FeatureNetwork(features.load_frozen(path), recipe.layers)
+            loss.feature_model.network.set_weights(trained.network.get_weights())
+        if loss is not None and recipe.calibrate:
+            loss.calibrate(images[:1000] / 255)
         run.fit(model, batches, epochs=recipe.epochs, callbacks=callbacks)
         model.reestimate_batch_normalization(seed=run.seed)
         return model

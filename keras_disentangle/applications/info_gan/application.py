@@ -67,6 +67,8 @@ class InfoGANApplication(Application):
 
     def check(self, recipe, variant):
         check_choice("preset", recipe.preset, sorted(PRESETS))
+        for name in ("steps_per_epoch", "classes_every"):
+            check_int(name, getattr(recipe, name))
         if recipe.steps % recipe.steps_per_epoch or recipe.steps < 1:
             raise ValueError(
                 f"`steps` must be a positive multiple of {recipe.steps_per_epoch}, an epoch. "

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 import keras_disentangle as kd
+from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.factors import (
     FactorApplication,
@@ -45,6 +46,13 @@ class ProVLAEApplication(FactorApplication):
     leaves = ("teacher",)
 
     def check(self, recipe, variant):
+        check_number("learning_rate", recipe.learning_rate, above=0)
+        check_int("epochs_per_stage", recipe.epochs_per_stage)
+        if variant in ("provlae", "teacher_student") and len(recipe.rung_sizes) < 2:
+            raise ValueError(
+                f"`rung_sizes` must be at least two for {variant}, whose training has a stage for "
+                f"each rung. Received: rung_sizes={recipe.rung_sizes}"
+            )
         steps = recipe.steps_per_stage // recipe.epochs_per_stage
         if steps < 1:
             raise ValueError(
