@@ -12,8 +12,11 @@ from keras_disentangle.visualization.files import encode_gif, encode_png
 _CSS = """
 .picture img { image-rendering: pixelated; max-width: 100%; }
 #views { position: sticky; top: 0; z-index: 1; background: var(--body-background-fill); }
+#views > *, #views-b > * { flex: 0 0 auto; min-width: 0; width: auto; }
 #image img { width: 320px; }
-#image-b img, #original img, #original-b img { width: 160px; }
+#image-b img, #original-b img { width: 160px; }
+#original { width: 116px; }
+#original img { width: 96px; }
 """
 _STEP = 0.01
 _SIDE_BY_SIDE = 12  # choices
@@ -91,7 +94,7 @@ class _Page:
             self.a, self.b = self.gr.State(first), self.gr.State(second)
             self.message = self.gr.Markdown(elem_id="message")
             with self.gr.Row():
-                with self.gr.Column(scale=1):
+                with self.gr.Column(scale=2):
                     with self.gr.Row(elem_id="views"):
                         self.image = self.gr.HTML(self.image_of(first), elem_id="image")
                         self.original = self.gr.HTML(self.original_of(0), elem_id="original")
@@ -99,7 +102,7 @@ class _Page:
                     self.code = self.gr.Code(
                         explorer.python(first, *self._source()), language="python", label="Python"
                     )
-                with self.gr.Column(scale=2):
+                with self.gr.Column(scale=3):
                     self.sliders = self._sliders(first)
             self._strip()
             self._events(sources_a, self._second(second))
@@ -170,7 +173,7 @@ class _Page:
         with self.gr.Accordion("Two images: swap latents, and the way between", open=True):
             with self.gr.Row():
                 with self.gr.Column():
-                    with self.gr.Row():
+                    with self.gr.Row(elem_id="views-b"):
                         self.image_b = self.gr.HTML(self.image_of(point, "b"), elem_id="image-b")
                         self.original_b = self.gr.HTML(self.original_of(1), elem_id="original-b")
                     sources = self._sources("B")
