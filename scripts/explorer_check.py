@@ -4,13 +4,16 @@
 
 needs the extra `explore`, Playwright (`pip install playwright`) and Chromium, whose path
 `--chromium` says. For each model, a slider of each control must change the image; drawing,
-uploading, swapping, strip, heat map and way must give pictures; a broken file must give a message;
-no request may leave this machine, of the browser or of the server; and the time in which a
-movement of a slider is answered is measured. The page in one file is opened from the disk, with the
-network switched off, and its canvas is compared with the decoder. It ends with 1 if anything fails.
+uploading, swapping, strip, heat map and way must give pictures; what was encoded must be shown; a
+broken file must give a message; no request may leave this machine, of the browser or of the server;
+and the time in which a movement of a slider is answered is measured. The page in one file is opened
+from the disk, with the network switched off, its sliders are moved by the mouse and the keyboard,
+and its canvas is compared with the decoder. The name `notebook` runs cells in a notebook, with
+nbclient and ipykernel. It ends with 1 if anything fails.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -157,11 +160,53 @@ def upload(page, check, changes, folder):
     (folder / "broken.png").write_bytes(b"no image")
     files = page.locator("input[type=file]").first
     changes("#image", lambda: files.set_input_files(folder / "photo.jpg"), "upload")
+    page.wait_for_selector("#original img", timeout=PATIENCE)
+    check(True, "what was uploaded beside its decoding")
     files.set_input_files(folder / "broken.png")
     page.wait_for_function(
         "document.querySelector('#message').innerText.includes('PNG')", timeout=PATIENCE
     )
     check(True, f"a broken file: {page.locator('#message').inner_text()}")
+
+
+CELLS = {
+    "the cell returns": "page = kd.explore(model)",
+    "the page answers": "assert urllib.request.urlopen(page.local_url).status == 200",
+    "a second one has a port of its own": """second = kd.explore(model)
+assert second.local_url != page.local_url and second.is_running""",
+    "both are closed": """page.close(), second.close()
+for url in (page.local_url, second.local_url):
+    try:
+        urllib.request.urlopen(url)
+    except urllib.error.URLError:
+        continue
+    raise AssertionError(url)""",
+}
+
+
+def notebook():
+    """Runs cells that explore a model, each of which must return; the number of failures."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    check = Check("notebook")
+    first = """import keras, urllib.request, urllib.error, keras_disentangle as kd
+stack = [keras.layers.Dense(144, "sigmoid"), keras.layers.Reshape((12, 12, 1))]
+model = keras.Sequential([keras.Input((4,)), *stack])"""
+    content = nbformat.v4.new_notebook()
+    content.cells = [nbformat.v4.new_code_cell(code) for code in (first, *CELLS.values())]
+    client = NotebookClient(content, timeout=PATIENCE // 1000)
+    with client.setup_kernel():
+        for number, what in enumerate(["the cells run", *CELLS]):
+            try:
+                client.execute_cell(content.cells[number], number)
+                check(True, what)
+            except (CellExecutionError, CellTimeoutError) as error:
+                check(False, f"{what}: {error}")
+    shown = [output.get("data", {}).get("text/html", "") for output in content.cells[1].outputs]
+    check(any("<iframe src=" in html for html in shown), "a frame below the cell, not its address")
+    return check.failed
 
 
 def callback(name, model):
@@ -219,12 +264,25 @@ def drive_file(browser, name, model, shots, folder, runtime=None):
     kilobytes = path.stat().st_size // 1024
     check(changed > 0, f"{what}, {kilobytes} kB: {changed} of {len(sliders)} sliders change it")
     check(worst < 1 / 255, f"{what}: at most {255 * worst:.2f} / 255 from Keras's decoder")
+    before, control = page.evaluate(read), content_of(path)[0]
+    page.get_by_role("slider", name=control["name"], exact=True).focus()
+    page.keyboard.press("End")
+    page.wait_for_timeout(1000)
+    text = sliders[0].get_attribute("aria-valuetext")
+    is_moved = text == control["texts"][-1] and page.evaluate(read) != before
+    check(is_moved, f"{what}: the key End moves {control['name']!r} to {text}")
     away = [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
     check(not away, f"{what}: {len(away)} requests to elsewhere")
     if shots:
         page.screenshot(path=shots / f"{name}_file.png", full_page=True)
     context.close()
     return check.failed
+
+
+def content_of(path):
+    """The entries of the controls in a page."""
+    text = path.read_text(encoding="utf-8").partition('id="data">')[2].partition("</script>")[0]
+    return json.loads(text)["controls"]
 
 
 def watch_connections():
@@ -247,7 +305,7 @@ def watch_connections():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=list(MODELS))
+    parser.add_argument("names", nargs="*", default=[*MODELS, "notebook"])
     parser.add_argument("--shots", type=Path, help="folder for screenshots")
     parser.add_argument("--runtime", type=Path, help="folder `dist` of npm's onnxruntime-web")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
@@ -263,6 +321,9 @@ def main():
             executable_path=options.chromium, args=["--no-sandbox"]
         )
         for name in options.names:
+            if name == "notebook":
+                failed += notebook()
+                continue
             model, data = MODELS[name](folder)
             failed += callback(name, model)
             failed += drive(browser, name, model, data, options.shots, folder)
