@@ -57,9 +57,10 @@ def jobs(backends, arguments):
     for argument in arguments:
         path = Path(argument.partition("::")[0])
         (paths if path.exists() else options).append(path if path.exists() else argument)
-    # Early, since setting up the environment mostly waits for the network.
+    # Early, since setting up the environment mostly waits for the network. Some are of JAX alone.
     if files := with_extras(paths or [Path("tests")]):
-        job = ("extras", by_speed[0], ["-m", "extra", *files, *options], WITH_EXTRAS)
+        backend = "jax" if "jax" in backends else by_speed[0]
+        job = ("extras", backend, ["-m", "extra", *files, *options], WITH_EXTRAS)
         found.insert(1, job)
     return found
 

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
 
-environment_beside .venv-extras .venv-test explore,mlflow,tune,wandb
+environment_beside .venv-extras .venv-test explore,export-jax,mlflow,tune,wandb
 
 # Tests that need an extra fail rather than be skipped.
 KERAS_DISENTANGLE_EXTRAS=1 exec .venv-extras/bin/python "$@"
