@@ -6,25 +6,29 @@
     keras-disentangle evaluate MODEL.keras --data DATA    scores any Keras model that encodes images
     keras-disentangle compare APPLICATION [RUN ...]       compares training runs
     keras-disentangle traverse APPLICATION [flags]        draws the effect of each latent
-    keras-disentangle explore NAME | MODEL.keras          moves latents in the browser
+    keras-disentangle explore NAME | MODEL.keras | RUN    moves latents in the browser
     keras-disentangle ship APPLICATION NAME MODEL.keras   bundles trained weights
     keras-disentangle reproduce [TABLE]                   how a table of the cards was measured
     keras-disentangle convert APPLICATION [flags]         converts published checkpoints
 
+RUN is the folder of a training, which evaluate and traverse take in place of APPLICATION too.
 COMMAND APPLICATION --help lists the flags. The environment variable KERAS_BACKEND chooses
 tensorflow, jax or torch.
 """
 
 import sys
+from pathlib import Path
 
 from keras_disentangle.applications._shared import (
     commands,
     exploring,
+    folders,
     listing,
     registry,
     reproducing,
 )
 from keras_disentangle.applications._shared.parsers import choice, usage_error
+from keras_disentangle.applications._shared.release import manifests
 
 COMMANDS = ("list", *commands.OF_APPLICATIONS, "explore", "reproduce", "convert")
 
@@ -53,6 +57,9 @@ def _run(command, words):
     if command == "explore" and words and words[0].endswith(".keras"):
         return exploring.explore_file(words)
     known = registry.names("convert.py" if command == "convert" else "application.py")
+    if command in ("evaluate", "traverse", "explore") and words and _is_folder(words[0], known):
+        name, model = folders.model_of_run(words[0])
+        words = [name, "--weights", str(model), *words[1:]]
     if words in (["--help"], ["-h"]):
         if command == "explore":
             return exploring.explore_file(words)
@@ -67,6 +74,12 @@ def _run(command, words):
     if command == "convert":
         return registry.converter(name).main(words[1:])
     return commands.OF_APPLICATIONS[command](registry.find(name), words[1:])
+
+
+def _is_folder(word, applications):
+    """Whether a word is the path of a folder, and not the name of anything else."""
+    names = {*applications, *(name for _, _, entries in manifests() for name in entries)}
+    return word not in names and Path(word).expanduser().is_dir()
 
 
 if __name__ == "__main__":

@@ -88,6 +88,12 @@ def test_numbers_that_are_not_finite_stay_out_of_the_file(tmp_path, files):
         (["none.keras", "--data", "mine.npz"], ValueError, "`model` must be a whole .keras file"),
         (["mine.keras", "--data", "none.npz"], FileNotFoundError, "no file .*none.npz"),
         (["mine.keras", "--data", "faces"], ValueError, "`data` must be dsprites, .*: faces"),
+        (
+            ["mine.keras", "--data", "photos"],
+            ValueError,
+            "must have factors.*`evaluate provlae --w",
+        ),
+        (["mine.keras", "--data", "mnist"], ValueError, "must have factors.*rank_models.*: mnist"),
         (["mine.keras", "--data", "shapes3d"], ValueError, "`image_size` must be"),
         (["wide.keras", "--data", "mine.npz"], ValueError, r"shape \(16, 16, 1\).*\(8, 8, 1\)"),
         (["wide.keras", "--data", "shapes3d"], ValueError, r"shape \(16, 16, 1\).*\(16, 16, 3\)"),
@@ -98,6 +104,8 @@ def test_what_cannot_be_measured(files, monkeypatch, tmp_path, arguments, error,
     monkeypatch.chdir(tmp_path)
     wide = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten()])
     wide.save("wide.keras")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "run.json").write_text('{"application": "provlae"}')
     with pytest.raises(error, match=message):
         commands.evaluate_file(arguments)
     assert not (tmp_path / "runs").exists()

@@ -12,7 +12,14 @@ from tiny_applications import TINY
 
 import keras_disentangle as kd
 from keras_disentangle._files import sha256
-from keras_disentangle.applications._shared import registry, release, training
+from keras_disentangle.applications._shared import (
+    commands,
+    exploring,
+    parsers,
+    registry,
+    release,
+    training,
+)
 
 APPLICATIONS = registry.names()
 COMMANDS = ["train", "evaluate", "compare", "traverse", "explore", "ship"]
@@ -160,6 +167,46 @@ def test_what_is_wrong_with_runs_and_models_is_named(tiny, command, tmp_path):
     with pytest.raises(ValueError, match="`model` must be one of .* Received: model='cars'"):
         tiny.application.train(tiny.recipe, "cars", tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_of_a_training_is_its_model(command, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(exploring, "explore_name", lambda *words: asked.append(words))
+    for name in ("traverse", "evaluate"):
+        monkeypatch.setitem(
+            commands.OF_APPLICATIONS, name, lambda *words: asked.append((words[0].name, words[1]))
+        )
+    monkeypatch.chdir(tmp_path)
+    for folder in ("run", "dsprites"):  # The second is also the name of bundled weights.
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "results.json").write_text('{"application": "provlae"}')
+        (tmp_path / folder / "model.keras").touch()
+    words = ["--weights", "run/model.keras", "--seed", "1"]
+    for name in ("traverse", "evaluate", "explore"):
+        assert command(name, "run", "--seed", "1") == 0
+        assert asked.pop() == ("provlae", words)
+    assert command("explore", "dsprites", "--seed", "1") == 0
+    assert asked.pop() == ("dsprites", ["--seed", "1"])
+    application = registry.find("provlae")
+    assert parsers.check_weights(application, "run") == "run/model.keras"
+    assert parsers.check_weights(application, "dsprites") == "dsprites"
+
+
+def test_what_a_folder_is_is_told(command, tmp_path):
+    def told(folder):
+        for command_ in ("explore", "evaluate", "traverse"):
+            said = command(command_, folder)
+        assert command("explore", "provlae", "--weights", folder) == said
+        return said
+
+    (tmp_path / "photos").mkdir()
+    assert "or the folder of a finished training" in told(tmp_path / "photos")
+    (tmp_path / "photos" / "a.JPG").touch()
+    assert f"is given by --data {tmp_path / 'photos'}" in told(tmp_path / "photos")
+    (tmp_path / "mine.keras").touch()
+    assert f"which holds {tmp_path / 'mine.keras'}" in told(tmp_path)
+    (tmp_path / "run.json").write_text('{"application": "provlae"}')
+    assert "a training of provlae that has no model.keras yet" in told(tmp_path)
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)

@@ -7,9 +7,9 @@ import contextlib
 import json
 from pathlib import Path
 
-from keras_disentangle.applications._shared import devices, evaluation, parsers, training
+from keras_disentangle.applications._shared import devices, evaluation, folders, parsers, training
 from keras_disentangle.applications._shared.comparison import compare
-from keras_disentangle.applications._shared.data import announce, skipping_damaged, text
+from keras_disentangle.applications._shared.data import announce, is_there, skipping_damaged, text
 from keras_disentangle.applications._shared.factors import FactorApplication, FactorEvaluation
 from keras_disentangle.applications._shared.files import load_model, write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output, settings_of
@@ -120,9 +120,23 @@ def evaluate_file(arguments):
         shape = getattr(model, "image_shape", None) or getattr(model, "input_shape", (None,))[1:]
         data = factor_data(options["data"], shape, options["data_dir"])
         if data is None:
-            raise ValueError(f"`data` must be {FACTOR_DATA}. Received: {options['data']}")
+            raise ValueError(_without_factors(path, options["data"]))
         named = (path, path, options["data"])
         put(*_evaluated(FactorApplication(), options["out"], model, data, settings, *named))
+
+
+def _without_factors(model, data):
+    """What is said of data by which no model can be evaluated."""
+    if not is_there(data):
+        return f"`data` must be {FACTOR_DATA}. Received: {data}"
+    application = folders.application_of(Path(model).parent) or "APPLICATION"
+    return (
+        f"`data` must have factors, by which any model can be measured: {FACTOR_DATA}. Of images "
+        f"alone, `evaluate {application} --weights {model}` measures what the application can, "
+        "`model.evaluate` the objective (of a VAE, the negative ELBO), "
+        "`kd.metrics.latent_information` what latents know, and `kd.rank_models` (UDR) how far "
+        f"several trainings agree. Received: {data}"
+    )
 
 
 def traverse(application, arguments):

@@ -153,10 +153,15 @@ def check_shape_is_said(name, image_shape, data_dir, argument, said, choices):
 
 def announce(name, image_shape, data_dir=None):
     """Prints what becomes of named or stored images that a trained model takes in another shape."""
-    if name in _NAMED or Path(str(name)).expanduser().exists():
+    if is_there(name):
         shape = image_shape_of(name, data_dir)
         if shape != tuple(image_shape):
             say(name, shape, image_shape)
+
+
+def is_there(name):
+    """Whether this is the name of images, or a path that exists."""
+    return name in _NAMED or Path(str(name)).expanduser().exists()
 
 
 def say(name, shape, image_shape):

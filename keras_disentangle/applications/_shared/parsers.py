@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from keras_disentangle.applications._shared.files import write_json
+from keras_disentangle.applications._shared.folders import model_of_run
 from keras_disentangle.applications._shared.recipe import NoSettings, add_flags, given
 from keras_disentangle.applications._shared.release import available_weights
 
@@ -80,14 +81,17 @@ def choice(what, name, known):
 def of_weights(application):
     """The flag that chooses a trained model."""
     bundled = ", ".join(available_weights().get(application.title, []))
-    text = f"bundled weights ({bundled}) or a .keras file"
+    text = f"bundled weights ({bundled}), a .keras file or the folder of a training"
     return {"--weights": {"default": application.weights, "help": text}}
 
 
 def check_weights(application, weights):
-    """An error that lists what there is, unless these are bundled weights or a file's."""
+    """The name of bundled weights, or the file, also of a training's folder; an error that lists
+    what there is for any other."""
+    known = available_weights().get(application.title, [])
+    if weights not in known and Path(str(weights)).expanduser().is_dir():
+        return str(model_of_run(weights)[1])
     if not str(weights).endswith(".keras"):
-        known = available_weights().get(application.title, [])
         choice("weights", weights, [*known, "a .keras file"])
     return weights
 

@@ -48,6 +48,7 @@ class ProVLAEApplication(FactorApplication):
     def check(self, recipe, variant):
         check_number("learning_rate", recipe.learning_rate, above=0)
         check_int("epochs_per_stage", recipe.epochs_per_stage)
+        check_int("beta_steps", recipe.beta_steps, minimum=0)
         if variant in ("provlae", "teacher_student") and len(recipe.rung_sizes) < 2:
             raise ValueError(
                 f"`rung_sizes` must be at least two for {variant}, whose training has a stage for "
