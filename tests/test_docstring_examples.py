@@ -45,7 +45,7 @@ ABSENT = {
     "datasets.mpi3d.MPI3D": "mpi3d_toy.npz",
     "datasets.shapes3d.Shapes3D.from_file": "3dshapes.h5",
     "datasets.small_norb.SmallNORB": "small_norb",
-    **({} if find_spec("gradio") else {"explorer.explore.explore": "keras_disentangle[explore]"}),
+    **({} if find_spec("gradio") else {"explorer.explore.explore": "[explore]"}),
     "layers.feature_network.FeatureNetwork.from_keras_cv": "vgg.weights.h5",
     "layers.feature_network.FeatureNetwork.from_keras_hub": "keras_hub",
     "metrics.feature_distance.feature_distance": "vgg16_weights",

@@ -3,9 +3,13 @@
 import fnmatch
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from keras_disentangle import _extras
+from keras_disentangle._extras import install
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,3 +57,21 @@ def test_the_version_stands_in_one_place():
     assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"({version})" in (ROOT / "CHANGELOG.md").read_text()
     assert not re.search(r'^version = "', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+
+def test_extras_are_installed_as_the_library_was(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert install("explore") == f'pip install -e "{ROOT}[explore]"'
+    monkeypatch.chdir(ROOT)
+    assert install("explore") == 'pip install -e ".[explore]"'
+    monkeypatch.setattr(_extras, "__file__", str(tmp_path / "keras_disentangle" / "_extras.py"))
+    assert install("explore") == 'pip install "keras_disentangle[explore]"'
+
+
+def test_extras_that_are_named_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    told = re.compile(r"install\(['\"](\w+)['\"]\)|the\s+extra `(\w+)`")
+    named = set()
+    for path in (ROOT / "keras_disentangle").rglob("*.py"):
+        named |= {name for pair in told.findall(path.read_text()) for name in pair if name}
+    assert {"explore", "stream", "datasets"} <= named <= set(project["optional-dependencies"])

@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from keras_disentangle._extras import install
 from keras_disentangle.callbacks._scalars import GROUPS
 from keras_disentangle.datasets._pictures import decode
 
@@ -70,6 +71,5 @@ def check_installed(tracker):
     # A folder of that name, such as W&B makes for its runs, is found too, without an origin.
     if spec is None or spec.origin is None:
         raise ImportError(
-            f"`ExperimentTracker` needs {TRACKERS[tracker].title}: "
-            f'pip install "keras_disentangle[{tracker}]"'
+            f"`ExperimentTracker` needs {TRACKERS[tracker].title}: {install(tracker)}"
         )

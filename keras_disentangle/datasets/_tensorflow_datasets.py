@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from PIL import Image
 
+from keras_disentangle._extras import install
 from keras_disentangle.datasets._image_arrays import as_uint8_images, fit_picture
 
 TFDS_NAMES = {
@@ -94,7 +95,7 @@ def prepare(name, tfds_name, data_dir, remedy):
     except ImportError as error:
         raise ImportError(
             f"{name!r} is not in data_dir={data_dir!r}, and TensorFlow Datasets lacks a package "
-            f'({error}). Either pip install "keras_disentangle[datasets]"; or {remedy}'
+            f"({error}). Either {install('datasets')}; or {remedy}"
         ) from error
     except Exception as error:  # no network, a moved file, a changed checksum, a full disk …
         raise FileNotFoundError(

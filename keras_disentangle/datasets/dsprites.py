@@ -108,7 +108,7 @@ class DSprites(FactorDataset):
         Raises:
             FileNotFoundError: if the data are not available.
             ImportError: if tensorflow_datasets is not installed
-                (`pip install "keras_disentangle[datasets]"`).
+                (the extra `datasets`).
         """
         return from_tfds(data_dir, _SIZES, _NAMES)
 

@@ -23,7 +23,7 @@ def load_images(
 
     A name is searched in `data_dir`, as `<name>.npz`, `<name>.zip`, the folder `<name>`, or any of
     these with a longer name (`cifar10_jpg.zip`); then in TensorFlow Datasets, which downloads it on
-    first use (`pip install "keras_disentangle[datasets]"`).
+    first use (the extra `datasets`).
 
     Folders, and zips of them, are read as `split/class/*.png`, `class/*.png` or `*.png` (any usual
     image format); npz files as `x_train, y_train, x_test, y_test`, or as `images` or `imgs` with

@@ -156,7 +156,7 @@ class Shapes3D(FactorDataset):
 
         Raises:
             ImportError: if TensorFlow Datasets is not installed
-                (`pip install "keras_disentangle[datasets]"`).
+                (the extra `datasets`).
             FileNotFoundError: if it could not prepare the data.
             ValueError: if there is not exactly one example for each combination of factors.
         """

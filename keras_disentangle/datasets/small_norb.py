@@ -36,7 +36,7 @@ class SmallNORB(ArrayFactorDataset):
     The published files are searched in `data_dir`: `smallnorb-5x46789x9x18x6x2x96x96-training-`
     and `smallnorb-5x01235x9x18x6x2x96x96-testing-`, each with `dat.mat`, `cat.mat` and `info.mat`,
     or these with `.gz`. If there is none, TensorFlow Datasets is used, which downloads them on
-    first use (`pip install "keras_disentangle[datasets]"`).
+    first use (the extra `datasets`).
 
     Args:
         data_dir: folder with the published files, or in which TensorFlow Datasets stores its own.

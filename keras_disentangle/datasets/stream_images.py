@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from keras_disentangle._arguments import check_flag, check_int, check_seed
+from keras_disentangle._extras import install
 from keras_disentangle.datasets._image_arrays import check_image_shape
 from keras_disentangle.datasets._image_sources import open_images
 from keras_disentangle.datasets._reading_ahead import BatchReader, ReadingAhead
@@ -143,7 +144,7 @@ def stream_images(
 
     They are the batches of `image_batches(load_images(...)[0], ...)` in the order of their numbers:
     the same images, cropped and resized in the same way, in the same order for a seed. Grain
-    decodes them ahead (`pip install "keras_disentangle[stream]"`). Memory holds the names of the
+    decodes them ahead (the extra `stream`). Memory holds the names of the
     files and the batches read ahead, 64 MiB or two. `ExactBackup` saves the position and continues
     there, without reading again what was trained on.
 
@@ -196,8 +197,7 @@ def stream_images(
         import grain  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "`stream_images` reads ahead by Grain, which is not installed: "
-            'pip install "keras_disentangle[stream]"'
+            f"`stream_images` reads ahead by Grain, which is not installed: {install('stream')}"
         ) from error
     source = open_images(name_or_path, check_split_name(split), data_dir)
     if labels and not source.labelled:

@@ -5,6 +5,7 @@ import os
 import socket
 
 from keras_disentangle._arguments import check_flag, check_int
+from keras_disentangle._extras import install
 from keras_disentangle.explorer.explorer import Explorer
 
 
@@ -23,7 +24,7 @@ def explore(
 
     It is served on 127.0.0.1, so that no other machine reaches it, and loads nothing from outside.
     What a visitor uploads is removed as soon as it has been read. Needs Gradio:
-    `pip install "keras_disentangle[explore]"`.
+    the extra `explore`.
 
     Args:
         model: as in `kd.explorer.Explorer`.
@@ -49,7 +50,7 @@ def explore(
     """
     if importlib.util.find_spec("gradio") is None:
         raise ImportError(
-            '`explore` needs Gradio: pip install "keras_disentangle[explore]". '
+            f"`explore` needs Gradio: {install('explore')}. "
             "`kd.explorer.export_page` writes a page without it."
         )
     share = check_flag("share", share)

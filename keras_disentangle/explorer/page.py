@@ -32,7 +32,7 @@ def export_page(explorer, path, point=None, *, steps=25, title="Latents", runtim
         steps: number of values of a continuous latent, >= 2.
         title: heading of the page.
         runtime: `None`, or the folder `dist` of the npm package onnxruntime-web
-            (`npm pack onnxruntime-web`). Needs `pip install "keras_disentangle[export]"`.
+            (`npm pack onnxruntime-web`). Needs the extra `export`.
 
     Raises:
         ValueError: if `path` does not end in .html or cannot be written; nothing is left there; if

@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_disentangle._extras import install
 from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.layers._feature_layers import check_network
 from keras_disentangle.layers._image_preprocessing import preprocessing_of
@@ -181,5 +182,5 @@ def optional_package(name, extra):
     except ImportError as error:
         raise ImportError(
             f"`FeatureNetwork.from_{name}` needs the package {name} ({error}). Install it with: "
-            f'pip install "keras_disentangle[{extra}]"'
+            f"{install(extra)}"
         ) from error

@@ -134,7 +134,7 @@ class FeatureNetwork(keras.layers.Layer):
     def from_keras_cv(
         cls, network, layers, weights=None, *, preprocessing="auto", arguments=None, **kwargs
     ):
-        """A backbone of KerasCV: `pip install "keras_disentangle[cv]"`.
+        """A backbone of KerasCV: the extra `cv`.
 
         Args:
             network: a frozen backbone, or the name of a class in `keras_cv.models`, such as
@@ -169,7 +169,7 @@ class FeatureNetwork(keras.layers.Layer):
     def from_keras_hub(
         cls, network, layers, weights=None, *, preprocessing="auto", arguments=None, **kwargs
     ):
-        """A backbone of KerasHub: `pip install "keras_disentangle[hub]"`.
+        """A backbone of KerasHub: the extra `hub`.
 
         Args:
             network: a frozen backbone; the name of a class in `keras_hub.models`, such as

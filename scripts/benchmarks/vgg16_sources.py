@@ -6,7 +6,7 @@
 `applications/discriminative_vae/hed_trunk.py` writes; it is stored again as the weights of each
 package's own network and loaded from there. Prints, for CIFAR-10 images and their means over 2×2
 pixels in place of reconstructions, the largest difference of features, relative to their largest
-value, and `FeatureMatchingLoss`. Needs `pip install "keras_disentangle[cv,hub]"`.
+value, and `FeatureMatchingLoss`. Needs `pip install -e ".[cv,hub]"`.
 """
 
 import argparse

@@ -68,7 +68,7 @@ def test_reads_tensorflow_datasets_into_c_order():
 
 def test_without_tensorflow_datasets(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"keras_disentangle\[datasets\].*put a file somewhere"):
+    with pytest.raises(ImportError, match=r"\[datasets\].*put a file somewhere"):
         read()
 
 

@@ -221,7 +221,7 @@ def test_empty_folder(tmp_path):
 
 def test_without_tensorflow_datasets(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"svhn\.npz.*|keras_disentangle\[datasets\]"):
+    with pytest.raises(ImportError, match=r"pip install .*\[datasets\].*svhn\.npz"):
         load_images("svhn", data_dir=tmp_path)
 
 

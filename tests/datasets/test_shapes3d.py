@@ -491,7 +491,7 @@ def test_from_tfds(small, monkeypatch):
 
 def test_without_tensorflow_datasets(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"keras_disentangle\[datasets\].*3dshapes\.h5"):
+    with pytest.raises(ImportError, match=r"\[datasets\].*3dshapes\.h5"):
         Shapes3D.from_tfds()
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import struct
 import warnings
 import zipfile
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 import keras_disentangle as kd
+from keras_disentangle._extras import install
 from keras_disentangle.applications._shared.data import image_shape_of, images_alone
 from keras_disentangle.datasets import _file_images, _image_records, _tensorflow_datasets
 from keras_disentangle.datasets._file_images import FileImages
@@ -337,7 +339,7 @@ def test_sources_that_are_none(folder, tmp_path):
 
 def test_without_grain(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "grain", None)
-    with pytest.raises(ImportError, match=r'pip install "keras_disentangle\[stream\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("stream"))):
         stream(folder)
 
 

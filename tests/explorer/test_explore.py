@@ -2,6 +2,7 @@
 page in a browser."""
 
 import importlib.util
+import re
 import socket
 import sys
 import types
@@ -16,6 +17,7 @@ from PIL import Image
 from tiny_networks import IMAGES
 
 import keras_disentangle as kd
+from keras_disentangle._extras import install
 from keras_disentangle.explorer import Explorer
 
 pytestmark = pytest.mark.one_backend
@@ -31,7 +33,7 @@ def test_a_missing_extra_is_named(model, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "gradio" else found(name)
     )
-    with pytest.raises(ImportError, match=r'pip install "keras_disentangle\[explore\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("explore"))):
         kd.explore(model)
 
 

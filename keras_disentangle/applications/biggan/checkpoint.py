@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_disentangle._extras import install
 from keras_disentangle._files import is_zip, open_zip
 
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
@@ -159,8 +160,7 @@ def _module(name, path):
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"Reading {path} needs {name}. Install it with: "
-            'pip install "keras-disentangle[checkpoints]"'
+            f"Reading {path} needs {name}. Install it with: {install('checkpoints')}"
         ) from error
 
 
