@@ -128,6 +128,11 @@ class Explorer:
 
     def of_number(self, number, point=None):
         """The point of an image of the data, by its number from 0; as `of_image`."""
+        if not self.num_images:
+            raise ValueError(
+                "`number` needs `data`, and a model that encodes them. "
+                f"Received: number={number} of no images"
+            )
         if not 0 <= number < self.num_images:
             raise ValueError(
                 f"`number` must lie in 0..{self.num_images - 1}. Received: number={number}"

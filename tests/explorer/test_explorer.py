@@ -76,6 +76,8 @@ def test_pages_begin_with_images_of_the_data():
     # Without data, in the middle, and at random if images are not encoded.
     (a, number), (b, _) = Explorer(Halves()).first_points()
     assert number is None and not a.code.any() and b.code.all()
+    with pytest.raises(ValueError, match="`number` needs `data`, .* Received: number=5 of no"):
+        Explorer(Halves()).of_number(5)
     explorer = Explorer(Codes(), seed=3)
     np.testing.assert_array_equal(explorer.first_points()[0][0].code, explorer.sample(3).code)
 
