@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_disentangle.applications._shared import commands, training
-from keras_disentangle.applications._shared.data import announce, skipping_damaged
+from keras_disentangle.applications._shared.data import announce, skipping_damaged, spread
 from keras_disentangle.applications.discriminative_vae.application import (
     APPLICATION as DISCRIMINATIVE_VAE,
 )
@@ -157,6 +157,13 @@ def test_data_of_the_default_shape_need_no_word(tmp_path, capsys):
     assert recipe_of(info_gan.main, "--data", colour, "--recipe", "mnist").data == colour
     assert "images of 28×28×3, taken as 28×28×1, turned grey" in capsys.readouterr().out
     assert recipe_of(progressive_gan.main, "--data", "clevr_simple").data == "clevr_simple"
+
+
+def test_examples_are_spread_over_sorted_images():
+    images = np.arange(101, dtype="uint8")[:, None, None, None]
+    for number, expected in ((5, [0, 25, 50, 75, 100]), (1, [0]), (101, range(101))):
+        np.testing.assert_array_equal(spread(images, number).ravel(), expected)
+    np.testing.assert_array_equal(spread(images[:3], 16), images[:3])
 
 
 def test_a_trained_model_says_what_becomes_of_other_images(tmp_path, capsys):

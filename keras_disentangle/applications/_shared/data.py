@@ -4,6 +4,8 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from keras_disentangle import datasets
 from keras_disentangle.datasets import _pictures
 from keras_disentangle.datasets._file_images import FileImages
@@ -39,6 +41,16 @@ def skipping_damaged(skips):
 def skips_damaged():
     """Whether applications leave out the image files that cannot be read."""
     return _skips_damaged
+
+
+def spread(images, number):
+    """At most so many of the images (n, h, w, c), evenly over their order, from the first on.
+
+    Those of a folder are sorted: the first of them may all be of one of its folders.
+    """
+    if len(images) <= number:
+        return images[:]
+    return images[np.linspace(0, len(images) - 1, number).round().astype(int)]
 
 
 def load_images(name, **options):

@@ -9,6 +9,7 @@ import keras_disentangle as kd
 from keras_disentangle._arguments import check_choice, check_int, check_number
 from keras_disentangle._progress import progress
 from keras_disentangle.applications._shared.application import Application
+from keras_disentangle.applications._shared.data import spread
 from keras_disentangle.applications._shared.files import save_model
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications._shared.release import record_file
@@ -160,7 +161,9 @@ class DiscriminativeVAEApplication(Application):
         model.compile(keras.optimizers.Adam(rate))
         callbacks.append(
             kd.callbacks.LatentTraversal(
-                run.log_dir, every=max(1, recipe.epochs // 4), images=run.data["test"][0][:16]
+                run.log_dir,
+                every=max(1, recipe.epochs // 4),
+                images=spread(run.data["test"][0], 16),
             )
         )
         if _begins_with_own(run):

@@ -8,6 +8,7 @@ import numpy as np
 import keras_disentangle as kd
 from keras_disentangle._arguments import check_int, check_number
 from keras_disentangle.applications._shared.calls import as_pictures
+from keras_disentangle.applications._shared.data import spread
 from keras_disentangle.applications._shared.factors import (
     FactorApplication,
     FactorEvaluation,
@@ -181,7 +182,7 @@ def _fit(model, run, stages, seed, callbacks=(), log_dir=None, backup="backup"):
         shown = data.images(data.sample_index(10_000, seed))
     else:
         batches = kd.datasets.image_batches(data, recipe.batch_size, seed, steps_per_epoch=steps)
-        shown = data[:60_000]
+        shown = spread(data, 60_000)
     model.compile(keras.optimizers.Adam(recipe.learning_rate))
     callbacks = list(callbacks)
     if recipe.beta_start is not None:
@@ -191,7 +192,10 @@ def _fit(model, run, stages, seed, callbacks=(), log_dir=None, backup="backup"):
     # The pictures and scores of a stage are taken at its end.
     every = recipe.epochs_per_stage
     flow = kd.callbacks.InformationFlow(log_dir, shown)
-    callbacks += [flow, kd.callbacks.LatentTraversal(log_dir, every=every, images=shown[:16])]
+    callbacks += [
+        flow,
+        kd.callbacks.LatentTraversal(log_dir, every=every, images=spread(shown, 16)),
+    ]
     if has_factors:
         callbacks.append(
             kd.callbacks.FactorMetrics(data, every=every, max_share=None, num_votes=500)
