@@ -15,6 +15,7 @@ from keras_disentangle._tensors import to_numpy
 from keras_disentangle.evaluation import check_settings, evaluate
 from keras_disentangle.explorer.explorer import Explorer
 from keras_disentangle.metrics import hessian_diagonality
+from keras_disentangle.schedules import read
 from keras_disentangle.visualization import image_grid, information_matrix, reconstruction_grid
 from keras_disentangle.visualization.files import encode_png
 
@@ -195,10 +196,19 @@ def _settings(explorer, model):
     if isinstance(model, keras.Model):
         yield "weights", f"{model.count_params():,}"
         yield "Keras", f"{keras.__version__} with {keras.backend.backend()}"
-        for name, value in model.get_config().items():
+        step, ramps = read(getattr(model, "step", 0)), getattr(model, "ramps", {})
+        if step:
+            yield "steps", f"{step:,}"
+        config = model.get_config()
+        for name, value in config.items():
             text = _words(value)
-            if name != "space" and text is not None:
+            if name != "space" and name not in ramps and text is not None:
                 yield name, text
+        # Weights as they are now: a ramp may have moved them, or not yet.
+        for name, ramp in ramps.items():
+            now, first = read(ramp(step)), config.get(name)
+            differs = isinstance(first, (int, float)) and not np.isclose(now, first)
+            yield name, f"{now:.4g} (made with {first:.4g})" if differs else f"{now:.4g}"
 
 
 def _words(value):

@@ -120,6 +120,9 @@ def test_a_model_with_factors_has_every_part(data, tmp_path):
 )
 def test_each_kind_of_model_has_its_parts(name, data, parts, tmp_path):
     model = MODELS[name].build()
+    if name == "progressive_ladder_vae":
+        model.ramps["beta"].set(4.0, 1.0, 100, 100)
+        model.step.assign(150)
     report(model, data, tmp_path / "report.html", steps=2, num_images=2, max_latents=3)
     page = Page(tmp_path / "report.html")
     names = {"T": "Traversals", "L": "Latents", "R": "Reconstructions", "S": "Samples"}
@@ -128,6 +131,10 @@ def test_each_kind_of_model_has_its_parts(name, data, parts, tmp_path):
     settings = dict(page.rows["Settings"])
     assert settings["class"] == type(model).__name__
     assert settings["weights"] == f"{model.count_params():,}"
+    if name == "progressive_ladder_vae":
+        first = model.get_config()["beta"]
+        assert settings["beta"] == f"2.5 (made with {first:.4g})" and settings["steps"] == "150"
+        assert settings["alpha_1"] == "1"
     # Four rows, those of a conditional model its four classes.
     assert page.parts["Samples"]["samples"].shape[0] == 4 * 97 + 1
 
