@@ -41,9 +41,9 @@ def explore_name(name, arguments):
     model, recipe = application.load(weights), application.known_recipe(weights)
     if options["data"] is None and getattr(recipe, "data", None) in RENDERED:
         options["data"] = recipe.data
-    source = f"model = kd.applications.{application.title}(weights={weights!r})"
     if str(weights).endswith(".keras"):
-        source = _of_file(weights)
+        return _open(model, options, _of_file(weights), _title(Path(weights), model))
+    source = f"model = kd.applications.{application.title}(weights={weights!r})"
     _open(model, options, f"import keras_disentangle as kd\n{source}", application.title)
 
 
