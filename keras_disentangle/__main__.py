@@ -17,6 +17,7 @@ tensorflow, jax or torch.
 """
 
 import sys
+import warnings
 from pathlib import Path
 
 from keras_disentangle.applications._shared import (
@@ -41,10 +42,20 @@ def main(arguments=None):
         return
     command, *words = words or [None]
     choice("command", command, COMMANDS)
+    before, warnings.formatwarning = warnings.formatwarning, _warning
     try:
         _run(command, words)
     except (ValueError, FileNotFoundError, ImportError) as error:
         sys.exit(f"error: {error}")
+    finally:
+        warnings.formatwarning = before
+
+
+def _warning(message, category, filename, lineno, line=None):
+    """A warning as a line; of other packages, with the place in the code."""
+    if Path(__file__).parent in Path(filename).parents:
+        return f"warning: {message}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
 def _run(command, words):

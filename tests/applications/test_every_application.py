@@ -1,6 +1,7 @@
 """What all applications share: a row of `tiny_applications` for each goes through every command."""
 
 import json
+import warnings
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from keras import ops
 from tiny_applications import TINY
 
 import keras_disentangle as kd
+from keras_disentangle.__main__ import _warning
 from keras_disentangle._files import sha256
 from keras_disentangle.applications._shared import (
     commands,
@@ -204,7 +206,9 @@ def test_what_a_folder_is_is_told(command, tmp_path):
     (tmp_path / "photos" / "a.JPG").touch()
     assert f"is given by --data {tmp_path / 'photos'}" in told(tmp_path / "photos")
     (tmp_path / "mine.keras").touch()
-    assert f"which holds {tmp_path / 'mine.keras'}" in told(tmp_path)
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "run.json").touch()
+    assert f"which holds {tmp_path / 'mine.keras'}, {tmp_path / 'z'}" in told(tmp_path)
     (tmp_path / "run.json").write_text('{"application": "provlae"}')
     assert "a training of provlae that has no model.keras yet" in told(tmp_path)
 
@@ -239,6 +243,15 @@ def test_what_there_is_not_is_listed_on_one_line(command, capsys):
         assert "a .keras file" in told("evaluate", name, "--weights", "cars")
         assert "expected" in told("train", name, "--seed")
         assert "name" in told("ship", name)
+
+
+def test_warnings_are_lines(command):
+    before = warnings.formatwarning
+    assert _warning("left out", UserWarning, release.__file__, 7) == "warning: left out\n"
+    assert (
+        _warning("old", UserWarning, keras.__file__, 7) == f"{keras.__file__}:7: UserWarning: old\n"
+    )
+    assert command("list") == 0 and warnings.formatwarning is before
 
 
 def test_the_list(command, capsys):

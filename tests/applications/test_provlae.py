@@ -151,17 +151,23 @@ def test_a_finished_training_is_known_by_what_it_wrote(tmp_path):
 
 
 @pytest.mark.one_backend
-def test_what_is_refused_writes_nothing(recipe, tmp_path):
+def test_what_is_refused_writes_nothing(recipe, tmp_path, monkeypatch):
     before = sorted(tmp_path.rglob("*"))
-    # By callbacks when they are made, and when training begins.
-    for bad, message in (({"beta_start": -1.0}, "`start`"), ({"fade_steps": 9}, "`fade_steps`")):
+
+    def refuse(self):
+        raise ValueError("no information")
+
+    # At once, by a callback when it is made, and by one when training begins.
+    monkeypatch.setattr(kd.callbacks.InformationFlow, "_try", refuse)
+    reasons = {"`fade_steps`": {"fade_steps": 9}, "`start`": {"beta_start": -1.0}, "no infor": {}}
+    for message, bad in reasons.items():
         with pytest.raises(ValueError, match=message):
             train(replace(recipe, **bad), log_dir=tmp_path / "runs" / "mine")
         assert sorted(tmp_path.rglob("*")) == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
-    with pytest.raises(ValueError, match="`fade_steps`"):
-        train(replace(recipe, fade_steps=9), log_dir=tmp_path / "mine")
+    with pytest.raises(ValueError, match="no information"):
+        train(recipe, log_dir=tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 

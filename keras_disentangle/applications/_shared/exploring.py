@@ -4,7 +4,11 @@ or a report on it."""
 from pathlib import Path
 
 from keras_disentangle.applications._shared import parsers, registry
-from keras_disentangle.applications._shared.data import factors_or_images, skipping_damaged
+from keras_disentangle.applications._shared.data import (
+    factors_or_images,
+    is_there,
+    skipping_damaged,
+)
 from keras_disentangle.applications._shared.files import load_model
 from keras_disentangle.applications._shared.parsers import DATA, Parser
 from keras_disentangle.applications._shared.release import manifests
@@ -41,6 +45,8 @@ def explore_name(name, arguments):
     model, recipe = application.load(weights), application.known_recipe(weights)
     if options["data"] is None and getattr(recipe, "data", None) in RENDERED:
         options["data"] = recipe.data
+    elif options["data"] is None and is_there(getattr(recipe, "data", None)):
+        print(f"--data {recipe.data} begins with an image of the training")
     if str(weights).endswith(".keras"):
         return _open(model, options, _of_file(weights), _title(Path(weights), model))
     source = f"model = kd.applications.{application.title}(weights={weights!r})"

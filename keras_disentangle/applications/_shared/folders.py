@@ -26,8 +26,8 @@ def model_of_run(folder):
             "started again with the same flags it goes on"
         )
     expected = "a .keras file, or the folder of a finished training"
-    if files := sorted(folder.glob("*.keras")):
-        names = ", ".join(map(str, files[:3]))
+    if found := sorted([*folder.glob("*.keras"), *(run.parent for run in folder.glob(f"*/{RUN}"))]):
+        names = ", ".join(map(str, found[:3])) + ", …" * (len(found) > 3)
         raise ValueError(f"The model must be {expected}. Received: {folder}, which holds {names}")
     if has_images(folder):
         raise ValueError(

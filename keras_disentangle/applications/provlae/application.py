@@ -61,7 +61,13 @@ class ProVLAEApplication(FactorApplication):
                 f"`steps_per_stage` must be at least {recipe.epochs_per_stage}, one step an epoch. "
                 f"Received: steps_per_stage={recipe.steps_per_stage}"
             )
-        return replace(recipe, steps_per_stage=steps * recipe.epochs_per_stage)
+        steps *= recipe.epochs_per_stage
+        if variant == "provlae" and check_int("fade_steps", recipe.fade_steps, minimum=0) > steps:
+            raise ValueError(
+                f"`fade_steps` must be at most `steps_per_stage`, {steps}. "
+                f"Received: fade_steps={recipe.fade_steps}"
+            )
+        return replace(recipe, steps_per_stage=steps)
 
     def build(self, recipe, variant, seed=0):
         """Of a teacher and a student, the teacher, which has the latents of the top rung."""
