@@ -245,6 +245,34 @@ def test_what_there_is_not_is_listed_on_one_line(command, capsys):
         assert "name" in told("ship", name)
 
 
+@pytest.mark.parametrize(
+    "name, flag, value",
+    [
+        ("autoencoders", "--learning-rate", "nan"),
+        ("autoencoders", "--seed", "-1"),
+        ("autoencoders", "--steps-per-epoch", "0"),
+        ("direction_discovery", "--path-size", "0"),
+        ("discriminative_vae", "--classifier-epochs", "0"),
+        ("discriminative_vae", "--feature-weight", "-1"),
+        ("discriminative_vae", "--ramp-steps", "-1"),
+        ("info_gan", "--classes-every", "0"),
+        ("info_gan", "--first-weight", "-1"),
+        ("provlae", "--beta-start", "-1"),
+        ("provlae", "--fade-steps", "9999"),
+        ("provlae", "--image-size", "0"),
+        ("provlae", "--rung-sizes", "3"),
+    ],
+)
+def test_a_bad_setting_is_named_as_it_was_given(name, flag, value, command, monkeypatch, tmp_path):
+    application = registry.find(name)
+    monkeypatch.setitem(application.recipes, "tiny", TINY[name].recipe(monkeypatch, tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+    words = ["train", name, "--recipe", "tiny", "--log-dir", tmp_path / "run"]
+    told = command(*words, flag, value)
+    assert told.startswith(f"error: `{flag[2:].replace('-', '_')}` must be")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_warnings_are_lines(command):
     before = warnings.formatwarning
     assert _warning("left out", UserWarning, release.__file__, 7) == "warning: left out\n"

@@ -157,9 +157,13 @@ def test_what_is_refused_writes_nothing(recipe, tmp_path, monkeypatch):
     def refuse(self):
         raise ValueError("no information")
 
-    # At once, by a callback when it is made, and by one when training begins.
+    # At once, by the batches, and by a callback when training begins.
     monkeypatch.setattr(kd.callbacks.InformationFlow, "_try", refuse)
-    reasons = {"`fade_steps`": {"fade_steps": 9}, "`start`": {"beta_start": -1.0}, "no infor": {}}
+    reasons = {
+        "`fade_steps`": {"fade_steps": 9},
+        "`batch_size`": {"batch_size": 99},
+        "no infor": {},
+    }
     for message, bad in reasons.items():
         with pytest.raises(ValueError, match=message):
             train(replace(recipe, **bad), log_dir=tmp_path / "runs" / "mine")

@@ -7,6 +7,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from keras_disentangle._arguments import check_int
 from keras_disentangle.applications._shared.files import write_json
 from keras_disentangle.applications._shared.folders import model_of_run
 from keras_disentangle.applications._shared.recipe import NoSettings, add_flags, given
@@ -139,6 +140,8 @@ def own_settings(application, options):
 def recipe_of(application, options, values):
     """The recipe that was chosen, with the settings that were given in place of its own."""
     name = options["recipe"] or application.default_recipe
+    if options["image_size"] is not None:
+        check_int("image_size", options["image_size"])
     recipe = application.with_data(
         application.recipes[name],
         options["data"],

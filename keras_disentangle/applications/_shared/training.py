@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_disentangle._arguments import check_choice
+from keras_disentangle._arguments import check_choice, check_int
 from keras_disentangle._files import read_json
 from keras_disentangle.applications._shared import devices
 from keras_disentangle.applications._shared.evaluation import described
@@ -252,6 +252,7 @@ def prepared(application, recipe, variant, log_dir, data_dir=None, seed=0, verbo
         ValueError: if the variant, the data or a setting is unknown or out of range.
     """
     check_choice("model", variant, application.variants)
+    check_int("seed", seed, 0, 2**32 - 1)  # as Keras takes it
     recipe = application.check(recipe, variant)
     data = application.data(recipe, data_dir)
     training = Training(application, recipe, variant, data, Path(log_dir), seed, verbose)

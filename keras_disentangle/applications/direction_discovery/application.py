@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_int, check_weight
+from keras_disentangle._arguments import check_int, check_number, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.recipe import setting
@@ -85,6 +85,7 @@ class DirectionApplication(Application):
     def check(self, recipe, variant):
         for name in ("steps", "steps_per_epoch", "batch_size"):
             check_int(name, getattr(recipe, name))
+        check_number("path_size", recipe.path_size, above=0)
         if not check_weight("learning_rate", recipe.learning_rate):
             raise ValueError("`learning_rate` must be positive. Received: learning_rate=0")
         if recipe.steps % recipe.steps_per_epoch:

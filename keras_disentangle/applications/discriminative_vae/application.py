@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice, check_int, check_number
+from keras_disentangle._arguments import check_choice, check_int, check_number, check_weight
 from keras_disentangle._progress import progress
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.data import spread
@@ -88,6 +88,8 @@ class DiscriminativeVAEApplication(Application):
 
     def check(self, recipe, variant):
         check_number("learning_rate", recipe.learning_rate, above=0)
+        check_weight("feature_weight", recipe.feature_weight)
+        check_int("ramp_steps", recipe.ramp_steps, minimum=0)
         check_int("epochs", recipe.epochs)
         check_int("classifier_epochs", recipe.classifier_epochs)
         check_choice("pooling", recipe.pooling, ("max", "average"))

@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice, check_int
+from keras_disentangle._arguments import check_choice, check_int, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.data import images_alone, load_images
@@ -69,6 +69,10 @@ class InfoGANApplication(Application):
         check_choice("preset", recipe.preset, sorted(PRESETS))
         for name in ("steps_per_epoch", "classes_every"):
             check_int(name, getattr(recipe, name))
+        check_int("ramp_steps", recipe.ramp_steps, minimum=0)
+        for name in ("first_weight", "last_weight"):
+            if getattr(recipe, name) is not None:
+                check_weight(name, getattr(recipe, name))
         if recipe.steps % recipe.steps_per_epoch or recipe.steps < 1:
             raise ValueError(
                 f"`steps` must be a positive multiple of {recipe.steps_per_epoch}, an epoch. "

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_int, check_number
+from keras_disentangle._arguments import check_int, check_number, check_weight
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.data import spread
 from keras_disentangle.applications._shared.factors import (
@@ -50,6 +50,8 @@ class ProVLAEApplication(FactorApplication):
         check_number("learning_rate", recipe.learning_rate, above=0)
         check_int("epochs_per_stage", recipe.epochs_per_stage)
         check_int("beta_steps", recipe.beta_steps, minimum=0)
+        if recipe.beta_start is not None:
+            check_weight("beta_start", recipe.beta_start)
         if variant in ("provlae", "teacher_student") and len(recipe.rung_sizes) < 2:
             raise ValueError(
                 f"`rung_sizes` must be at least two for {variant}, whose training has a stage for "
