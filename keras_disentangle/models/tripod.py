@@ -33,6 +33,10 @@ class Tripod(QuantizedAutoencoder):
     | Falcor3D | 1e-10 | 1e-2 |
     | Isaac3D | 1e-4 | 1e-8 |
 
+    Where most of an image has one value, as on dSprites, the codes can all run into the ends of
+    their tanh at the start, where they stay. Set the bias of the decoder's last layer to the mean
+    image, as the layer gives it (of Bernoulli, log-odds), before training.
+
     Args:
         encoder: network (batch, h, w, c) to (batch, d).
         decoder: network (batch, d) to (batch, h, w, c): logits (Bernoulli) or means (Gaussian).

@@ -21,6 +21,10 @@ SHIPPED = [
 # The ramps at the step at which the training ended, and the other settings of the objective: as
 # the cards tell of each training.
 OBJECTIVES = {
+    ("Autoencoder", "dsprites"): (
+        {"beta": 4.0, "alpha_1": 1.0, "alpha_2": 1.0},
+        {"name": "provlae"},
+    ),
     ("Autoencoder", "shapes3d"): ({"beta": 8.0}, {"name": "beta_tc_vae"}),
     ("DiscriminativeVAE", "fashion_mnist"): (
         {"beta": 3.0, **{f"feature_weight_norm_{i}": 0.05 for i in (2, 4, 6)}},

@@ -62,7 +62,7 @@ _SMALL_DSPRITES = {
     "dip_vae_ii": (20.0,),
     "factor_vae": (5.0, 10.0),
     "provlae": (2.0, 4.0),
-    "tripod": (0.001,),
+    "tripod": (0.0001, 0.001),
     "ada_gvae": (2.0, 4.0),
 }
 # Those of the large study, where it has the method.
