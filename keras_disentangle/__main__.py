@@ -23,10 +23,10 @@ from pathlib import Path
 from keras_disentangle.applications._shared import (
     commands,
     exploring,
-    folders,
     listing,
     registry,
     reproducing,
+    runs,
 )
 from keras_disentangle.applications._shared.parsers import choice, usage_error
 from keras_disentangle.applications._shared.release import manifests
@@ -69,7 +69,7 @@ def _run(command, words):
         return exploring.explore_file(words)
     known = registry.names("convert.py" if command == "convert" else "application.py")
     if command in ("evaluate", "traverse", "explore") and words and _is_folder(words[0], known):
-        name, model = folders.model_of_run(words[0])
+        name, model = runs.model_of_run(words[0])
         words = [name, "--weights", str(model), *words[1:]]
     if words in (["--help"], ["-h"]):
         if command == "explore":

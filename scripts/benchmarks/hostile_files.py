@@ -397,7 +397,7 @@ def honest_of_others(kind, path, rng):
     if kind in ("checkpoint.pt", "old.pt", "directions.pt", "checkpoint.safetensors"):
         return honest_checkpoint(kind, path)
     if kind == "results.json":
-        from keras_disentangle.applications._shared.training import read_run
+        from keras_disentangle.applications._shared.runs import read_run
         from keras_disentangle.applications.info_gan.application import APPLICATION
 
         path = path.parent / "results.json"

@@ -13,7 +13,7 @@ import keras_disentangle as kd
 from keras_disentangle.applications._shared import release
 from keras_disentangle.applications._shared.files import load_model
 from keras_disentangle.applications._shared.release import Release
-from keras_disentangle.applications._shared.training import read_run
+from keras_disentangle.applications._shared.runs import read_run
 from keras_disentangle.applications.biggan import checkpoint
 from keras_disentangle.applications.provlae.application import APPLICATION
 

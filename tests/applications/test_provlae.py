@@ -13,7 +13,7 @@ from model_table import MODELS
 from tiny_applications import PIXELS
 
 import keras_disentangle as kd
-from keras_disentangle.applications._shared import commands, factors, training
+from keras_disentangle.applications._shared import commands, factors, runs, training
 from keras_disentangle.applications.provlae.application import APPLICATION
 from keras_disentangle.applications.provlae.recipes import RECIPES, Recipe
 
@@ -116,38 +116,38 @@ def test_an_interrupted_training_goes_on(name, number, recipe, tmp_path, monkeyp
 @pytest.mark.one_backend
 def test_only_a_training_with_a_backup_goes_on(tmp_path):
     settings = {"seed": 1, "settings": {"shape": (8, 8), "beta": 1.0}}
-    (tmp_path / training.RUN).write_text(json.dumps(settings))
+    (tmp_path / runs.RUN).write_text(json.dumps(settings))
     backups = tmp_path / "backup" / "teacher"
     backups.mkdir(parents=True)
     (backups / "backup-000001.7.tmp").touch()
-    assert not training.resumes(tmp_path, settings)
+    assert not runs.resumes(tmp_path, settings)
     (backups / "backup-000001").touch()
-    assert training.resumes(tmp_path, settings)
+    assert runs.resumes(tmp_path, settings)
     others = {"seed": 2, "settings": {"shape": (8, 9), "beta": 1.0, "gamma": 2.0}}
     with pytest.raises(ValueError, match="an unfinished training .* in .'gamma', 'seed', 'shape'"):
-        training.resumes(tmp_path, others)
-    (tmp_path / training.RUN).unlink()
+        runs.resumes(tmp_path, others)
+    (tmp_path / runs.RUN).unlink()
     with pytest.raises(ValueError, match="must not hold backups without a run.json"):
-        training.resumes(tmp_path, settings)
+        runs.resumes(tmp_path, settings)
 
 
 @pytest.mark.one_backend
 def test_a_finished_training_is_known_by_what_it_wrote(tmp_path):
     settings = {"seed": 1, "settings": {"shape": (8, 8), "beta": 1.0}}
     results = {**json.loads(json.dumps(settings)), "steps": 8}
-    assert training.finished(tmp_path, settings) is None
+    assert runs.finished(tmp_path, settings) is None
     for known in ("run.json", "results.json"):  # The first may be missing.
         (tmp_path / "results.json").write_text(json.dumps(results))
         (tmp_path / "run.json").write_text(json.dumps(settings))
         if known == "results.json":
             (tmp_path / "run.json").unlink()
-        assert training.finished(tmp_path, settings) == results
+        assert runs.finished(tmp_path, settings) == results
         with pytest.raises(ValueError, match="a finished training with .* differs in .'beta'"):
-            training.finished(tmp_path, {"seed": 1, "settings": {"shape": (8, 8), "beta": 2.0}})
+            runs.finished(tmp_path, {"seed": 1, "settings": {"shape": (8, 8), "beta": 2.0}})
     for content in ("[]", "{}", '{"settings": 1}', "{"):
         (tmp_path / "results.json").write_text(content)
         with pytest.raises(ValueError, match="in results.json, which is none of a training"):
-            training.finished(tmp_path, settings)
+            runs.finished(tmp_path, settings)
 
 
 @pytest.mark.one_backend

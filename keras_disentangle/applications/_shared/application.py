@@ -1,14 +1,15 @@
 """What an application says of itself; all else is the same for each of them."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from keras_disentangle.applications._shared import data as shapes
 from keras_disentangle.applications._shared import training
 from keras_disentangle.applications._shared.files import load_model
-from keras_disentangle.applications._shared.recipe import NoSettings
+from keras_disentangle.applications._shared.recipe import NoSettings, of_json
 from keras_disentangle.applications._shared.release import Release, record_scores, save_weights
+from keras_disentangle.applications._shared.runs import recipe_beside
 from keras_disentangle.applications._shared.tables import means, table
 from keras_disentangle.visualization import training_curves
 
@@ -210,10 +211,10 @@ class Application:
     def known_recipe(self, weights):
         """The recipe by which weights were trained, as far as it is known, or `None`."""
         if str(weights).endswith(".keras"):
-            return training.recipe_beside(self, weights)
+            return recipe_beside(self, weights)
         recipe = Release(self.name, weights).entry.get("recipe")
         try:
-            return None if recipe is None else training.of_json(self.recipe_class, recipe)
+            return None if recipe is None else of_json(self.recipe_class, recipe)
         except ValueError as error:
             raise ValueError(f"The recipe of the weights {weights!r}: {error}") from error
 
@@ -324,7 +325,7 @@ class Application:
         """
         arguments, saved = self.release(self.load(path), recipe)
         data = data or getattr(recipe, "data", None)
-        known = {"recipe": training.asdict(recipe)}
+        known = {"recipe": asdict(recipe)}
         if data is not None:
             known["data"] = data
         save_weights(saved, self.name, self.title, name, arguments, self.mantissa_bits, **known)

@@ -7,13 +7,19 @@ import contextlib
 import json
 from pathlib import Path
 
-from keras_disentangle.applications._shared import devices, evaluation, folders, parsers, training
+from keras_disentangle.applications._shared import devices, evaluation, parsers, training
 from keras_disentangle.applications._shared.comparison import compare
 from keras_disentangle.applications._shared.data import announce, is_there, skipping_damaged, text
 from keras_disentangle.applications._shared.factors import FactorApplication, FactorEvaluation
 from keras_disentangle.applications._shared.files import load_model, write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output, settings_of
 from keras_disentangle.applications._shared.release import Release, is_path
+from keras_disentangle.applications._shared.runs import (
+    MODEL,
+    RESULTS,
+    application_of,
+    recipe_beside,
+)
 from keras_disentangle.datasets.named import FACTOR_DATA, factor_data
 from keras_disentangle.trainers._launch import on_devices
 
@@ -51,7 +57,7 @@ def train(application, arguments):
         if not devices.is_first():
             return
         log_dir = Path(options["log_dir"])
-        files = {"pictures": "pictures", "results": training.RESULTS, "model": training.MODEL}
+        files = {"pictures": "pictures", "results": RESULTS, "model": MODEL}
         lines = [f"\n{application.summary(results)}\n"]
         lines += [f"{what:10} {log_dir / where}" for what, where in files.items()]
         put(results, "\n".join([*lines, f"TensorBoard: tensorboard --logdir {log_dir}"]))
@@ -129,7 +135,7 @@ def _without_factors(model, data):
     """What is said of data by which no model can be evaluated."""
     if not is_there(data):
         return f"`data` must be {FACTOR_DATA}. Received: {data}"
-    application = folders.application_of(Path(model).parent) or "APPLICATION"
+    application = application_of(Path(model).parent) or "APPLICATION"
     return (
         f"`data` must have factors, by which any model can be measured: {FACTOR_DATA}. Of images "
         f"alone, `evaluate {application} --weights {model}` measures what the application can, "
@@ -167,12 +173,12 @@ def ship(application, arguments):
         raise ValueError(f"`name` must be a bare word. Received: name={options['name']!r}")
     with output(options) as put, skipping_damaged(options["skip_damaged"]):
         if options["recipe"] is None:
-            recipe = training.recipe_beside(application, options["model"])
+            recipe = recipe_beside(application, options["model"])
         else:
             recipe = application.recipes[options["recipe"]]
         if recipe is None:
             raise ValueError(
-                f"`recipe` must be given for a model without its {training.RESULTS} beside it. "
+                f"`recipe` must be given for a model without its {RESULTS} beside it. "
                 f"Received: model={options['model']}"
             )
         settings = settings_of(application.evaluation, options)

@@ -13,6 +13,7 @@ from keras_disentangle.applications._shared.data import skipping_damaged
 from keras_disentangle.applications._shared.files import write_json, write_pictures
 from keras_disentangle.applications._shared.parsers import Parser, output
 from keras_disentangle.applications._shared.recipe import parsed
+from keras_disentangle.applications._shared.runs import RESULTS, read_run
 
 SCORES, PAGE = "scores.json", "report.md"
 
@@ -71,7 +72,7 @@ def compare(application, arguments):
             failed = _train_missing(application, options, trainings)
             folders = [x["log_dir"] for x in trainings if x["log_dir"] not in failed]
         if folders:
-            runs = [training.read_run(application, folder) for folder in folders]
+            runs = [read_run(application, folder) for folder in folders]
             content, text, pictures = application.compare(runs, settings, options["data_dir"])
             write_json(out / SCORES, content)
             written = [SCORES, PAGE, *write_pictures(out, pictures)]
@@ -182,9 +183,9 @@ def _is_there(application, chosen):
         ValueError: if there is one by others.
     """
     folder = chosen["log_dir"]
-    if not (folder / training.RESULTS).is_file():
+    if not (folder / RESULTS).is_file():
         return False
-    found = training.read_run(application, folder).results
+    found = read_run(application, folder).results
     asked = json.loads(json.dumps(training.prepared(application, **chosen).results))
     asked.update(asked.pop("settings"))
     kept = {**found, **found["settings"]}

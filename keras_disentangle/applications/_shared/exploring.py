@@ -12,7 +12,7 @@ from keras_disentangle.applications._shared.data import (
 from keras_disentangle.applications._shared.files import load_model
 from keras_disentangle.applications._shared.parsers import DATA, Parser
 from keras_disentangle.applications._shared.release import manifests
-from keras_disentangle.applications._shared.training import MODEL, RUN
+from keras_disentangle.applications._shared.runs import MODEL, RUN
 from keras_disentangle.datasets.named import RENDERED
 from keras_disentangle.explorer import Explorer, export_page
 from keras_disentangle.explorer.explore import explore

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from keras_disentangle._arguments import check_int
 from keras_disentangle.applications._shared.files import write_json
-from keras_disentangle.applications._shared.folders import model_of_run
 from keras_disentangle.applications._shared.recipe import NoSettings, add_flags, given
 from keras_disentangle.applications._shared.release import available_weights
+from keras_disentangle.applications._shared.runs import model_of_run
 
 PROGRAM = "keras-disentangle"
 # Flags of several commands, with the keywords of `add_argument`.
