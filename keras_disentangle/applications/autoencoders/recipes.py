@@ -56,10 +56,7 @@ _SMALL = {
 _SMALL_DSPRITES = {
     **_SMALL,
     "beta_vae": (2.0, 4.0),
-    "annealed_vae": (10.0,),
     "beta_tc_vae": (2.0, 4.0),
-    "dip_vae_i": (20.0,),
-    "dip_vae_ii": (20.0,),
     "factor_vae": (5.0, 10.0),
     "provlae": (2.0, 4.0),
     "tripod": (0.0001, 0.001),
