@@ -1,5 +1,6 @@
 """Batches of images that are decoded ahead of their use, in threads or processes of Grain."""
 
+import contextlib
 import copy
 import os
 import threading
@@ -10,6 +11,10 @@ from keras_disentangle.datasets.image_batches import pass_order
 _MOST_BATCHES = 16  # read ahead,
 _MOST_BYTES = 2**26  # together of this size at most, but for two
 _ENDLESS = 2**48  # batches, more than are ever drawn
+_MOST_THREADS = 8
+# Bytes of an image from which a further thread decodes faster: below that, Python's lock, which one
+# thread at a time can hold, takes as long as the decoding beside it.
+_BYTES_OF_A_THREAD = 1500
 
 
 class BatchReader:
@@ -47,6 +52,14 @@ class BatchReader:
         found._rows = rows
         return found
 
+    def bytes_of_an_image(self, k):
+        """The mean of some images of batch `k`, or 0 if none can be read."""
+        sizes = []
+        for i in self.index(k)[:8]:
+            with contextlib.suppress(Exception):  # What is wrong is said when its batch is read.
+                sizes.append(len(self.source.read(int(i))[0]))
+        return sum(sizes) // max(1, len(sizes))
+
     def index(self, k):
         """The indices of the images of a batch, int64 (batch_size,)."""
         number, batch = divmod(k, len(self.source) // self._batch_size)
@@ -73,8 +86,10 @@ class ReadingAhead:
         import grain
 
         buffered = max(2, min(_MOST_BATCHES, _MOST_BYTES // size))
-        threads = min(buffered, os.cpu_count(), 8) if num_workers == 0 else 1
+        threads = 1
         if num_workers == 0:
+            useful = max(1, reader.bytes_of_an_image(first) // _BYTES_OF_A_THREAD)
+            threads = min(useful, buffered, os.cpu_count(), _MOST_THREADS)
             reader = _InThreads(reader, threads)
         self._reader = reader
         batches = grain.MapDataset.source(reader)[first:].to_iter_dataset(

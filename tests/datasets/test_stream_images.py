@@ -13,7 +13,12 @@ from PIL import Image
 import keras_disentangle as kd
 from keras_disentangle._extras import install
 from keras_disentangle.applications._shared.data import image_shape_of, images_alone
-from keras_disentangle.datasets import _file_images, _image_records, _tensorflow_datasets
+from keras_disentangle.datasets import (
+    _file_images,
+    _image_records,
+    _reading_ahead,
+    _tensorflow_datasets,
+)
 from keras_disentangle.datasets._file_images import FileImages
 from keras_disentangle.datasets._image_records import of_split
 
@@ -168,12 +173,17 @@ def test_batches_in_any_order(folder):
     assert_equal(again[1], expected[1])
 
 
-def test_batches_are_read_ahead(folder, monkeypatch):
+@pytest.mark.parametrize("size, threads", [(1500, 1), (100, 4)])
+def test_batches_are_read_ahead(folder, monkeypatch, size, threads):
+    """In more threads, the larger the files are."""
+    monkeypatch.setattr(_reading_ahead, "_BYTES_OF_A_THREAD", size)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     batches = stream(folder)
     read = counted(batches, monkeypatch)
     batches[0]
     assert len(read) == 5  # Outside of an epoch, only what is drawn.
     drawn = epoch(batches)
+    assert batches._ahead._reader._threads == threads
     batches.close()
     # Those of the next epoch too, but none of this one twice.
     assert 5 + 20 <= len(read) <= 5 + 20 + 5 * 16
