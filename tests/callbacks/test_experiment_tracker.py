@@ -127,6 +127,7 @@ def wandb(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    wandb.teardown()  # It reads these when it is first used in a process.
     return wandb
 
 

@@ -120,7 +120,7 @@ def of_training(application, *, several=False):
         **DATA,
         "--image-size": {"type": int, "help": size},
         "--seed": {"type": int, **seed, **many},
-        "--verbose": {"type": int, "help": verbose},
+        "--verbose": {"type": int, "choices": (0, 1, 2), "help": verbose},
     }
 
 
