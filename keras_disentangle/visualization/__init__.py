@@ -21,6 +21,7 @@ from keras_disentangle.visualization.traversals import (
     code_traversal,
     direction_traversal,
     latent_traversal,
+    plane_traversal,
 )
 
 if typing.TYPE_CHECKING:
@@ -42,6 +43,7 @@ __all__ = [
     "latent_grid",
     "latent_traversal",
     "penalty_heatmap",
+    "plane_traversal",
     "reconstruction_grid",
     "report",
     "rung_samples",

@@ -86,6 +86,72 @@ def latent_traversal(
     return labelled_grid(images, list(map(len, groups)), labels, below, "value", **layout)
 
 
+def plane_traversal(
+    decode,
+    latent,
+    dims=(0, 1),
+    values=None,
+    *,
+    span=2.5,
+    steps=9,
+    rungs=None,
+    value_labels=True,
+    **layout,
+):
+    """Draws the effect of two latent dimensions together: a column and a row for each value.
+
+    The first of `dims` grows from left to right and the second from bottom to top, as the axes of a
+    plane; all others stay as in `latent`. This is how Figure 10 of Li et al. (2020) shows rungs of
+    two dimensions.
+
+    Args:
+        decode: function from latents (n, d) to images (n, h, w, c) in [0, 1], beyond which they are
+            clipped with a warning; called once, with n = number of values squared.
+        latent: array (d,), the starting point.
+        dims: the indices of two different dimensions, the horizontal one first.
+        values, span, steps, rungs: as in `latent_traversal`.
+        value_labels: whether the dimensions and their values are written beside the images.
+        **layout: `padding`, `height` and `title`, as in `image_grid`.
+
+    Returns:
+        `Picture`, a uint8 array (H, W, c).
+
+    Raises:
+        ValueError: if an argument or the output of `decode` has another shape or range.
+
+    Example:
+
+    >>> decode = lambda z: np.broadcast_to(z[:, :1, None, None] / 5 + 0.5, (len(z), 28, 28, 1))
+    >>> picture = plane_traversal(decode, np.zeros(4), dims=(0, 1), rungs=(2, 2))
+
+    Reference: Li et al., Progressive learning and disentanglement of hierarchical representations,
+    2020, Figure 10.
+    """
+    latent, space = split_rungs(latent, rungs)
+    if not isinstance(dims, (list, tuple)) or len(dims) != 2:
+        raise ValueError(f"`dims` must be two indices of dimensions. Received: dims={dims!r}")
+    across, up = (
+        check_int(f"dims[{i}]", dim, minimum=0, maximum=latent.size - 1)
+        for i, dim in enumerate(dims)
+    )
+    if across == up:
+        raise ValueError(f"`dims` must be two different dimensions. Received: dims={dims!r}")
+    values = default_values(space, values, span, steps)
+    values = np.broadcast_to(values, (latent.size, values.shape[-1]))
+    latents = np.tile(latent, (values.shape[1], values.shape[1], 1))
+    latents[:, :, across] = values[across]
+    latents[:, :, up] = values[up][::-1, None]
+    images = decoded(decode, latents, "decode(latent)")
+    left = below = None
+    if check_flag("value_labels", value_labels):
+        names = sum(dimension_labels(space).values(), [])
+        left = texts_of(values[up][::-1])
+        left[0] = f"{names[up]}\n{left[0]}"
+        below = texts_of(values[across])
+    corner = "" if below is None else names[across]
+    return labelled_grid(images, [len(images)], left, below, corner, **layout)
+
+
 def code_traversal(
     decode,
     space,
