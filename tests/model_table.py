@@ -25,7 +25,7 @@ from tiny_networks import (
 
 from keras_disentangle.applications.progressive_gan.networks import q_network
 from keras_disentangle.latents import Labels, LatentSpace, Normal
-from keras_disentangle.layers import LatentDirections, QHead
+from keras_disentangle.layers import LatentDirections, QHead, RandomAffine
 from keras_disentangle.losses import FeatureMatchingLoss
 from keras_disentangle.models import (
     DIPVAE,
@@ -427,6 +427,11 @@ GANS = {
     "info_gan_q_with_generator": ModelRow(_ramped_info_gan, (*PLAYERS, *CODES), info_gan_outputs),
     "info_gan_no_feedback": ModelRow(
         lambda: info_gan(feedback=False, objective="saturating"),
+        (*PLAYERS, *CODES),
+        info_gan_outputs,
+    ),
+    "info_gan_augmentation": ModelRow(
+        lambda: info_gan(q_augmentation=RandomAffine(45.0, 0.5, 0.2, 0.2)),
         (*PLAYERS, *CODES),
         info_gan_outputs,
     ),

@@ -13,6 +13,7 @@ from keras_disentangle.layers.minibatch_std import MinibatchStd
 from keras_disentangle.layers.pixel_normalization import PixelNormalization
 from keras_disentangle.layers.projection_head import ProjectionHead
 from keras_disentangle.layers.q_head import QHead
+from keras_disentangle.layers.random_affine import RandomAffine
 from keras_disentangle.layers.self_attention2d import SelfAttention2D
 from keras_disentangle.layers.spectral_conv2d import SpectralConv2D
 from keras_disentangle.layers.spectral_dense import SpectralDense
@@ -33,6 +34,7 @@ __all__ = [
     "PixelNormalization",
     "ProjectionHead",
     "QHead",
+    "RandomAffine",
     "SelfAttention2D",
     "SpectralConv2D",
     "SpectralDense",

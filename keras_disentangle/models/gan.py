@@ -260,17 +260,18 @@ class GAN(AdversarialUse, AdversarialFitting, AuxiliaryClassifier, Conditional, 
             loss = loss + self.ramps["penalty_weight"](self.step) * value
         loss = ops.mean(loss) + self.logits_objective(logits)
         loss = loss + self.class_objective(features, real_features, **part["given"])
-        return loss + self.code_objective("discriminator", features, part["codes"], **part["given"])
+        return loss + self.code_objective("discriminator", part, fake, features)
 
     def generator_objective(self, batch, fake):
-        codes, given = batch[-1]["codes"], batch[-1]["given"]
+        part = batch[-1]
+        codes, given = part["codes"], part["given"]
         logits, features = self.discriminate(fake, **given)
         loss = generator_loss(self.objective, logits)
         self.track("generator_loss", loss)
         loss = ops.mean(loss) + self.class_objective(features, **given)
-        loss = loss + self.code_objective("generator", features, codes, **given)
+        loss = loss + self.code_objective("generator", part, fake, features)
         inputs = inputs_of(self.generator, codes, **given)
-        for penalty, directions in zip(self.penalties, batch[-1]["directions"], strict=True):
+        for penalty, directions in zip(self.penalties, part["directions"], strict=True):
             directions = self.scaled(penalty, directions, codes)
             evaluate = partial(self.generator_penalty, penalty, inputs, directions, training=True)
             loss = self.penalised(loss, penalty, evaluate)
@@ -280,14 +281,15 @@ class GAN(AdversarialUse, AdversarialFitting, AuxiliaryClassifier, Conditional, 
         """A term of the discriminator's objective from the logits of real images; a hook."""
         return 0.0
 
-    def code_objective(self, player, features, codes, labels=None):
+    def code_objective(self, player, part, images, features):
         """A scalar term of a player's objective from generated images; a hook.
 
         Args:
             player: `"discriminator"` or `"generator"`.
-            features: the discriminator's features of the images, or `None` if it has none.
-            codes: the latent vectors (batch, space.dim) of the images.
-            labels: their labels, of a conditional model.
+            part: an entry of `prepare`, with the latent vectors (batch, space.dim) of the images as
+                "codes" and the labels of a conditional model in "given".
+            images: the images (batch, h, w, c), in the generator's range.
+            features: the discriminator's features of them, or `None` if it has none.
         """
         return 0.0
 

@@ -11,7 +11,12 @@ from keras_disentangle.latents import Categorical
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._image_data import check_image_batch
-from keras_disentangle.models._networks import check_apart, network_shapes, serialize
+from keras_disentangle.models._networks import (
+    check_apart,
+    check_shape,
+    network_shapes,
+    serialize,
+)
 from keras_disentangle.models._parts import EncoderModel
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.trainers.inference import inference
@@ -38,6 +43,12 @@ class InfoGAN(EncoderModel, GAN):
             numbers: the ramps `information_weight_<code>`.
         q_trained_with: the player whose optimizer step updates Q: `"discriminator"`, or
             `"generator"` as in equation 6, where the discriminator is not trained on the bound.
+        q_augmentation: a layer through which generated images go before Q reads the categorical
+            codes off them: a `kd.layers.RandomAffine`, or one with its `draw` and `call`. What the
+            layer changes, such as the slant of a digit, cannot be a category then. Continuous codes
+            are read off the images as they are. Each player's update evaluates the discriminator
+            once more. An idea of Elastic-InfoGAN, whose Q must tell the same of an image and of its
+            augmentation.
         feedback: whether the generator is trained on the bound. `False` is the baseline of the
             paper's Figure 1: an ordinary GAN, and a Q head whose gradient reaches neither player.
         **kwargs: as for `GAN`.
@@ -53,7 +64,8 @@ class InfoGAN(EncoderModel, GAN):
     >>> model.compile(generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
     ...               discriminator_optimizer=keras.optimizers.Adam(2e-4, beta_1=0.5))
 
-    Reference: Chen et al., 2016, equations 5 and 6.
+    Reference: Chen et al., 2016, equations 5 and 6; Ojha et al., 2020 (Elastic-InfoGAN), for the
+    augmentation.
     """
 
     def __init__(
@@ -65,6 +77,7 @@ class InfoGAN(EncoderModel, GAN):
         information_weight=1.0,
         q_trained_with="discriminator",
         feedback=True,
+        q_augmentation=None,
         **kwargs,
     ):
         super().__init__(generator, discriminator, space, **kwargs)
@@ -101,6 +114,8 @@ class InfoGAN(EncoderModel, GAN):
             q_head.build((None, *self.features_shape))
         check_apart(generator=generator, discriminator=discriminator, q_head=q_head)
         self.q_head = q_head
+        self.q_augmentation = q_augmentation
+        self._check_q_augmentation()
         self._check_q_head()
         self.add_terms(*(f"information_{name}" for name in names))
         for name, weight in self.information_weight.items():
@@ -115,15 +130,26 @@ class InfoGAN(EncoderModel, GAN):
                 phases[i] = replace(phase, networks=(*phase.networks, self.q_head))
         return phases
 
-    def code_objective(self, player, features, codes, labels=None):
+    def prepare(self, x):
+        parts = super().prepare(x)
+        if self.q_augmentation is not None:
+            for part in parts:
+                part["augmentation"] = self.draw(
+                    self._draw_augmentation, ops.shape(part["codes"])[0]
+                )
+        return parts
+
+    def code_objective(self, player, part, images, features):
         """Minus the weighted bound, for the player that updates Q and, with feedback, for G."""
         updates_q = player == self.q_trained_with
         if not updates_q and not (player == "generator" and self.feedback):
             return 0.0
-        if not self.feedback:
-            features = ops.stop_gradient(features)
-        params = call_network(self.q_head, features, labels, training=True)
-        bounds = information_per_code(self.space, params, codes)
+        bounds = self._bounds(features, part)
+        if self.q_augmentation is not None:
+            seen = self.q_augmentation(images, parameters=part["augmentation"])
+            _, features = self.discriminate(seen, **part["given"])
+            augmented = self._bounds(features, part)
+            bounds.update({name: augmented[name] for name in self._categorical})
         total = 0.0
         for name, bound in bounds.items():
             if updates_q:
@@ -133,7 +159,22 @@ class InfoGAN(EncoderModel, GAN):
             total = total - weight * ops.mean(bound)
         return total
 
+    def _bounds(self, features, part):
+        """The bound of each code in nats, (batch,), from the features of images."""
+        if not self.feedback:
+            features = ops.stop_gradient(features)
+        params = call_network(self.q_head, features, **part["given"], training=True)
+        return information_per_code(self.space, params, part["codes"])
+
+    def _draw_augmentation(self, n):
+        return self.q_augmentation.draw(n, self.seed_generator)
+
     # Use
+
+    @property
+    def _categorical(self):
+        """The names of the informative categorical codes."""
+        return [code.name for code in self.space.informative if isinstance(code, Categorical)]
 
     @property
     def inference_networks(self):
@@ -190,7 +231,7 @@ class InfoGAN(EncoderModel, GAN):
         Raises:
             ValueError: if there is no such code; as `q_params`.
         """
-        categorical = [c.name for c in self.space.informative if isinstance(c, Categorical)]
+        categorical = self._categorical
         if not categorical or not is_choice(code, (None, *categorical)):
             raise ValueError(
                 f"`code` must be one of the categorical codes, {categorical}. "
@@ -214,6 +255,23 @@ class InfoGAN(EncoderModel, GAN):
                 f"Received: a network from {features} to {params}"
             )
 
+    def _check_q_augmentation(self):
+        layer = self.q_augmentation
+        if layer is None:
+            return
+        if not (isinstance(layer, keras.layers.Layer) and callable(getattr(layer, "draw", None))):
+            raise ValueError(
+                "`q_augmentation` must be a `kd.layers.RandomAffine`, or a layer with its `draw` "
+                f"and `call`. Received: q_augmentation={layer!r}"
+            )
+        if not self._categorical:
+            raise ValueError(
+                "`q_augmentation` must be None unless `space` has an informative categorical code, "
+                f"which is read through it. Received: space={self.space}"
+            )
+        made = tuple(layer.compute_output_shape((None, *self.image_shape)))[1:]
+        check_shape("The output of `q_augmentation`", self.image_shape, made)
+
     # Saving
 
     def get_config(self):
@@ -223,4 +281,7 @@ class InfoGAN(EncoderModel, GAN):
             "information_weight": self.information_weight,
             "q_trained_with": self.q_trained_with,
             "feedback": self.feedback,
+            "q_augmentation": None
+            if self.q_augmentation is None
+            else serialize(self.q_augmentation),
         }

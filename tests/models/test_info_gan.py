@@ -14,7 +14,7 @@ from tiny_training import adams, assign_by_hand, fit, numbers, weights
 
 from keras_disentangle.callbacks import RampWeight
 from keras_disentangle.latents import Categorical, LatentSpace, Normal, Uniform
-from keras_disentangle.layers import QHead
+from keras_disentangle.layers import QHead, RandomAffine
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models import GAN, InfoGAN
 
@@ -91,6 +91,43 @@ def test_the_bound_and_the_gradient_of_q(tabled_noise, player):
         change["uniform"][:2], 0.1 * 0.5 * deviation.mean(0), rtol=1e-3, atol=1e-6
     )
     assert (change["normal_2"] == 0).all()
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+def test_categories_are_read_off_augmented_images(player):
+    """Of the categorical code alone, and by both players."""
+    layer = RandomAffine(90.0, 0.5, 0.2, 0.3)
+    model = info_gan(q_augmentation=layer, q_trained_with=player)
+    [part] = model.prepare(ops.convert_to_tensor(IMAGES))
+    assert tuple(part["augmentation"].shape) == (16, 6)
+    fake = model.share([part])
+
+    def bounds(images):
+        params = q_params(model, images)
+        return information_per_code(model.space, params, part["codes"])
+
+    seen = layer(fake, parameters=part["augmentation"])
+    plain, augmented = bounds(fake), bounds(seen)
+    assert not np.allclose(numbers([plain["categorical"]]), numbers([augmented["categorical"]]))
+    expected = plain | {"categorical": augmented["categorical"]}
+    expected = -sum(float(ops.mean(bound)) for bound in expected.values())
+    features = model.discriminate(fake)[1]
+    for each in {"generator", player}:
+        found = float(model.code_objective(each, part, fake, features))
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_augmentation_that_changes_nothing():
+    model, augmented = info_gan(), info_gan(q_augmentation=RandomAffine(0.0, 0.0, 0.0, 0.0))
+    for each in (model, augmented):
+        assign_by_hand(each)
+    [part] = augmented.prepare(ops.convert_to_tensor(IMAGES))
+    fake = model.share([part])
+    features = model.discriminate(fake)[1]
+    found = [
+        float(each.code_objective("generator", part, fake, features)) for each in (model, augmented)
+    ]
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
 
 
 def test_the_weights_are_ramps():
@@ -314,6 +351,11 @@ def built_for(width):
         ({"q_trained_with": "q"}, "`q_trained_with` must be .* Received: q_trained_with='q'"),
         ({"feedback": "no"}, "`feedback` must be True or False. Received: feedback='no'"),
         ({"objective": "kl"}, "`objective` must be one of"),
+        (
+            {"q_augmentation": layers.RandomFlip()},
+            "`q_augmentation` must be a .*RandomAff",
+        ),
+        ({"q_augmentation": True}, "`q_augmentation` must be a .* Received: q_augmentation=True"),
     ],
 )
 def test_arguments(arguments, message):
@@ -351,6 +393,12 @@ def test_bad_input_changes_nothing(use, message):
     assert int(model.step) == 0
     for old, new in zip(before, weights(model), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_an_augmentation_without_categories():
+    space = LatentSpace([Normal(8, informative=False, name="noise"), Uniform(2)])
+    with pytest.raises(ValueError, match="`q_augmentation` must be None unless `space` has"):
+        make(space=space, q_head=QHead(space, 4), q_augmentation=RandomAffine())
 
 
 def test_no_categories_to_tell_apart():
