@@ -13,6 +13,7 @@ import keras_disentangle as kd
 from keras_disentangle.applications._shared import commands, release, training
 from keras_disentangle.applications.info_gan import measures, recipes
 from keras_disentangle.applications.info_gan.application import APPLICATION
+from keras_disentangle.layers import RandomAffine
 
 
 @pytest.fixture
@@ -74,13 +75,19 @@ def test_an_evaluation_says_which_category_is_which_label(recipe, tmp_path, caps
 @pytest.mark.one_backend
 def test_bundled_weights_have_their_preset(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(release, "ROOT", tmp_path)
+    recipe = replace(recipe, augmentation=0.5)
     trained = APPLICATION.build(recipe, "info_gan", seed=1)
+    assert APPLICATION.build(recipe, "detached").q_augmentation is None
     trained.save(tmp_path / "model.keras")
     APPLICATION.ship("tiny", tmp_path / "model.keras", recipe)
     model = kd.applications.InfoGAN(weights="tiny", seed=3)
     for a, b in zip(model.trainable_weights, trained.trainable_weights, strict=True):
         a, b = ops.convert_to_numpy(a), ops.convert_to_numpy(b)
         np.testing.assert_allclose(a, b, rtol=2**-6, atol=1e-6)
+    again = kd.applications.InfoGAN(tmp_path / "model.keras", preset="tiny")
+    other = kd.applications.InfoGAN("tiny", q_augmentation=RandomAffine(shear=1.0))
+    for each, shear in ((trained, 0.2), (model, 0.2), (again, 0.2), (other, 1.0)):
+        assert each.q_augmentation.shear == pytest.approx(shear)
     with pytest.raises(ValueError, match="`preset` must be 'tiny'"):
         kd.applications.InfoGAN("tiny", preset="mnist")
 
@@ -163,6 +170,8 @@ def test_settings():
         APPLICATION.train(replace(recipes.RECIPES["mnist"], steps=150))
     with pytest.raises(ValueError, match="`preset` must be one of .* Received: preset='cars'"):
         APPLICATION.train(replace(recipes.RECIPES["mnist"], preset="cars"))
+    with pytest.raises(ValueError, match="`augmentation` must be"):
+        APPLICATION.train(replace(recipes.RECIPES["mnist"], augmentation=-1.0))
 
 
 @pytest.mark.one_backend

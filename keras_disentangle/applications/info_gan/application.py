@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 import keras_disentangle as kd
-from keras_disentangle._arguments import check_choice, check_int, check_weight
+from keras_disentangle._arguments import check_choice, check_int, check_number, check_weight
 from keras_disentangle.applications._shared.application import Application
 from keras_disentangle.applications._shared.calls import as_pictures
 from keras_disentangle.applications._shared.data import images_alone, load_images
@@ -70,6 +70,7 @@ class InfoGANApplication(Application):
         for name in ("steps_per_epoch", "classes_every"):
             check_int(name, getattr(recipe, name))
         check_int("ramp_steps", recipe.ramp_steps, minimum=0)
+        check_number("augmentation", recipe.augmentation, minimum=0, below=10)
         for name in ("first_weight", "last_weight"):
             if getattr(recipe, name) is not None:
                 check_weight(name, getattr(recipe, name))
@@ -102,7 +103,13 @@ class InfoGANApplication(Application):
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(recipe.precision)
         try:
-            return InfoGAN(preset=recipe.preset, feedback=variant == "info_gan", seed=seed)
+            layer = recipe.q_augmentation() if variant == "info_gan" else None
+            return InfoGAN(
+                preset=recipe.preset,
+                feedback=variant == "info_gan",
+                q_augmentation=layer,
+                seed=seed,
+            )
         finally:
             keras.config.set_dtype_policy(before)
 
@@ -227,6 +234,8 @@ class InfoGANApplication(Application):
         }
         settings = {"preset": recipe.preset, "feedback": model.feedback}
         settings["information_weight"] = weights
+        if model.q_augmentation is not None:
+            settings["q_augmentation"] = keras.saving.serialize_keras_object(model.q_augmentation)
         return settings, without_optimizers(model, InfoGAN(**settings))
 
 

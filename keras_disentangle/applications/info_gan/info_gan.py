@@ -1,5 +1,7 @@
 """InfoGAN, ready-made."""
 
+import keras
+
 from keras_disentangle import models
 from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.release import Release
@@ -8,7 +10,14 @@ from keras_disentangle.applications.info_gan.recipes import PRESETS
 NAME = "info_gan"
 
 
-def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, seed=None):
+def InfoGAN(
+    weights=None,
+    preset=None,
+    information_weight=None,
+    feedback=None,
+    q_augmentation=None,
+    seed=None,
+):
     """A `kd.models.InfoGAN` with the networks and codes of one of the paper's experiments.
 
     Args:
@@ -22,6 +31,7 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
         feedback: whether the generator is trained on the information bound; `False` is the
             baseline of the paper's Figure 1. By default as the weights were trained, as far as they
             say it (a `.weights.h5` file does not), or `True`.
+        q_augmentation: as in `kd.models.InfoGAN`; by default as the weights were trained, or none.
         seed: integer seed of the codes, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
 
@@ -39,12 +49,19 @@ def InfoGAN(weights=None, preset=None, information_weight=None, feedback=None, s
 
     Reference: Chen et al., 2016 (InfoGAN), appendix C.
     """
-    release = Release(NAME, weights, ("information_weight", "feedback"))
+    release = Release(NAME, weights, ("information_weight", "feedback", "q_augmentation"))
     settings = release.arguments(
         {"preset": "mnist"},
         {"preset": preset},
-        {"information_weight": information_weight, "feedback": feedback},
+        {
+            "information_weight": information_weight,
+            "feedback": feedback,
+            "q_augmentation": q_augmentation,
+        },
     )
+    if isinstance(settings.get("q_augmentation"), dict):  # as files have it
+        layer = keras.saving.deserialize_keras_object(settings["q_augmentation"])
+        settings["q_augmentation"] = layer
     known = PRESETS[check_choice("preset", settings.pop("preset"), sorted(PRESETS))]
     with release.building():
         arguments = {**known.model_arguments(), **settings}

@@ -15,7 +15,7 @@ from keras_disentangle._arguments import check_choice
 from keras_disentangle.applications._shared.recipe import setting
 from keras_disentangle.applications.info_gan.networks import NETWORKS
 from keras_disentangle.latents import Categorical, LatentSpace, Uniform
-from keras_disentangle.layers import QHead
+from keras_disentangle.layers import QHead, RandomAffine
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,10 @@ PRESETS = {
 }
 
 
+# Of a digit that stays the same digit: degrees, and shares of the image.
+_MOST = {"rotation": 15.0, "shear": 0.4, "zoom": 0.1, "translation": 0.07}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One training: a preset, its data, and how long.
@@ -170,8 +174,19 @@ class Recipe:
         None, help="weight of the categorical codes' bound after the ramp"
     )
     ramp_steps: int = setting(0, help="training steps from the first weight to the last")
+    augmentation: float = setting(
+        0.0,
+        help="strength of the random rotations, shears, zooms and shifts of what Q reads the "
+        "categories off: 1 for those of MNIST's recipe, 0 for none",
+    )
     classes_every: int = setting(5, help="epochs after which the categories are scored as classes")
     precision: str = setting("float32", help="float32 or mixed_bfloat16")
+
+    def q_augmentation(self):
+        """The `q_augmentation` of `InfoGAN`, or `None`."""
+        if not self.augmentation:
+            return None
+        return RandomAffine(**{name: self.augmentation * most for name, most in _MOST.items()})
 
 
 RECIPES = {
