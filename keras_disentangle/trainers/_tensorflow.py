@@ -126,6 +126,15 @@ def metrics_result(model, result):
     return {name: tf.reshape(value, (1,)) for name, value in logs.items()} if several else logs
 
 
+def part_of_batch(strategy, iterator, batch):
+    """One replica's part of a batch, or of the first one of Keras's iterator over epochs."""
+    if strategy is None:
+        return None
+    if iterator is not None:
+        batch = next(next(iter(iterator))[2])
+    return tree.map_structure(lambda x: strategy.experimental_local_results(x)[0], batch)
+
+
 def callbacks():
     """The callbacks that every training needs on this backend."""
     return []

@@ -127,6 +127,12 @@ class SteppedModel(ObjectiveModel):
     def get_metrics_result(self):
         return backend.metrics_result(self, super().get_metrics_result)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Keras's own; TensorFlow's alone, under a strategy. It would average the first batch over
+        the replicas, which fails for images with labels on several workers: one's part will do."""
+        batch = backend.part_of_batch(self._distribute_strategy, iterator, data_batch)
+        super()._maybe_symbolic_build(data_batch=batch)
+
     def _initialize_ddp(self):
         """Nothing: Keras from 3.16 on would wrap the model, which averages gradients itself."""
 

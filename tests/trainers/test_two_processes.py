@@ -16,8 +16,8 @@ if BACKEND == "torch":
     pytest.skip("test_processes.py is about PyTorch", allow_module_level=True)
 
 TABLE = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "distribution_table.py"))
-# What a batch couples, and the gradient of a gradient.
-MODELS = ["beta_tc_vae", "gan_hessian"]
+# What a batch couples, the gradient of a gradient, and images with labels.
+MODELS = ["beta_tc_vae", "gan_hessian", "conditional_gan"]
 
 
 def test_two_processes_are_as_one(tmp_path):
