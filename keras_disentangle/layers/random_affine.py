@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_disentangle._arguments import check_number, check_seed
 from keras_disentangle._image_format import check_channels_last
-from keras_disentangle._tensors import check_rank
+from keras_disentangle._tensors import check_rank, check_same_batch, check_width
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
@@ -35,8 +35,8 @@ class RandomAffine(keras.layers.Layer):
         parameters: transformations (batch, 6) from `draw`; by default new ones.
 
     Raises:
-        ValueError: if an argument is out of range, or Keras's `image_data_format` is
-            "channels_first".
+        ValueError: if an argument is out of range, `parameters` have another shape, or Keras's
+            `image_data_format` is "channels_first".
 
     Example:
 
@@ -79,6 +79,8 @@ class RandomAffine(keras.layers.Layer):
             if not training:
                 return images
             parameters = self.draw(ops.shape(images)[0])
+        check_width("parameters", parameters, 6)
+        check_same_batch("images", images, "parameters", parameters)
         _, h, w, channels = images.shape
         angle, shear, *scales = ops.split(ops.cast(parameters, "float32"), 6, axis=1)
         width, height, across, down = scales

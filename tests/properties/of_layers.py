@@ -200,6 +200,24 @@ TABLE = {
         share=0.3,
         nan=True,
     ),
+    "RandomAffine": Case(
+        called(layers.RandomAffine, "images", training=None, parameters=None),
+        {
+            "images": images,
+            "training": maybe(st.booleans()),
+            "parameters": maybe(
+                st.sampled_from((None, np.array([[0.1, 0, 1, 1, 0, 0]] * 2, "float32")))
+            ),
+            "rotation": maybe(st.sampled_from((0, 90.0, 180))),
+            "shear": maybe(st.sampled_from((0, 2.0))),
+            "zoom": maybe(st.sampled_from((0, 0.9))),
+            "translation": maybe(st.sampled_from((0, 1))),
+            "seed": maybe(optional_seeds),
+            **LAYER,
+        },
+        same("images"),
+        nan=True,
+    ),
     "SelfAttention2D": Case(
         called(layers.SelfAttention2D, "x"),
         {"x": arrays((2, 4, 4, 8), layouts=INPUTS), "epsilon": epsilons, **LAYER},

@@ -416,6 +416,7 @@ TABLE = {
             "information_weight": weights,
             "q_trained_with": maybe(st.sampled_from(("discriminator", "generator"))),
             "feedback": maybe(st.booleans()),
+            "q_augmentation": maybe(st.sampled_from((None, layers.RandomAffine()))),
             **gan,
         },
         two,
