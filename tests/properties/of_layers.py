@@ -201,10 +201,9 @@ TABLE = {
         nan=True,
     ),
     "RandomAffine": Case(
-        called(layers.RandomAffine, "images", training=None, parameters=None),
+        called(layers.RandomAffine, "images", parameters=None),
         {
             "images": images,
-            "training": maybe(st.booleans()),
             "parameters": maybe(
                 st.sampled_from((None, np.array([[0.1, 0, 1, 1, 0, 0]] * 2, "float32")))
             ),
