@@ -5,24 +5,23 @@ import math
 import keras
 from keras import ops
 
-from keras_disentangle._arguments import check_number, check_seed
+from keras_disentangle._arguments import check_int, check_number, check_seed
 from keras_disentangle._image_format import check_channels_last
-from keras_disentangle._tensors import check_rank, check_same_batch, check_width
+from keras_disentangle._tensors import check_same_batch, check_width
 
 
 @keras.saving.register_keras_serializable("keras_disentangle")
 class RandomAffine(keras.layers.Layer):
-    """Rotates, shears, scales and shifts each image by amounts of its own, drawn uniformly.
+    """Shifts, rotates, shears and scales each image, by amounts of its own, drawn uniformly.
 
-    Images are turned about their centre and read between their pixels by bilinear interpolation;
-    beyond their edge the pixels of the edge go on. Gradients pass to the images, on every backend
-    and under XLA, which is what an objective of generated images needs, and one interpolation
-    blurs less than the four of a chain of Keras's layers.
+    In this order, all but the shift about the centre. Images are read between their pixels by
+    bilinear interpolation, once; beyond their edge the pixels of the edge go on. Gradients pass to
+    the images, on every backend and under XLA, which an objective of generated images needs.
 
     Args:
-        rotation: largest angle in degrees, in [0, 180].
-        shear: largest horizontal shift by shearing, in heights of the distance from the centre
-            line, >= 0: 1 makes a vertical line a diagonal.
+        rotation: largest angle in degrees, in [0, 180]; positive angles are counter-clockwise.
+        shear: how far a row is moved sideways at most, in multiples of its distance from the centre
+            row, >= 0: 1 makes a vertical line a diagonal.
         zoom: largest change of width and of height, each drawn for itself, in [0, 1): 0.1 for
             scales from 0.9 to 1.1.
         translation: largest shift in widths and heights of the image, in [0, 1].
@@ -30,12 +29,12 @@ class RandomAffine(keras.layers.Layer):
         **kwargs: as for a Keras layer.
 
     Call arguments:
-        images: tensor (batch, h, w, c).
+        images: tensor (batch, h, w, c); integers become float32, floats keep their type.
         training: without it the images stay as they are, unless `parameters` are given.
         parameters: transformations (batch, 6) from `draw`; by default new ones.
 
     Raises:
-        ValueError: if an argument is out of range, `parameters` have another shape, or Keras's
+        ValueError: if an argument is out of range or of another shape, or Keras's
             `image_data_format` is "channels_first".
 
     Example:
@@ -66,6 +65,8 @@ class RandomAffine(keras.layers.Layer):
             n: number of images.
             seed: a `keras.random.SeedGenerator`; by default that of the layer.
         """
+        if isinstance(n, (int, float)):
+            n = check_int("n", n, minimum=0)
         seed = self.seed_generator if seed is None else seed
         low = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
         most = (math.radians(self.rotation), self.shear, *[self.zoom] * 2, *[self.translation] * 2)
@@ -74,10 +75,11 @@ class RandomAffine(keras.layers.Layer):
         )
 
     def call(self, images, training=False, parameters=None):
-        check_rank("images", images, 4)
+        _check_images(images)
+        dtype = _dtype(images)
         if parameters is None:
             if not training:
-                return images
+                return ops.cast(images, dtype)
             parameters = self.draw(ops.shape(images)[0])
         check_width("parameters", parameters, 6)
         check_same_batch("images", images, "parameters", parameters)
@@ -101,14 +103,29 @@ class RandomAffine(keras.layers.Layer):
         above = at(top, left) * (1 - in_x) + at(top, right) * in_x
         below = at(bottom, left) * (1 - in_x) + at(bottom, right) * in_x
         found = above * (1 - in_y) + below * in_y
-        return ops.cast(ops.reshape(found, (-1, h, w, channels)), images.dtype)
+        return ops.cast(ops.reshape(found, (-1, h, w, channels)), dtype)
 
-    def compute_output_shape(self, images_shape):
-        return tuple(images_shape)
+    def compute_output_spec(self, images, training=False, parameters=None):
+        _check_images(images)
+        return keras.KerasTensor(images.shape, _dtype(images))
 
     def get_config(self):
         names = ("rotation", "shear", "zoom", "translation", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _check_images(images):
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) != 4 or None in shape[1:]:
+        raise ValueError(
+            "`images` must be a tensor (batch, h, w, c) of known height and width. "
+            f"Received: images.shape={shape}"
+        )
+
+
+def _dtype(images):
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    return dtype if keras.backend.is_float_dtype(dtype) else "float32"
 
 
 def _centred(size):

@@ -286,8 +286,8 @@ class GAN(AdversarialUse, AdversarialFitting, AuxiliaryClassifier, Conditional, 
 
         Args:
             player: `"discriminator"` or `"generator"`.
-            part: an entry of `prepare`, with the latent vectors (batch, space.dim) of the images as
-                "codes" and the labels of a conditional model in "given".
+            part: an entry of `prepare`: "codes", the latent vectors (batch, space.dim) of the
+                images, and "given", a dict with the "labels" of a conditional model, else empty.
             images: the images (batch, h, w, c), in the generator's range.
             features: the discriminator's features of them, or `None` if it has none.
         """

@@ -7,16 +7,13 @@ import keras
 from keras import ops
 
 from keras_disentangle._arguments import check_flag, check_weight, is_choice
+from keras_disentangle._image_format import check_channels_last
 from keras_disentangle.latents import Categorical
+from keras_disentangle.layers import RandomAffine
 from keras_disentangle.losses.information import information_per_code
 from keras_disentangle.models._conditioning import call_network
 from keras_disentangle.models._image_data import check_image_batch
-from keras_disentangle.models._networks import (
-    check_apart,
-    check_shape,
-    network_shapes,
-    serialize,
-)
+from keras_disentangle.models._networks import check_apart, network_shapes, serialize
 from keras_disentangle.models._parts import EncoderModel
 from keras_disentangle.models.gan import GAN
 from keras_disentangle.trainers.inference import inference
@@ -43,12 +40,12 @@ class InfoGAN(EncoderModel, GAN):
             numbers: the ramps `information_weight_<code>`.
         q_trained_with: the player whose optimizer step updates Q: `"discriminator"`, or
             `"generator"` as in equation 6, where the discriminator is not trained on the bound.
-        q_augmentation: a layer through which generated images go before Q reads the categorical
-            codes off them: a `kd.layers.RandomAffine`, or one with its `draw` and `call`. What the
-            layer changes, such as the slant of a digit, cannot be a category then. Continuous codes
-            are read off the images as they are. Each player's update evaluates the discriminator
-            once more. An idea of Elastic-InfoGAN, whose Q must tell the same of an image and of its
-            augmentation.
+        q_augmentation: a `kd.layers.RandomAffine`, through which generated images go before Q reads
+            the categorical codes off them: `information_<code>` is then that bound. What the layer
+            changes, such as the slant of a digit, cannot be a category. Continuous codes are read
+            off the images as they are. Wherever a player is trained on the bound, the discriminator
+            is evaluated once more, and its batch normalisations see the augmented images too. An
+            idea of Elastic-InfoGAN, whose Q must tell the same of an image and of its augmentation.
         feedback: whether the generator is trained on the bound. `False` is the baseline of the
             paper's Figure 1: an ordinary GAN, and a Q head whose gradient reaches neither player.
         **kwargs: as for `GAN`.
@@ -169,12 +166,12 @@ class InfoGAN(EncoderModel, GAN):
     def _draw_augmentation(self, n):
         return self.q_augmentation.draw(n, self.seed_generator)
 
-    # Use
-
     @property
     def _categorical(self):
         """The names of the informative categorical codes."""
         return [code.name for code in self.space.informative if isinstance(code, Categorical)]
+
+    # Use
 
     @property
     def inference_networks(self):
@@ -259,18 +256,22 @@ class InfoGAN(EncoderModel, GAN):
         layer = self.q_augmentation
         if layer is None:
             return
-        if not (isinstance(layer, keras.layers.Layer) and callable(getattr(layer, "draw", None))):
+        if not isinstance(layer, RandomAffine):
             raise ValueError(
-                "`q_augmentation` must be a `kd.layers.RandomAffine`, or a layer with its `draw` "
-                f"and `call`. Received: q_augmentation={layer!r}"
+                "`q_augmentation` must be a `kd.layers.RandomAffine` or None. "
+                f"Received: q_augmentation={layer!r}"
             )
         if not self._categorical:
             raise ValueError(
                 "`q_augmentation` must be None unless `space` has an informative categorical code, "
                 f"which is read through it. Received: space={self.space}"
             )
-        made = tuple(layer.compute_output_shape((None, *self.image_shape)))[1:]
-        check_shape("The output of `q_augmentation`", self.image_shape, made)
+        check_channels_last("`q_augmentation`", self.generator, self.discriminator)
+        if len(self.image_shape) != 3:
+            raise ValueError(
+                "`q_augmentation` must be None unless `generator` gives images (h, w, c). "
+                f"Received: images of shape {self.image_shape}"
+            )
 
     # Saving
 

@@ -128,8 +128,9 @@ class SteppedModel(ObjectiveModel):
         return backend.metrics_result(self, super().get_metrics_result)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Keras's own; TensorFlow's alone, under a strategy. It would average the first batch over
-        the replicas, which fails for images with labels on several workers: one's part will do."""
+        """As Keras's, which only its TensorFlow trainer has, for strategies. That one averages the
+        first batch over the replicas, which fails for images with labels on several workers; one
+        replica's part is enough to build what is not built."""
         batch = backend.part_of_batch(self._distribute_strategy, iterator, data_batch)
         super()._maybe_symbolic_build(data_batch=batch)
 

@@ -128,7 +128,9 @@ def plane_traversal(
     2020, Figure 10.
     """
     latent, space = split_rungs(latent, rungs)
-    if not isinstance(dims, (list, tuple)) or len(dims) != 2:
+    if latent.size < 2:
+        raise ValueError(f"`latent` must be of shape (d,), d > 1. Received: shape {latent.shape}")
+    if np.shape(dims) != (2,):
         raise ValueError(f"`dims` must be two indices of dimensions. Received: dims={dims!r}")
     across, up = (
         check_int(f"dims[{i}]", dim, minimum=0, maximum=latent.size - 1)

@@ -86,6 +86,7 @@ def test_bundled_weights_have_their_preset(recipe, tmp_path, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=2**-6, atol=1e-6)
     again = kd.applications.InfoGAN(tmp_path / "model.keras", preset="tiny")
     other = kd.applications.InfoGAN("tiny", q_augmentation=RandomAffine(shear=1.0))
+    assert kd.applications.InfoGAN("tiny", q_augmentation=False).q_augmentation is None
     for each, shear in ((trained, 0.2), (model, 0.2), (again, 0.2), (other, 1.0)):
         assert each.q_augmentation.shear == pytest.approx(shear)
     with pytest.raises(ValueError, match="`preset` must be 'tiny'"):
@@ -170,6 +171,8 @@ def test_settings():
         APPLICATION.train(replace(recipes.RECIPES["mnist"], steps=150))
     with pytest.raises(ValueError, match="`preset` must be one of .* Received: preset='cars'"):
         APPLICATION.train(replace(recipes.RECIPES["mnist"], preset="cars"))
+    with pytest.raises(ValueError, match="`augmentation` must be 0 for a preset without categ"):
+        APPLICATION.train(replace(recipes.RECIPES["faces_azimuth"], data="x", augmentation=1.0))
     with pytest.raises(ValueError, match="`augmentation` must be"):
         APPLICATION.train(replace(recipes.RECIPES["mnist"], augmentation=-1.0))
 

@@ -119,6 +119,19 @@ def test_half_precision_keeps_its_type_and_places():
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(half, "float32")), exact, atol=0.01)
 
 
+def test_types():
+    layer, whole = RandomAffine(seed=0), (images(2) * 255).astype("uint8")
+    for x, dtype in (
+        (whole, "float32"),
+        (images(2), "float32"),
+        (ops.cast(whole, "bfloat16"), "bfloat16"),
+    ):
+        symbolic = layer(keras.Input((7, 7, 2), dtype=keras.backend.standardize_dtype(x.dtype)))
+        for found in (layer(x, training=True), layer(x), symbolic):
+            assert keras.backend.standardize_dtype(found.dtype) == dtype
+            assert tuple(found.shape[1:]) == (7, 7, 2)
+
+
 def test_it_is_restored():
     layer = RandomAffine(10.0, 0.1, 0.2, 0.3, seed=4)
     again = RandomAffine.from_config(layer.get_config())
@@ -142,3 +155,19 @@ def test_it_is_restored():
 def test_settings_out_of_range(settings, name):
     with pytest.raises(ValueError, match=f"`{name}` must be"):
         kd.layers.RandomAffine(**settings)
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda layer: layer(np.zeros((2, 7, 7))), "images"),
+        (lambda layer: layer(keras.Input((7, 7))), "images"),
+        (lambda layer: layer(keras.Input((None, 7, 1))), "images"),
+        (lambda layer: layer(images(2), parameters=np.zeros((2, 5))), "parameters"),
+        (lambda layer: layer(images(2), parameters=np.zeros((3, 6))), "parameters"),
+        (lambda layer: layer.draw(-1), "n"),
+    ],
+)
+def test_bad_inputs(call, name):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        call(RandomAffine())

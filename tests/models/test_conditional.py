@@ -24,6 +24,7 @@ from tiny_training import adams, numbers, weights
 
 import keras_disentangle as kd
 from keras_disentangle.latents import Labels
+from keras_disentangle.layers import RandomAffine
 from keras_disentangle.models import (
     DIPVAE,
     GAN,
@@ -361,6 +362,12 @@ def test_an_info_gan_with_labels():
     bound = kd.losses.information_lower_bound(space, params, part["codes"])
     found = model.code_objective("generator", part, fake, features)
     assert float(found) == pytest.approx(-array(bound).mean(), rel=1e-4)
+
+    # The labels go along with images that are augmented.
+    model.q_augmentation, part["augmentation"] = RandomAffine(), RandomAffine(0, 0, 0, 0).draw(N)
+    again = model.code_objective("generator", part, fake, features)
+    assert float(again) == pytest.approx(float(found), rel=1e-4)
+    model.q_augmentation = None
 
     parts = model.encode(IMAGES, LABELS)
     assert set(parts) == {code.name for code in space.informative}

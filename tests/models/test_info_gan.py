@@ -308,6 +308,12 @@ def make(width=None, **changed):
     return InfoGAN(**arguments)
 
 
+def channels_first():
+    image = keras.Input(IMAGE_SHAPE)
+    features = layers.Flatten(data_format="channels_first")(image)
+    return keras.Model(image, [layers.Dense(1)(features), layers.Dense(5)(features)])
+
+
 def built_for(width):
     q_head = QHead(SPACE, None)
     q_head.build((None, width))
@@ -356,6 +362,10 @@ def built_for(width):
             "`q_augmentation` must be a .*RandomAff",
         ),
         ({"q_augmentation": True}, "`q_augmentation` must be a .* Received: q_augmentation=True"),
+        (
+            {"q_augmentation": RandomAffine(), "discriminator": channels_first()},
+            "channels_last.* for `q_augmentation`",
+        ),
     ],
 )
 def test_arguments(arguments, message):

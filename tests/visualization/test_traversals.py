@@ -65,7 +65,7 @@ def test_each_row_has_a_label_and_each_group_a_gap():
 
 def test_a_plane_moves_two_dimensions():
     decode, latent = Decoder(), np.array([0.5, -0.5, 1.0])
-    picture = plane_traversal(decode, latent, (2, 0), [-2, 0, 3], **BARE)
+    picture = plane_traversal(decode, latent, np.array([2, 0]), [-2, 0, 3], **BARE)
     assert decode.calls == 1 and picture.shape == (3 * SIZE, 3 * SIZE, 1)
     for row, up in enumerate([3, 0, -2]):
         expected = [[up, -0.5, across] for across in (-2, 0, 3)]
@@ -93,6 +93,8 @@ def test_a_plane_of_a_quantised_space_has_the_values_of_each_dimension():
 def test_dimensions_of_no_plane(dims, message):
     with pytest.raises(ValueError, match=message):
         plane_traversal(Decoder(), np.zeros(3), dims)
+    with pytest.raises(ValueError, match=r"`latent` must be of shape \(d,\), d > 1"):
+        plane_traversal(Decoder(), np.zeros(1))
 
 
 def test_frames_go_there_and_back():

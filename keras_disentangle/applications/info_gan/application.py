@@ -71,6 +71,11 @@ class InfoGANApplication(Application):
             check_int(name, getattr(recipe, name))
         check_int("ramp_steps", recipe.ramp_steps, minimum=0)
         check_number("augmentation", recipe.augmentation, minimum=0, below=10)
+        if recipe.augmentation and not PRESETS[recipe.preset].categories:
+            raise ValueError(
+                "`augmentation` must be 0 for a preset without categories, which are read through "
+                f"it. Received: augmentation={recipe.augmentation}, preset={recipe.preset!r}"
+            )
         for name in ("first_weight", "last_weight"):
             if getattr(recipe, name) is not None:
                 check_weight(name, getattr(recipe, name))

@@ -31,7 +31,8 @@ def InfoGAN(
         feedback: whether the generator is trained on the information bound; `False` is the
             baseline of the paper's Figure 1. By default as the weights were trained, as far as they
             say it (a `.weights.h5` file does not), or `True`.
-        q_augmentation: as in `kd.models.InfoGAN`; by default as the weights were trained, or none.
+        q_augmentation: as in `kd.models.InfoGAN`, `False` for none; by default as the weights were
+            trained, or none.
         seed: integer seed of the codes, or `None`. For the initial weights, use
             `keras.utils.set_random_seed`.
 
@@ -59,9 +60,10 @@ def InfoGAN(
             "q_augmentation": q_augmentation,
         },
     )
-    if isinstance(settings.get("q_augmentation"), dict):  # as files have it
-        layer = keras.saving.deserialize_keras_object(settings["q_augmentation"])
-        settings["q_augmentation"] = layer
+    layer = settings.get("q_augmentation")
+    if isinstance(layer, dict):  # as files have it
+        layer = keras.saving.deserialize_keras_object(layer)
+    settings["q_augmentation"] = None if layer is False else layer
     known = PRESETS[check_choice("preset", settings.pop("preset"), sorted(PRESETS))]
     with release.building():
         arguments = {**known.model_arguments(), **settings}
