@@ -163,6 +163,11 @@ def wait_for_callbacks(callback_list):
     callback_list._flush_futures()
 
 
+def strategy_of(model):
+    """The strategy of TensorFlow under which a model was made, or `None`."""
+    return model._distribute_strategy
+
+
 def is_multi_process(distribution):
     """Whether a `keras.distribution.Distribution` spans several processes."""
     return distribution._is_multi_process

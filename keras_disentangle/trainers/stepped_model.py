@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit
+from keras_disentangle._keras_graph import is_saving_to_hdf5, is_within_fit, strategy_of
 from keras_disentangle._weights_files import check_finite as check_finite_file
 from keras_disentangle._weights_files import check_weights_file
 from keras_disentangle.schedules import read
@@ -131,7 +131,7 @@ class SteppedModel(ObjectiveModel):
         """As Keras's, which only its TensorFlow trainer has, for strategies. That one averages the
         first batch over the replicas, which fails for images with labels on several workers; one
         replica's part is enough to build what is not built."""
-        batch = backend.part_of_batch(self._distribute_strategy, iterator, data_batch)
+        batch = backend.part_of_batch(strategy_of(self), iterator, data_batch)
         super()._maybe_symbolic_build(data_batch=batch)
 
     def _initialize_ddp(self):
