@@ -282,7 +282,5 @@ class InfoGAN(EncoderModel, GAN):
             "information_weight": self.information_weight,
             "q_trained_with": self.q_trained_with,
             "feedback": self.feedback,
-            "q_augmentation": None
-            if self.q_augmentation is None
-            else serialize(self.q_augmentation),
+            "q_augmentation": serialize(self.q_augmentation),
         }

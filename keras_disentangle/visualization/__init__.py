@@ -21,7 +21,6 @@ from keras_disentangle.visualization.traversals import (
     code_traversal,
     direction_traversal,
     latent_traversal,
-    plane_traversal,
 )
 
 if typing.TYPE_CHECKING:
@@ -43,7 +42,6 @@ __all__ = [
     "latent_grid",
     "latent_traversal",
     "penalty_heatmap",
-    "plane_traversal",
     "reconstruction_grid",
     "report",
     "rung_samples",

@@ -220,17 +220,6 @@ TABLE = {
         },
         share=0.5,
     ),
-    "plane_traversal": Case(
-        visualization.plane_traversal,
-        {
-            **moves,
-            "latent": latent,
-            "rungs": rungs,
-            "dims": maybe(st.sampled_from(((0, 1), [1, 0]))),
-            "value_labels": maybe(labels),
-        },
-        share=0.5,
-    ),
     "reconstruction_grid": Case(
         visualization.reconstruction_grid,
         {

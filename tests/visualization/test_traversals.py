@@ -6,7 +6,6 @@ from keras_disentangle.visualization import (
     _labelled_grid,
     latent_grid,
     latent_traversal,
-    plane_traversal,
     rung_samples,
     traversal_frames,
 )
@@ -61,40 +60,6 @@ def test_each_row_has_a_label_and_each_group_a_gap():
     for top in (0, SIZE, 2 * SIZE + 4):
         assert margin[top : top + SIZE].min() < 100
     assert (margin[:, 0] == 255).all() and (margin[:, -1] == 255).all()  # nothing is cut off
-
-
-def test_a_plane_moves_two_dimensions():
-    decode, latent = Decoder(), np.array([0.5, -0.5, 1.0])
-    picture = plane_traversal(decode, latent, np.array([2, 0]), [-2, 0, 3], **BARE)
-    assert decode.calls == 1 and picture.shape == (3 * SIZE, 3 * SIZE, 1)
-    for row, up in enumerate([3, 0, -2]):
-        expected = [[up, -0.5, across] for across in (-2, 0, 3)]
-        np.testing.assert_allclose(codes(picture, row, 0, 3), expected, atol=0.02)
-
-
-def test_a_plane_of_a_quantised_space_has_the_values_of_each_dimension():
-    space = LatentSpace([Quantized(2, 3)])
-    picture = plane_traversal(Decoder(), np.zeros(2), rungs=space, **BARE)
-    for row, up in enumerate([1, 0, -1]):
-        found = codes(picture, row, 0, 3)[:, :2]
-        np.testing.assert_allclose(found, [[-1, up], [0, up], [1, up]], atol=0.02)
-
-
-@pytest.mark.parametrize(
-    "dims, message",
-    [
-        (0, "two indices"),
-        ((0, 1, 2), "two indices"),
-        ((1, 1), "two different"),
-        ((0, 3), r"`dims\[1\]` must be an integer <= 2"),
-        ((-1, 0), r"`dims\[0\]` must be an integer >= 0"),
-    ],
-)
-def test_dimensions_of_no_plane(dims, message):
-    with pytest.raises(ValueError, match=message):
-        plane_traversal(Decoder(), np.zeros(3), dims)
-    with pytest.raises(ValueError, match=r"`latent` must be of shape \(d,\), d > 1"):
-        plane_traversal(Decoder(), np.zeros(1))
 
 
 def test_frames_go_there_and_back():
@@ -231,11 +196,6 @@ def test_rows_are_named_as_the_space_names_them(written):
     assert written == [*rows, "value", "−1.00", "0.50"]
     with pytest.raises(ValueError, match="`factors` must be 3 strings, one for each dimension"):
         latent_traversal(Decoder(), np.zeros(3), factors=factors[:2])
-
-
-def test_the_axes_of_a_plane_have_names_and_values(written):
-    plane_traversal(Decoder(), np.zeros(3), (2, 0), [-1, 0.5], rungs=RUNGS)
-    assert written == ["z2·1\n0.50", "−1.00", "z1·1", "−1.00", "0.50"]
 
 
 def test_values_that_differ_stand_below_each_row(written):
